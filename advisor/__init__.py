@@ -1,0 +1,1 @@
+"""What it means: pure. Samples and facts in, findings out; no I/O, no clock."""

@@ -1,0 +1,1 @@
+"""Keep it running: schedule, store, HTTP, configuration, command line, supervision of the sidecars."""

@@ -1,0 +1,1 @@
+"""What was read: knows the host and nothing else of ours."""

@@ -1,0 +1,114 @@
+"""The things that samples are about: processes, workers, services, models."""
+
+from enum import StrEnum
+from hashlib import blake2b
+
+import msgspec
+
+
+class WorkerKey(msgspec.Struct, frozen=True, order=True):
+    """A process that no reused pid can be taken for: `started` is field 22 of /proc/PID/stat, in clock ticks."""
+
+    pid: int
+    started: int
+
+    @property
+    def entity(self) -> str:
+        return f"worker:{self.pid}:{self.started}"
+
+
+class Role(StrEnum):
+    """What a process does for its service."""
+
+    FRONT_END = "front-end"
+    WORKER = "worker"
+    GATEWAY = "gateway"
+    SUPPORT = "support"
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """A process as any user may see it. `argv` is as read (a title set by setproctitle is one item, padding removed);
+    it may hold secrets and is redacted before it is stored or shown."""
+
+    key: WorkerKey
+    ppid: int
+    uid: int | None
+    comm: str
+    argv: tuple[str, ...]
+    cgroups: tuple[tuple[str, str], ...] = ()
+    """(controllers, path) lines of /proc/PID/cgroup: `("cpu,cpuacct", "/a")` on v1, `("", "/a")` on v2."""
+
+
+class Worker(msgspec.Struct, frozen=True, kw_only=True):
+    """A process that belongs to a service."""
+
+    process: Process
+    role: Role
+    framework: str
+    service: str
+    """Name of the service."""
+    slot: int
+    """Position among the service's workers, oldest first: a bounded label where a pid would not be."""
+    compute_libraries: tuple[str, ...] | None = None
+    """Kinds of mapped libraries that own thread pools (`openblas`, `libgomp`, …); None = not readable."""
+    request_threads: int | None = None
+    """Python threads that the server starts for requests in this worker; None = unknown, 1 = the main thread alone."""
+
+    @property
+    def key(self) -> WorkerKey:
+        return self.process.key
+
+    @property
+    def pid(self) -> int:
+        return self.process.key.pid
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """One model that a service holds. `version` None = not stated; `path` as configured."""
+
+    name: str
+    version: str | None = None
+    runtime: str | None = None
+    path: str | None = None
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A front-end and its workers: the unit of most advice.
+
+    `name` is stable over restarts: framework, application or model folder, and port. `id` also covers the owning unit
+    or pod (without its hash suffix); acknowledgements, baselines and the ledger hang on it.
+    """
+
+    id: str
+    name: str
+    framework: str
+    application: str
+    port: int | None
+    owner: str | None
+    """Unit or pod that owns the processes, hash suffix cut; None = bare processes."""
+    manager: str
+    workers: tuple[Worker, ...]
+    models: tuple[Model, ...] = ()
+    metrics_url: str | None = None
+    started: int
+    """Start of the oldest process, in clock ticks."""
+
+    @property
+    def serving(self) -> tuple[Worker, ...]:
+        """The processes that run models: the workers, or the front-end where there is no other."""
+        workers = tuple(w for w in self.workers if w.role is Role.WORKER)
+        return workers or tuple(w for w in self.workers if w.role is Role.FRONT_END)
+
+    @property
+    def front_end(self) -> Worker | None:
+        return next((w for w in self.workers if w.role is Role.FRONT_END), None)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        return tuple(w.pid for w in self.workers)
+
+
+def service_id(framework: str, application: str, owner: str | None, port: int | None) -> str:
+    """A short stable name for the identity of a service."""
+    text = "\x1f".join((framework, application, owner or "", str(port or "")))
+    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()

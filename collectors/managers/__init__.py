@@ -1,0 +1,1 @@
+"""One file per deployment manager: how an environment variable, a mask or a limit is set where the service runs."""

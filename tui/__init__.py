@@ -1,0 +1,1 @@
+"""Look at it: the terminal interface. It speaks HTTP or reads a recording, and never imports the agent."""
