@@ -1,0 +1,185 @@
+"""The documents that the agent answers with and the screens read: one declaration for both sides.
+
+Every HTTP body but `/metrics` is `{"data": <one of these>}` or `{"error": Problem}`.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from advisor.finding import Finding, Inconclusive
+from collectors.levers import Setting
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """An error as data: a stable key, what happened, what to do."""
+
+    key: str
+    message: str
+    hint: str
+
+
+class CoreStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One CPU over the last second. Ratios 0..1; None = not known yet."""
+
+    cpu: int
+    node: int | None
+    sibling_of: int | None
+    """The lowest-numbered CPU of the same physical core, itself included."""
+    busy_ratio: float | None
+    steal_ratio: float | None
+    iowait_ratio: float | None
+
+
+class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a collector fares. `status` is ok, unsupported or failed; reason and hint say why and what enables it."""
+
+    name: str
+    status: str
+    reason: str | None
+    hint: str | None
+    duration_seconds: float
+    late_seconds: float
+    runs: int
+
+
+class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The node at one moment. None = not readable here."""
+
+    node: str
+    at: str
+    cores: tuple[CoreStatus, ...]
+    memory_total_bytes: int | None
+    memory_available_bytes: int | None
+    swap_used_bytes: int | None
+    pressure_cpu_ratio: float | None
+    pressure_memory_ratio: float | None
+    pressure_io_ratio: float | None
+    collectors: tuple[CollectorStatus, ...]
+
+
+class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A service over the last 15 s. `state`: loaded, idle, starting."""
+
+    id: str
+    name: str
+    framework: str
+    application: str
+    owner: str | None
+    manager: str
+    port: int | None
+    state: str
+    verdict: str
+    workers: int
+    pids: tuple[int, ...]
+    cores_used: float | None
+    waiting_cores: float | None
+    usable_cores: float | None
+    resident_bytes: int | None
+    requests_per_second: float | None
+    latency_seconds: float | None
+    accept_queue: float | None
+    settings: tuple[Setting, ...]
+
+
+class ThreadStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A thread of a worker. `thread_class`: main, compute, python, io, kernel."""
+
+    tid: int
+    name: str
+    thread_class: str
+    state: str
+    cores_used: float | None
+    waiting_cores: float | None
+    last_cpu: int | None
+    allowed_cpus: str | None
+
+
+class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A process of a service over the last 15 s."""
+
+    pid: int
+    started: int
+    service: str
+    role: str
+    slot: int
+    command: str
+    """Command line, secrets redacted."""
+    cores_used: float | None
+    waiting_cores: float | None
+    resident_bytes: int | None
+    threads: int | None
+    active_threads: int | None
+    allowed_cpus: str | None
+    missing: tuple[str, ...]
+    """What could not be read of this worker, with its hint."""
+    busiest: tuple[ThreadStatus, ...] = ()
+
+
+class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    version: str | None
+    runtime: str | None
+    path: str | None
+    service: str
+
+
+class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What watching costs: this process and its sidecars since start."""
+
+    version: str
+    uptime_seconds: float
+    cpu_seconds: float
+    resident_bytes: int | None
+    sidecar: Literal["running", "off", "restarting", "missing"]
+    sidecar_cpu_seconds: float | None
+    sidecar_resident_bytes: int | None
+    ticks: int
+    late_ticks: int
+    worst_late_seconds: float
+    interval_seconds: float
+    collectors: tuple[CollectorStatus, ...]
+    store_bytes: int | None
+    store_problem: str | None
+
+
+class ServiceVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    verdict: str
+    state: str
+
+
+class AdviceDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /v1/advice` and `advise --format json`."""
+
+    node: str
+    generated_at: str
+    services: tuple[ServiceVerdict, ...]
+    findings: tuple[Finding, ...]
+    inconclusive: tuple[Inconclusive, ...]
+
+
+class RulePage(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule as `explain` shows it, from its docstring and settings."""
+
+    id: str
+    title: str
+    proven: str
+    experimental: bool
+    looks_for: str
+    why_it_matters: str
+    what_to_do: str
+    when_it_is_wrong: str
+    settings: dict[str, float]
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the agent knows at one moment; replaced as a whole, never changed."""
+
+    generation: int
+    node: NodeStatus
+    services: tuple[ServiceStatus, ...]
+    workers: tuple[WorkerStatus, ...]
+    models: tuple[ModelStatus, ...]
+    self_status: SelfStatus
+    advice: AdviceDocument
