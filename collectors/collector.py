@@ -25,6 +25,8 @@ class Collector(ABC):
     """How often it is worth running."""
     cost: ClassVar[str]
     """What one run costs and on what it depends, for the reference docs."""
+    own_thread: ClassVar[bool] = False
+    """True for what may block (a request to a server): it runs outside the sampler thread."""
     needs: ClassVar[str] = "nothing"
     """Privilege or kernel feature that it needs, for `doctor` and the docs."""
 
