@@ -6,6 +6,7 @@ in for a machine in tests (`Host.at`).
 
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -88,10 +89,22 @@ class KeptFile:
     __slots__ = ("_descriptor",)
 
     def __init__(self, path: str) -> None:
+        self._descriptor = -1  # __del__ also runs where open fails
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self, size: int = 4096) -> bytes:
         return os.pread(self._descriptor, size, 0)
+
+    def pages(self) -> Iterator[bytes]:
+        """The whole file piece by piece: the kernel hands out its large tables a page at a time. At most
+        `READ_LIMIT_BYTES`."""
+        offset = 0
+        while offset < READ_LIMIT_BYTES and (piece := os.pread(self._descriptor, 65536, offset)):
+            offset += len(piece)
+            yield piece
+
+    def read_all(self) -> bytes:
+        return b"".join(self.pages())
 
     def close(self) -> None:
         if self._descriptor >= 0:

@@ -1,0 +1,186 @@
+"""How does a conclusion become a finding, stay one, and end?
+
+Identity is (rule, subject): seeing it again renews it. It opens after two judgements in a row, stands until its hold time
+has passed without confirmation under load, and is superseded at once when a lever of its service changed.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+from advisor.engine import Judged, Judgement
+from advisor.finding import Finding, Inconclusive, finding_id
+from advisor.view import View
+from collectors.entities import Service
+from collectors.reading import Instant
+
+CONFIRMATIONS = 2
+SETTLE_SECONDS = 4.0
+"""A changed configuration counts as changed once it has held this long: a recycled worker is no change."""
+
+Ended = Literal["resolved", "superseded"]
+
+
+class Acknowledged:
+    """Why an open finding is not to be shown as open: acknowledged or snoozed until `until_ns` (wall), None = for good."""
+
+    __slots__ = ("reason", "state", "until_ns")
+
+    def __init__(self, state: Literal["acknowledged", "snoozed"], reason: str, until_ns: int | None) -> None:
+        self.state: Literal["acknowledged", "snoozed"] = state
+        self.reason = reason
+        self.until_ns = until_ns
+
+
+@dataclass(slots=True)
+class _Standing:
+    judged: Judged
+    id: str
+    first: Instant
+    last: Instant
+    seen: int = 1
+    rank: int = 1
+
+
+@dataclass(slots=True)
+class _Desk:
+    """The findings of one service."""
+
+    service: Service
+    signature: Hashable = None
+    changing: tuple[Hashable, Instant] | None = None
+    standing: dict[str, _Standing] = field(default_factory=dict)
+    inconclusive: tuple[Inconclusive, ...] = ()
+
+
+class Board:
+    """All findings of the node. One thread uses it."""
+
+    def __init__(self, longest_hold_seconds: float = 900.0) -> None:
+        self._longest_hold_seconds = longest_hold_seconds
+        self._desks: dict[str, _Desk] = {}
+        self._acknowledged: dict[str, Acknowledged] = {}
+        self.ended: list[tuple[Finding, Ended]] = []
+        """Findings that ended since the caller last took them."""
+
+    def standing(self, service: Service) -> frozenset[str]:
+        desk = self._desks.get(service.id)
+        return frozenset(desk.standing) if desk else frozenset()
+
+    def changed(self, service: Service, signature: Hashable, now: Instant) -> bool:
+        """Whether the service's levers changed (workers, threads, masks, quota): all that was said of it is superseded.
+
+        True once per change, when the new configuration has held for SETTLE_SECONDS.
+        """
+        desk = self._desks.setdefault(service.id, _Desk(service))
+        desk.service = service
+        if desk.signature is None:
+            desk.signature = signature
+        if signature == desk.signature:
+            desk.changing = None
+            return False
+        if desk.changing is None or desk.changing[0] != signature:
+            desk.changing = (signature, now)
+        if (now.mono_ns - desk.changing[1].mono_ns) * 1e-9 < SETTLE_SECONDS:
+            return False
+        desk.signature, desk.changing = signature, None
+        self._end(desk, list(desk.standing), "superseded")
+        return True
+
+    def update(self, service: Service, judgement: Judgement, view: View, now: Instant) -> None:
+        """Take in one judgement of a service."""
+        desk = self._desks.setdefault(service.id, _Desk(service))
+        desk.service, desk.inconclusive = service, judgement.inconclusive
+        present = {j.rule for j in judgement.judged}
+        for position, judged in enumerate(judgement.judged, start=1):
+            known = desk.standing.get(judged.rule)
+            if known is None:
+                name = finding_id(judged.rule, judged.conclusion.subject, service.id)
+                desk.standing[judged.rule] = _Standing(judged, name, now, now, rank=position)
+            else:
+                known.judged, known.last, known.rank = judged, now, position
+                known.seen += 1
+        judged_now = view.loaded_now and view.samples >= 15
+        for rule, known in list(desk.standing.items()):
+            if rule in present:
+                continue
+            if set(known.judged.yields_to) & present:
+                self._end(desk, [rule], "superseded")
+            elif known.seen < CONFIRMATIONS:
+                del desk.standing[rule]
+            elif judged_now and (now.mono_ns - known.last.mono_ns) * 1e-9 >= min(known.judged.hold_seconds, self._longest_hold_seconds):
+                self._end(desk, [rule], "resolved")
+
+    def keep_only(self, services: Iterable[Service]) -> None:
+        """Findings of services that are gone are resolved."""
+        alive = {service.id for service in services}
+        for name in [n for n in self._desks if n not in alive]:
+            desk = self._desks.pop(name)
+            self._end(desk, list(desk.standing), "resolved")
+
+    def acknowledge(self, finding: str, entry: Acknowledged | None) -> bool:
+        """Acknowledge or snooze a finding, or take that back with None. False if no such finding stands."""
+        if not any(k.id == finding for d in self._desks.values() for k in d.standing.values()):
+            return False
+        if entry is None:
+            self._acknowledged.pop(finding, None)
+        else:
+            self._acknowledged[finding] = entry
+        return True
+
+    def findings(self, now: Instant) -> tuple[Finding, ...]:
+        """Open findings, by service and rank."""
+        return tuple(f for desk in self._desks.values() for f in self._of(desk, now))
+
+    def inconclusive(self) -> tuple[Inconclusive, ...]:
+        return tuple(entry for desk in self._desks.values() for entry in desk.inconclusive)
+
+    def _of(self, desk: _Desk, now: Instant) -> Sequence[Finding]:
+        shown = [k for k in desk.standing.values() if k.seen >= CONFIRMATIONS]
+        ids = {k.judged.rule: k.id for k in shown}
+        shown.sort(key=lambda k: (k.last.mono_ns < max(s.last.mono_ns for s in shown), k.rank))
+        return [self._finding(k, rank, ids, now) for rank, k in enumerate(shown, start=1)]
+
+    def _finding(self, known: _Standing, rank: int, ids: dict[str, str], now: Instant) -> Finding:
+        conclusion = known.judged.conclusion
+        stood = (known.last.mono_ns - known.first.mono_ns) * 1e-9
+        surer = conclusion.confidence + (1 - conclusion.confidence) / 3 * min(1.0, stood / 45)
+        return Finding(
+            id=known.id,
+            rank=rank,
+            rule=known.judged.rule,
+            severity=known.judged.severity,
+            confidence=round(surer, 3),
+            state=self._state(known.id, now),
+            subject=conclusion.subject,
+            title=conclusion.title,
+            summary=conclusion.summary,
+            evidence=conclusion.evidence,
+            rejected=conclusion.rejected,
+            changes=conclusion.changes,
+            gains=conclusion.gains,
+            because_of=ids.get(known.judged.cause or ""),
+            first_seen=timestamp(known.first),
+            last_seen=timestamp(known.last),
+        )
+
+    def _state(self, finding: str, now: Instant) -> Literal["open", "acknowledged", "snoozed"]:
+        entry = self._acknowledged.get(finding)
+        if entry is None:
+            return "open"
+        if entry.until_ns is not None and entry.until_ns <= now.wall_ns:
+            del self._acknowledged[finding]
+            return "open"
+        return entry.state
+
+    def _end(self, desk: _Desk, rules: Sequence[str], how: Ended) -> None:
+        for rule in rules:
+            known = desk.standing.pop(rule)
+            if known.seen >= CONFIRMATIONS:
+                self.ended.append((self._finding(known, 1, {}, known.last), how))
+
+
+def timestamp(instant: Instant) -> str:
+    """RFC 3339 in UTC, to the second."""
+    return datetime.fromtimestamp(instant.wall_ns / 1e9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

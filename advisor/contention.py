@@ -1,0 +1,90 @@
+"""How do threads of one service get in each other's way? Quantities that several rules share.
+
+`overlap` is the share of time in which all threads of one worker's pool are on a CPU together: a parallel region only
+advances then. With each thread running a share r of the time it is runnable, t independent threads overlap r^t of it;
+threads of one pool that sit on the same CPU never overlap.
+"""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from advisor.finding import Gain
+from advisor.intervals import gain, throughput
+from advisor.view import ThreadView, View, WorkerView
+
+THREAD_POOLS = frozenset({"openblas", "mkl", "blis", "libgomp", "libiomp", "libomp", "torch", "onnxruntime", "tensorflow"})
+"""Libraries with a pool of compute threads sized after the cores they see."""
+BINDING_VARIABLES = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
+UNBOUND = frozenset({"", "false", "0", "none", "disabled", "no"})
+
+
+def pool_threads(view: View) -> int:
+    """Active compute threads over all serving workers."""
+    return sum(len(w.active_compute) for w in view.serving)
+
+
+def busy_workers(view: View, least: float = 0.1) -> tuple[WorkerView, ...]:
+    """Serving workers that ran or waited at least `least` of the time."""
+    return tuple(w for w in view.serving if w.runnable >= least)
+
+
+def run_share(threads: Sequence[ThreadView]) -> float:
+    """r: run / (run + waiting) over the threads; 1 where none was runnable."""
+    run = sum(t.cores_used for t in threads)
+    wait = sum(t.waiting_cores for t in threads)
+    return run / (run + wait) if run + wait > 0 else 1.0
+
+
+def collisions(view: View) -> float:
+    """q: how often two pool threads of one worker are on the same CPU, from the CPUs their busy seconds ended on."""
+    shares = []
+    for worker in view.serving:
+        for one, other in combinations(worker.active_compute, 2):
+            shares.append(sum(part * other.cpus_seen.get(cpu, 0.0) for cpu, part in one.cpus_seen.items()))
+    return sum(shares) / len(shares) if shares else 0.0
+
+
+def untangled(view: View) -> tuple[Gain, Gain, Gain]:
+    """Gain of giving each worker one thread fewer than it fights for: throughput, median and tail latency.
+
+    Lower bound: the pool's threads overlap as if independent. Likely: pairs that share a CPU never overlap. Upper bound: a
+    region whose thread is preempted waits a whole round of the threads that compete for the core (T/C slices).
+    """
+    threads = [t for w in view.serving for t in w.active_compute]
+    per_worker = max(1.0, len(threads) / max(1, len(busy_workers(view))))
+    share = run_share(threads)
+    crowd = max(1.0, len(threads) / max(1.0, view.pool_cores))
+    overlap = max(0.02, share**per_worker)
+    apart = max(0.02, overlap * (1 - min(0.9, collisions(view))))
+    low = max(1.05, 0.8 / (per_worker * overlap))
+    likely = max(low, 1 / (per_worker * apart))
+    ratio = throughput(low, likely, likely * (1 + crowd))
+    middle = gain("latency_p50_ratio", 0.8 / ratio.p90, 1 / ratio.p50, 1.1 / ratio.p10)
+    tail = gain("latency_p99_ratio", 1 / (ratio.p90 * crowd * crowd), 1 / (ratio.p50 * crowd), 0.9 / ratio.p10)
+    return ratio, middle, tail
+
+
+def strict_masks(view: View) -> dict[int, frozenset[int]]:
+    """Masks of serving workers' active compute threads that allow less than the pool, by pid: the union per worker."""
+    masks = {}
+    for worker in busy_workers(view):
+        allowed = [t.allowed for t in worker.active_compute if t.allowed is not None]
+        union = frozenset().union(*allowed) & view.pool if allowed else frozenset()
+        if union and union < view.pool:
+            masks[worker.key.pid] = union
+    return masks
+
+
+def shared_cpus(masks: dict[int, frozenset[int]]) -> frozenset[int]:
+    """CPUs that the masks of at least two workers hold."""
+    return frozenset(cpu for a, b in combinations(masks.values(), 2) for cpu in a & b)
+
+
+def spread(view: View, least: float) -> Gain:
+    """Throughput when the runnable threads may use `least`..all of the pool: bounded by what is runnable and what is free."""
+    used = max(0.05, view.cores_used)
+    free = max(used, len(view.pool) - view.others(view.pool))
+    wanted = max(used, view.runnable)
+    high = min(free, max(wanted, float(pool_threads(view)))) / used
+    low = min(free, wanted) / used
+    return throughput(max(1.0, low * least), max(1.0, 0.93 * (low + high) / 2), max(1.0, high))

@@ -1,0 +1,47 @@
+"""What is known of a service beside its samples: settings with their origin, libraries, objectives."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from collectors.compute_threads import ThreadsSetting
+from collectors.entities import Service, WorkerKey
+from collectors.facts import Environ, ProcessFacts
+from collectors.levers import Lever, Setting
+
+Objective = Literal["latency", "throughput", "cost"]
+
+
+class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts of one service. `processes` lacks a process into which nobody could look yet."""
+
+    service: Service
+    processes: Mapping[WorkerKey, ProcessFacts] = {}
+    settings: tuple[Setting, ...] = ()
+    threads: ThreadsSetting | None = None
+    """Compute threads of one serving worker as configured; None = the environment could not be read."""
+    objective: Objective | None = None
+    slo_p99_seconds: float | None = None
+
+    def setting(self, lever: Lever) -> Setting | None:
+        return next((s for s in self.settings if s.lever is lever), None)
+
+    @property
+    def compute_libraries(self) -> frozenset[str] | None:
+        """Kinds of thread-pool libraries mapped in any serving worker; None where no worker's maps could be read."""
+        kinds = [w.compute_libraries for w in self.service.serving if w.compute_libraries is not None]
+        return frozenset(kind for each in kinds for kind in each) if kinds else None
+
+    def environ(self, name: str) -> str | None:
+        """Value of an environment variable in the serving workers (the first that has it)."""
+        for worker in self.service.serving:
+            known = self.processes.get(worker.key)
+            if known and isinstance(known.environ, Environ) and name in known.environ.values:
+                return known.environ.values[name]
+        return None
+
+    @property
+    def environ_readable(self) -> bool:
+        found = (self.processes.get(worker.key) for worker in self.service.serving)
+        return any(known is not None and isinstance(known.environ, Environ) for known in found)

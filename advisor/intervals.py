@@ -1,0 +1,24 @@
+"""How a gain becomes an interval: helpers that turn bounds computed from a window into p10, p50 and p90."""
+
+from advisor.finding import Gain, Metric
+
+
+def gain(metric: Metric, p10: float, p50: float, p90: float) -> Gain:
+    """An interval with its points in order, rounded."""
+    low, middle, high = sorted((p10, p50, p90))
+    return Gain(metric=metric, p10=round(low, 3), p50=round(middle, 3), p90=round(high, 3))
+
+
+def throughput(low: float, likely: float, high: float) -> Gain:
+    return gain("throughput_ratio", low, likely, high)
+
+
+def latency_p50_of(ratio: Gain, slack: float = 0.1) -> Gain:
+    """Median latency at a fixed number of requests in flight moves as 1 / throughput (Little's law)."""
+    return gain("latency_p50_ratio", (1 - slack) / ratio.p90, 1 / ratio.p50, (1 + slack) / ratio.p10)
+
+
+def memory(before_bytes: float, after_bytes: float, uncertainty: float = 0.12) -> Gain:
+    """Resident memory after / before. Resident sizes count shared pages once per process, hence the uncertainty."""
+    ratio = after_bytes / before_bytes
+    return gain("memory_ratio", ratio * (1 - uncertainty), ratio, ratio * (1 + uncertainty))

@@ -1,0 +1,86 @@
+"""What is a rule, and how are its thresholds declared?
+
+A rule is one file in `advisor/rules/`; its name in kebab case is the public id. Its docstring has four sections, *What it
+looks for*, *Why it matters*, *What to do*, *When it is wrong*, which `explain`, the docs and the HTTP API show.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
+import msgspec
+
+from advisor.facts import ServiceFacts
+from advisor.finding import Conclusion, Evidence, Need, Subject
+from advisor.view import View
+
+Proof = Literal["live", "recorded", "built"]
+
+
+class Threshold(msgspec.Struct, frozen=True, kw_only=True):
+    """A setting of a rule: the finding starts at `enter` and stands until `leave` is passed."""
+
+    enter: float
+    leave: float | None = None
+    unit: str
+    doc: str
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """A rule's thresholds as they hold now: `leave` while the finding stands, else `enter`."""
+
+    thresholds: Mapping[str, Threshold]
+    overrides: Mapping[str, float] = {}
+    standing: bool = False
+
+    def limit(self, name: str) -> float:
+        declared = self.thresholds[name]
+        if self.standing and declared.leave is not None and name not in self.overrides:
+            return declared.leave
+        return self.overrides.get(name, declared.enter)
+
+
+Verdict = Conclusion | Need | None
+"""Concluded; had reason to look but lacks something; nothing to say."""
+
+
+class Rule(ABC):
+    """Judges one service in one window. Pure; an exception in it costs its own verdict only."""
+
+    proven: ClassVar[tuple[Proof, ...]] = ()
+    """How it was shown to be right: on a live server, a recording, a built host. Empty: experimental, never above info."""
+    thresholds: ClassVar[Mapping[str, Threshold]] = {}
+    caused_by: ClassVar[tuple[str, ...]] = ()
+    """Rules whose finding on the same service explains this one: it then ranks below and carries their id."""
+    yields_to: ClassVar[tuple[str, ...]] = ()
+    """Rules whose finding on the same service leaves nothing for this one to say."""
+    after: ClassVar[tuple[str, ...]] = ()
+    """Rules whose change has to be made first where both stand: in the other order it can hurt."""
+    minimum_samples: ClassVar[int] = 15
+    """Loaded seconds without which it says nothing."""
+    hold_seconds: ClassVar[float] = 900.0
+    """How long a finding stands after its last confirmation: against noise only, a changed lever ends it at once."""
+
+    @property
+    def id(self) -> str:
+        return type(self).__module__.rpartition(".")[2].replace("_", "-")
+
+    @abstractmethod
+    def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
+        """The verdict on this service in this window."""
+
+
+def subject_of(view: View) -> Subject:
+    return Subject(kind="service", name=view.service.name, pids=view.service.pids)
+
+
+def evidence(view: View, metric: str, unit: str, observed: float, threshold: float | None = None) -> Evidence:
+    """An observed number of this window, rounded to what is worth reading."""
+    return Evidence(
+        metric=metric,
+        unit=unit,
+        observed=round(observed, 4),
+        threshold=None if threshold is None else round(threshold, 4),
+        window_seconds=round(view.window_seconds, 1),
+        samples=view.samples,
+    )

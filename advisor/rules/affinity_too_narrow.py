@@ -1,0 +1,77 @@
+"""Does the service's CPU mask leave out cores that stand idle while its threads wait?"""
+
+from advisor.contention import pool_threads, spread
+from advisor.facts import ServiceFacts
+from advisor.finding import Change, Conclusion, Rejected
+from advisor.intervals import gain, latency_p50_of
+from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
+from advisor.view import View
+from collectors.cpulist import format_cpulist
+from collectors.levers import Lever
+
+
+class AffinityTooNarrow(Rule):
+    """All workers inherit one mask that is too small for their runnable threads, beside idle cores.
+
+    What it looks for: more runnable threads than the mask has CPUs, threads waiting for a CPU, and at least most of a core
+    idle outside the mask but inside the service's cpuset.
+    Why it matters: the kernel cannot move the waiting threads to the idle cores, so that capacity is paid for and unused.
+    What to do: widen the mask to the cpuset, in the place where it was set.
+    When it is wrong: where the mask isolates the service on purpose (acknowledge the finding then), or where other masks
+    differ per worker, which is a collision of pins and not a narrow mask.
+    """
+
+    proven = ("live", "built")
+    after = ("cpu-oversubscribed-openmp", "thread-default-ignores-quota")
+    thresholds = {
+        "idle_outside_cores": Threshold(enter=0.8, leave=0.5, unit="cores", doc="idle cores of the pool outside the mask"),
+        "delay_share": Threshold(enter=0.3, leave=0.2, unit="ratio", doc="run-queue delay / (run + delay)"),
+        "waiting_cores": Threshold(enter=0.3, leave=0.15, unit="cores", doc="threads that wait for a CPU, on average"),
+        "throttled_ratio": Threshold(enter=0.25, unit="ratio", doc="at most this share of periods throttled"),
+    }
+
+    def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
+        mask, pool = view.mask, view.pool
+        if not mask < pool or any(w.allowed is None for w in view.serving):
+            return None
+        if any((w.allowed or mask) & pool != mask for w in view.serving if w.runnable >= 0.1):
+            return None  # masks differ per worker
+        idle = view.idle_outside(mask)
+        if idle < settings.limit("idle_outside_cores") or view.runnable < 1.1 * len(mask):
+            return None
+        if view.delay_share < settings.limit("delay_share") or view.waiting_cores < settings.limit("waiting_cores"):
+            return None
+        throttled = (view.cgroup.throttled_ratio if view.cgroup else None) or 0.0
+        foreign = view.others(mask)
+        if throttled > settings.limit("throttled_ratio"):
+            return None
+        front = view.front_end
+        if front and front.allowed is not None and front.key not in {w.key for w in view.serving}:
+            inherited = front.allowed & pool == mask
+            if not inherited and len(view.serving) > 1:
+                return None
+        ratio = spread(view, 0.88)
+        return Conclusion(
+            subject=subject_of(view),
+            title=f"the mask {format_cpulist(mask)} holds {len(mask)} of {len(pool)} CPUs while {idle:.1f} cores idle: "
+            f"allow {format_cpulist(pool)}",
+            summary=f"{view.runnable:.1f} threads were runnable on {len(mask)} allowed CPU{'s' if len(mask) > 1 else ''}; "
+            f"{view.waiting_cores:.1f} of them waited while {idle:.1f} cores outside the mask did nothing.",
+            confidence=0.88,
+            evidence=(
+                evidence(view, "allowed_cpus", "cpus", len(mask), len(pool)),
+                evidence(view, "idle_outside_cores", "cores", idle, settings.limit("idle_outside_cores")),
+                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.limit("waiting_cores")),
+                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.limit("delay_share")),
+                evidence(view, "runnable_threads", "threads", view.runnable, 1.1 * len(mask)),
+                evidence(view, "cores_used", "cores", view.cores_used),
+            ),
+            rejected=(
+                Rejected("cpu-oversubscribed-openmp", f"{pool_threads(view)} active compute threads for {len(pool)} cores"),
+                Rejected("cgroup-cpu-throttled", f"{throttled:.0%} of periods throttled"),
+                Rejected("cpu-noisy-neighbour", f"others use {foreign:.2f} cores inside the mask"),
+                Rejected("affinity-overlapping-pins", "all workers have the mask of their parent"),
+            ),
+            changes=(Change(lever=Lever.AFFINITY, current=format_cpulist(mask), proposed=format_cpulist(pool)),),
+            gains=(ratio, latency_p50_of(ratio), gain("latency_p99_ratio", 0.8 / ratio.p90, 1.1 / ratio.p50, 1.0)),
+        )

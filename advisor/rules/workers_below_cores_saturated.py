@@ -1,0 +1,112 @@
+"""Are all workers busy to the limit while cores that they could use stand idle?"""
+
+from math import ceil
+
+from advisor.contention import pool_threads
+from advisor.facts import ServiceFacts
+from advisor.finding import Change, Conclusion, Gain, Rejected
+from advisor.intervals import latency_p50_of, memory, throughput
+from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
+from advisor.view import View
+from collectors.levers import Lever
+
+
+class WorkersBelowCoresSaturated(Rule):
+    """Every worker is saturated, and there are cores without a worker.
+
+    What it looks for: fewer workers than usable cores, each runnable for almost all of the time on about one core, while a
+    fifth of the cores or more is unused inside the workers' own mask.
+    Why it matters: requests queue inside the server for a worker although the node has room to serve them.
+    What to do: one worker per core, as far as the memory allows another copy of the model.
+    When it is wrong: for workers that are slowed by a mask, a quota or a neighbour, or where the front-end itself is the
+    limit; then more workers only share the same capacity.
+    """
+
+    proven = ("live", "built")
+    yields_to = (
+        "affinity-too-narrow",
+        "affinity-overlapping-pins",
+        "thread-pins-collide",
+        "cgroup-cpu-throttled",
+        "cpu-oversubscribed-openmp",
+    )
+    thresholds = {
+        "worker_busy": Threshold(enter=0.9, leave=0.75, unit="ratio", doc="runnable share of the least busy worker"),
+        "cores_unused": Threshold(enter=0.2, leave=0.1, unit="ratio", doc="unused share of the usable cores"),
+        "throttled_ratio": Threshold(enter=0.05, unit="ratio", doc="at most this share of periods throttled"),
+        "delay_share": Threshold(enter=0.5, unit="ratio", doc="at most this share of runnable time spent waiting"),
+    }
+
+    def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
+        workers = view.serving
+        count, left = len(workers), min(view.effective_cores, float(len(view.mask)))
+        target = ceil(left - 0.25)
+        if not workers or count >= target:
+            return None
+        busy = min(w.runnable for w in workers)
+        unused = 1 - view.cores_used / left
+        if busy < settings.limit("worker_busy") or unused < settings.limit("cores_unused"):
+            return None
+        used = max(w.cores_used for w in workers)
+        per_worker = pool_threads(view) / count
+        throttled = (view.cgroup.throttled_ratio if view.cgroup else None) or 0.0
+        if throttled > settings.limit("throttled_ratio") or view.delay_share > settings.limit("delay_share"):
+            return None
+        if used > 1.3 and per_worker > 1.3:  # its pool already spreads over cores: another worker would fight with it
+            return None
+        front = view.front_end
+        if front and front.key not in {w.key for w in workers} and front.runnable >= 0.9:
+            return None
+        proposed = min(target, count + self._fit(view))
+        if proposed <= count:
+            return None
+        threads_of_python = max(len(w.active_threads) for w in workers)
+        return Conclusion(
+            subject=subject_of(view),
+            title=f"{count} saturated worker{'s' if count > 1 else ''} leave {unused * left:.1f} of {left:.1f} cores idle: "
+            f"run {proposed}",
+            summary=f"Each worker was runnable {busy:.0%} of the time on {used:.2f} cores, and the service used "
+            f"{view.cores_used:.2f} of {left:.2f} cores it could have. Another process, not another thread, uses the rest.",
+            confidence=0.85 if threads_of_python <= 2 else 0.6,
+            evidence=(
+                evidence(view, "least_worker_busy", "ratio", busy, settings.limit("worker_busy")),
+                evidence(view, "cores_unused_ratio", "ratio", unused, settings.limit("cores_unused")),
+                evidence(view, "cores_used", "cores", view.cores_used),
+                evidence(view, "usable_cores", "cores", left),
+                evidence(view, "workers", "workers", count, target),
+            ),
+            rejected=(
+                Rejected("cgroup-cpu-throttled", f"{throttled:.0%} of periods throttled"),
+                Rejected("affinity-too-narrow", f"the mask holds {len(view.mask)} of {len(view.pool)} CPUs"),
+                Rejected("cpu-noisy-neighbour", f"run-queue delay is {view.delay_share:.0%} of runnable time"),
+                Rejected("io-bound-workers", f"each worker uses {used:.2f} cores, it computes"),
+            ),
+            changes=(Change(lever=Lever.WORKERS, current=count, proposed=proposed),),
+            gains=self._gains(view, count, proposed, left, busy),
+        )
+
+    @staticmethod
+    def _fit(view: View) -> int:
+        """How many more copies of the largest worker fit into the free memory, with a tenth of it kept."""
+        sizes = [w.resident_bytes for w in view.serving if w.resident_bytes]
+        free = view.memory_available_bytes
+        limit = view.cgroup.memory_limit_bytes if view.cgroup else None
+        current = view.cgroup.memory_current_bytes if view.cgroup else None
+        if limit is not None and current is not None:
+            free = min(free if free is not None else limit, limit - current)
+        if not sizes or free is None:
+            return 1 << 10
+        return int(0.9 * free // max(sizes))
+
+    @staticmethod
+    def _gains(view: View, count: int, proposed: int, left: float, busy: float) -> tuple[Gain, ...]:
+        capacity = left / max(0.1, view.cores_used)
+        linear = proposed / (count * min(1.0, busy))
+        bound = min(capacity, linear)
+        ratio = throughput(max(1.0, 0.8 * bound), max(1.0, 0.93 * bound), max(1.02, 1.06 * bound))
+        gains = [ratio, latency_p50_of(ratio, slack=0.05)]
+        sizes = [w.resident_bytes for w in view.serving if w.resident_bytes]
+        whole = view.resident_bytes
+        if sizes and whole:
+            gains.append(memory(whole, whole + (proposed - count) * sum(sizes) / len(sizes)))
+        return tuple(gains)

@@ -1,0 +1,208 @@
+"""What a rule sees of one service: one window of loaded seconds, as rates, shares and counts.
+
+Everything is in base units (cores, seconds, bytes, ratios 0..1). None = not readable on this host.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from collectors.entities import Role, Service, WorkerKey
+
+ACTIVE_CORES = 0.05
+"""A thread that used at least this much of a core in the window counts as active; parked pool threads do not."""
+
+
+class ThreadView(msgspec.Struct, frozen=True, kw_only=True):
+    """One thread over the window. `cpus_seen`: share of its busy seconds that ended on each CPU."""
+
+    tid: int
+    name: str
+    thread_class: str
+    state: str
+    cores_used: float
+    waiting_cores: float
+    allowed: frozenset[int] | None
+    cpus_seen: dict[int, float]
+    last_cpu: int | None
+
+    @property
+    def active(self) -> bool:
+        return self.cores_used >= ACTIVE_CORES
+
+
+class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of the service over the window. `age_seconds` None = start not comparable with our clock."""
+
+    key: WorkerKey
+    role: Role
+    slot: int
+    cores_used: float
+    waiting_cores: float | None
+    resident_bytes: int | None
+    thread_count: int | None
+    switches_per_second: float | None
+    major_faults_per_second: float | None
+    threads: tuple[ThreadView, ...]
+
+    @property
+    def runnable(self) -> float:
+        """Mean number of its threads that ran or waited for a CPU."""
+        return self.cores_used + (self.waiting_cores or 0.0)
+
+    @property
+    def active_compute(self) -> tuple[ThreadView, ...]:
+        """Active threads that take part in computing: the main thread and pool threads, not I/O or kernel ones."""
+        return tuple(t for t in self.threads if t.active and t.thread_class in ("main", "compute"))
+
+    @property
+    def active_threads(self) -> tuple[ThreadView, ...]:
+        return tuple(t for t in self.threads if t.active and t.thread_class != "kernel")
+
+    @property
+    def allowed(self) -> frozenset[int] | None:
+        """CPUs that at least one of its user threads may use."""
+        masks = [t.allowed for t in self.threads if t.allowed is not None and t.thread_class != "kernel"]
+        return frozenset().union(*masks) if masks else None
+
+
+class CgroupView(msgspec.Struct, frozen=True, kw_only=True):
+    """The service's CPU and memory limits and what they did in the window."""
+
+    quota_cores: float | None
+    period_seconds: float | None
+    weight: int | None
+    periods: int
+    throttled_periods: int
+    throttled_seconds: float
+    cpus: frozenset[int] | None
+    memory_limit_bytes: int | None
+    memory_current_bytes: int | None
+
+    @property
+    def throttled_ratio(self) -> float | None:
+        return self.throttled_periods / self.periods if self.periods else None
+
+
+class CoreView(msgspec.Struct, frozen=True, kw_only=True):
+    """One CPU over the window: busy by anyone, by this service (after the threads' last CPU), stolen."""
+
+    cpu: int
+    busy: float
+    own: float
+    steal: float
+
+    @property
+    def idle(self) -> float:
+        return max(0.0, 1.0 - self.busy - self.steal)
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """One service over the last loaded seconds.
+
+    `samples` counts the loaded seconds used, `window_seconds` what they span. `demand` is, per loaded second, the sum over
+    serving workers of min(1, runnable): how many workers were busy.
+    """
+
+    service: Service
+    horizon_seconds: float
+    window_seconds: float
+    samples: int
+    loaded_now: bool
+    workers: tuple[WorkerView, ...]
+    cores: tuple[CoreView, ...]
+    cgroup: CgroupView | None
+    demand: tuple[float, ...]
+    accept_queue: tuple[float, ...]
+    established: float | None
+    requests_per_second: float | None
+    latency_seconds: float | None
+    server_queue: float | None
+    memory_available_bytes: int | None
+    delay_readable: bool
+
+    @property
+    def serving(self) -> tuple[WorkerView, ...]:
+        """The processes that run models."""
+        keys = {w.key for w in self.service.serving}
+        return tuple(w for w in self.workers if w.key in keys)
+
+    @property
+    def front_end(self) -> WorkerView | None:
+        return next((w for w in self.workers if w.role is Role.FRONT_END), None)
+
+    @property
+    def cores_used(self) -> float:
+        return sum(w.cores_used for w in self.workers)
+
+    @property
+    def waiting_cores(self) -> float:
+        return sum(w.waiting_cores or 0.0 for w in self.workers)
+
+    @property
+    def delay_share(self) -> float:
+        """D: run-queue delay / (run + delay) over all threads of the service."""
+        total = self.cores_used + self.waiting_cores
+        return self.waiting_cores / total if total > 0 else 0.0
+
+    @property
+    def runnable(self) -> float:
+        return self.cores_used + self.waiting_cores
+
+    @property
+    def online(self) -> frozenset[int]:
+        return frozenset(core.cpu for core in self.cores)
+
+    @property
+    def mask(self) -> frozenset[int]:
+        """C_mask as a set: CPUs that the serving workers' present masks allow; all where unreadable."""
+        masks = [w.allowed for w in self.serving if w.allowed is not None]
+        return (frozenset().union(*masks) & self.online) if masks else self.online
+
+    @property
+    def pool(self) -> frozenset[int]:
+        """CPUs that the service could have by widening its masks: its cgroup's cpuset."""
+        cpus = self.cgroup.cpus if self.cgroup else None
+        return (cpus & self.online) if cpus else self.online
+
+    @property
+    def quota_cores(self) -> float | None:
+        return self.cgroup.quota_cores if self.cgroup else None
+
+    @property
+    def pool_cores(self) -> float:
+        """C_pool: cores that the service could have, after cpuset and quota."""
+        cpus = float(len(self.pool))
+        return min(cpus, self.quota_cores) if self.quota_cores is not None else cpus
+
+    def others(self, cpus: frozenset[int]) -> float:
+        """Cores used on `cpus` by anything else than this service."""
+        if cpus >= self.online:
+            return max(0.0, sum(c.busy for c in self.cores) - self.cores_used)
+        return sum(max(0.0, c.busy - c.own) for c in self.cores if c.cpu in cpus)
+
+    @property
+    def effective_cores(self) -> float:
+        """C_eff: C_pool less what others use there, at least a tenth of a core."""
+        return max(0.1, min(self.pool_cores, len(self.pool) - self.others(self.pool)))
+
+    @property
+    def steal_ratio(self) -> float:
+        return sum(c.steal for c in self.cores) / len(self.cores) if self.cores else 0.0
+
+    @property
+    def resident_bytes(self) -> int | None:
+        known = [w.resident_bytes for w in self.workers if w.resident_bytes is not None]
+        return sum(known) if known else None
+
+    def idle_outside(self, cpus: frozenset[int]) -> float:
+        """Idle cores of the pool outside `cpus`, counting CPUs that are more than 80 % idle."""
+        return sum(c.idle for c in self.cores if c.cpu in self.pool - cpus and c.idle > 0.8)
+
+
+def quantile(values: Sequence[float], q: float) -> float | None:
+    """The `q` quantile (nearest rank, 0..1) of the values; None of none."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, round(q * (len(ordered) - 1))))]

@@ -1,0 +1,133 @@
+"""Puts the parts of watching together: the same for the daemon, for one-shot advice and for a recording."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from advisor.documents import Snapshot
+from advisor.history import History
+from agent.background import Background, FactsReader
+from agent.budget import Budget
+from agent.config import Config
+from agent.judging import Judging
+from agent.sampler import Sampler
+from agent.self_cost import SelfCost
+from agent.status import NodePicture, model_statuses, service_status, worker_status
+from collectors.collector import Collector, all_collectors
+from collectors.discovery import Discovery
+from collectors.entities import WorkerKey
+from collectors.facts import ProcessFacts
+from collectors.framework import SettingsRequest
+from collectors.host import Host
+from collectors.inside import read_facts
+from collectors.reading import Instant, Reading
+from collectors.topology import read_topology
+
+
+@dataclass(slots=True)
+class Watch:
+    """Everything that watches one node. `snapshot` is replaced after each judgement."""
+
+    host: Host
+    config: Config
+    discovery: Discovery
+    judging: Judging
+    sampler: Sampler
+    background: Background
+    collectors: Sequence[Collector]
+    picture: NodePicture
+    cost: SelfCost
+    snapshot: Snapshot | None = None
+
+    def start(self) -> None:
+        self.background.start()
+        self.sampler.start()
+
+    def stop(self, timeout_seconds: float = 1.0) -> None:
+        self.sampler.stop(timeout_seconds)
+        self.background.stop(timeout_seconds)
+        for collector in self.collectors:
+            collector.close()
+
+    def take_picture(self, now: Instant) -> Snapshot:
+        """The documents of this moment. Called in the sampler thread, after judging."""
+        services = self.discovery.services
+        advice = self.judging.document(services, now)
+        verdicts = {s.name: s.verdict for s in advice.services}
+        statuses, workers = [], []
+        for service in services:
+            view, facts = self.judging.view(service), self.judging.facts(service)
+            statuses.append(service_status(service, view, facts, verdicts[service.name]))
+            seen = {w.key: w for w in view.workers} if view else {}
+            samples = view.samples if view else 0
+            workers += [worker_status(w, seen.get(w.key), facts, samples) for w in service.workers]
+        latest = self.sampler.latest
+        collectors = latest.collectors()
+        self.snapshot = Snapshot(
+            generation=(self.snapshot.generation if self.snapshot else 0) + 1,
+            node=self.picture.take(latest.samples(), collectors, now),
+            services=tuple(statuses),
+            workers=tuple(workers),
+            models=model_statuses(services),
+            self_status=self.cost.status(self.sampler.beat, self.sampler.interval_seconds, collectors),
+            advice=advice,
+        )
+        return self.snapshot
+
+
+def assemble(
+    config: Config,
+    cost: SelfCost,
+    *,
+    facts: FactsReader | None = None,
+    on_reading: Callable[[Reading], None] = lambda _: None,
+    on_snapshot: Callable[[Snapshot], None] = lambda _: None,
+    host: Host | None = None,
+) -> Watch:
+    """Build what watches this node. `facts` None: look into processes from this process itself."""
+    host = host or Host.real()
+    patterns = {name: s.pattern for name, s in config.service.items() if s.pattern}
+    urls = {name: s.metrics_url for name, s in config.service.items() if s.metrics_url}
+    discovery = Discovery(patterns=patterns, metrics_urls=urls)
+    history = History(host.ticks_per_second)
+    judging = Judging(config, history)
+    collectors = all_collectors()
+    background = Background(host, discovery, facts or direct(host), collectors)
+    watch: Watch
+
+    def judged(now: Instant) -> None:
+        on_snapshot(watch.take_picture(now))
+
+    sampler = Sampler(
+        host,
+        discovery,
+        collectors,
+        judging,
+        history,
+        background,
+        interval_seconds=config.agent.interval_seconds,
+        evaluate_seconds=config.agent.evaluate_interval_seconds,
+        budget=Budget(config.budget.cpu_ratio),
+        on_reading=on_reading,
+        on_judged=judged,
+    )
+    watch = Watch(
+        host=host,
+        config=config,
+        discovery=discovery,
+        judging=judging,
+        sampler=sampler,
+        background=background,
+        collectors=collectors,
+        picture=NodePicture(config.node, read_topology(host)),
+        cost=cost,
+    )
+    return watch
+
+
+def direct(host: Host) -> FactsReader:
+    """Look into processes with this process's own rights."""
+
+    def read(key: WorkerKey, requests: Sequence[SettingsRequest]) -> ProcessFacts:
+        return read_facts(host, key, requests)
+
+    return read

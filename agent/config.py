@@ -1,0 +1,183 @@
+"""Which settings are there, with which defaults?
+
+A setting's key in TOML is the attribute's name without its unit: `interval = "1s"` sets `interval_seconds`.
+"""
+
+# ruff: noqa: RUF009 - setting() is dataclasses.field() with the declaration in it
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from agent.settings import Kind, setting
+
+Scalar = str | float | bool
+FreeTable = Mapping[str, "Scalar | FreeTable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """`[agent]`: what runs, where and how often."""
+
+    listen: str = setting(
+        Kind.LISTEN, "127.0.0.1:9753", "Where the HTTP interface listens: HOST:PORT or unix:PATH.", flag="--listen"
+    )
+    db: Path | None = setting(
+        Kind.PATH,
+        None,
+        "The database state.db; the raw shards lie beside it. Without it: state.db in the state folder.",
+        flag="--db",
+    )
+    interval_seconds: float = setting(
+        Kind.DURATION,
+        "1s",
+        "How often the cheap collectors run.",
+        minimum=0.1,
+        maximum=60,
+        flag="--interval",
+    )
+    evaluate_interval_seconds: float = setting(
+        Kind.DURATION, "2s", "How often the rules judge.", minimum=0.5, maximum=600
+    )
+    sidecar: bool = setting(
+        Kind.FLAG, True, "Whether the agent starts the privileged sidecar as its child.", flag="--no-sidecar"
+    )
+    sidecar_socket: Path | None = setting(
+        Kind.PATH, None, "Unix socket of a sidecar that runs on its own; without it the agent starts one."
+    )
+    node: str | None = setting(Kind.TEXT, None, "Name of this node. Without it: the host name.")
+    log_level: str = setting(
+        Kind.TEXT,
+        "info",
+        "The least serious messages that are logged.",
+        choices=("debug", "info", "warning", "error"),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """`[store]`: how much is kept."""
+
+    raw_retention_seconds: float = setting(
+        Kind.DURATION, "7d", "How long the per-second samples are kept.", minimum=3600
+    )
+    minute_retention_seconds: float = setting(Kind.DURATION, "90d", "How long the minute rows are kept.", minimum=86400)
+    size_cap_bytes: int = setting(
+        Kind.SIZE, "2GiB", "Raw shards are dropped, oldest first, above this size of all files.", minimum=16 << 20
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetSettings:
+    """`[budget]`: what watching may cost."""
+
+    cpu_ratio: float = setting(
+        Kind.NUMBER,
+        0.02,
+        "Share of one core that agent and sidecar may use; the agent slows itself down before it exceeds it.",
+        minimum=0.001,
+        maximum=1,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings:
+    """`[http]`: who may ask."""
+
+    allowed_hosts: tuple[str, ...] = setting(
+        Kind.TEXTS, (), "Names in the Host header that are answered besides localhost, 127.0.0.1 and [::1]."
+    )
+    token_file: Path | None = setting(
+        Kind.PATH, None, "File that holds the token for writing. Without it: token in the state folder."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdviceSettings:
+    """`[advice]`: when a finding starts and ends."""
+
+    window_seconds: float = setting(
+        Kind.DURATION, "15s", "The window of loaded seconds on which the rules judge.", minimum=5, maximum=3600
+    )
+    hold_down_seconds: float = setting(
+        Kind.DURATION, "15min", "How long a finding must be absent until it is resolved.", minimum=0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSettings:
+    """`[service."NAME"]`: what the owner of a service wants."""
+
+    slo_p99_seconds: float | None = setting(
+        Kind.DURATION, None, "The 99 % point of latency that the service must keep.", minimum=1e-6
+    )
+    objective: Literal["latency", "throughput", "cost"] | None = setting(
+        Kind.TEXT, None, "What matters most for this service.", choices=("latency", "throughput", "cost")
+    )
+    metrics_url: str | None = setting(
+        Kind.URL, None, "Prometheus page of the server, where it cannot be found by itself."
+    )
+    pattern: str | None = setting(
+        Kind.TEXT, None, "Glob over service names to which this section applies, instead of its own NAME."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSettings:
+    """`[rule."NAME"]`: a rule switched off, or its thresholds moved. Any other key is a threshold of that rule."""
+
+    enabled: bool = setting(Kind.FLAG, True, "Whether this rule judges at all.")
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings. `prices` and `devices` are free tables: currency, hourly, purchase_price, amortisation, …"""
+
+    agent: AgentSettings = field(default_factory=AgentSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
+    advice: AdviceSettings = field(default_factory=AdviceSettings)
+    service: Mapping[str, ServiceSettings] = field(default_factory=dict)
+    rule: Mapping[str, RuleSettings] = field(default_factory=dict)
+    prices: FreeTable = field(default_factory=dict)
+    devices: FreeTable = field(default_factory=dict)
+
+    @property
+    def node(self) -> str:
+        """The configured name of this node, else the host name."""
+        return self.agent.node or socket.gethostname()
+
+    def for_service(self, name: str) -> ServiceSettings:
+        """The section of a service: the one with its name, else the first whose pattern matches."""
+        if (own := self.service.get(name)) is not None:
+            return own
+        found = (one for one in self.service.values() if one.pattern is not None and fnmatchcase(name, one.pattern))
+        return next(found, ServiceSettings())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedConfig:
+    """The settings and where each came from: `default`, `file PATH`, `environment NODEWRIGHT_X`, `flag --x`.
+
+    `origins` is keyed by the dotted key as written in TOML (`agent.listen`, `service."gunicorn/app:8000".slo_p99`).
+    """
+
+    config: Config
+    origins: Mapping[str, str]
+    files: tuple[Path, ...] = ()
+
+
+PLAIN_SECTIONS: Mapping[str, type] = {
+    "agent": AgentSettings,
+    "store": StoreSettings,
+    "budget": BudgetSettings,
+    "http": HttpSettings,
+    "advice": AdviceSettings,
+}
+NAMED_SECTIONS: Mapping[str, type] = {"service": ServiceSettings, "rule": RuleSettings}
+FREE_SECTIONS = ("prices", "devices")

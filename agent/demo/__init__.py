@@ -1,0 +1,1 @@
+"""`nodewright demo`: a real model server with a bad setting, the advice, the setting applied, the gain measured."""

@@ -1,0 +1,111 @@
+"""What holds the services back, what is to be changed, and who has taken note?"""
+
+import asyncio
+from typing import get_args
+
+import msgspec
+from aiohttp import web
+
+from advisor.documents import AdviceDocument, Snapshot
+from advisor.finding import Finding, Inconclusive, Severity, Subject
+from agent.http.context import DEPS, from_snapshot, need_snapshot, of_service, read_body
+from agent.http.deps import AckRequest
+from agent.http.envelope import Refused, data
+from agent.http.route import Query, Route
+
+STATES: tuple[str, ...] = get_args(msgspec.structs.fields(Finding)[5].type)
+
+
+async def get_advice(request: web.Request) -> web.Response:
+    if not request.query:
+        return from_snapshot(request, "advice", lambda snapshot: snapshot.advice)
+    snapshot = need_snapshot(request)
+    rules = [page.id for page in request.app[DEPS].rules()]
+    rule = request.query.get("rule")
+    if rule is not None and rule not in rules:
+        raise Refused(400, "query.bad-value", f"there is no rule {rule!r}", f"rules: {', '.join(rules)}")
+    severity = request.query.get("severity")
+    return data(
+        filtered(
+            snapshot,
+            service=of_service(request, snapshot),
+            severity=None if severity is None else Severity(severity),
+            state=request.query.get("state"),
+            rule=rule,
+        )
+    )
+
+
+async def get_finding(request: web.Request) -> web.Response:
+    name = request.match_info["id"]
+    found = next((one for one in need_snapshot(request).advice.findings if one.id == name), None)
+    if found is None:
+        raise _unknown(name)
+    return data(found)
+
+
+async def post_finding(request: web.Request) -> web.Response:
+    name = request.match_info["id"]
+    asked = await read_body(request, AckRequest)
+    found = await asyncio.to_thread(request.app[DEPS].acknowledge, name, asked)
+    if found is None:
+        raise _unknown(name)
+    return data(found)
+
+
+def filtered(
+    snapshot: Snapshot, *, service: str | None, severity: Severity | None, state: str | None, rule: str | None
+) -> AdviceDocument:
+    """The advice cut to what was asked for. An inconclusive rule has neither severity nor state, so those leave it."""
+    document = snapshot.advice
+    pids = frozenset(pid for one in snapshot.services if one.name == service for pid in one.pids)
+
+    def wanted(one: Finding | Inconclusive) -> bool:
+        return (rule is None or one.rule == rule) and (service is None or concerns(one.subject, service, pids))
+
+    return msgspec.structs.replace(
+        document,
+        services=tuple(one for one in document.services if service is None or one.name == service),
+        findings=tuple(
+            one
+            for one in document.findings
+            if wanted(one)
+            and (severity is None or one.severity.level >= severity.level)
+            and (state is None or one.state == state)
+        ),
+        inconclusive=tuple(one for one in document.inconclusive if wanted(one)),
+    )
+
+
+def concerns(subject: Subject, service: str, pids: frozenset[int]) -> bool:
+    """Whether a subject is the service itself or a part of it."""
+    return subject.name == service or not pids.isdisjoint(subject.pids)
+
+
+def _unknown(name: str) -> Refused:
+    return Refused(404, "finding.unknown", f"there is no finding {name!r}", "the ids are in /v1/advice")
+
+
+ROUTES = (
+    Route(
+        path="/v1/advice",
+        handler=get_advice,
+        doc="Findings, verdicts, and what could not be concluded.",
+        answer=AdviceDocument,
+        query=(
+            Query("service", "Only what concerns this service, by its name."),
+            Query("severity", "At least this severe.", tuple(Severity)),
+            Query("state", "Only findings in this state.", STATES),
+            Query("rule", "Only this rule, by its id."),
+        ),
+    ),
+    Route(path="/v1/advice/{id}", handler=get_finding, doc="One finding.", answer=Finding),
+    Route(
+        method="POST",
+        path="/v1/advice/{id}",
+        handler=post_finding,
+        doc="Acknowledge or snooze a finding, or open it again.",
+        answer=Finding,
+        body=AckRequest,
+    ),
+)

@@ -1,0 +1,54 @@
+"""What do handlers share, and how do they answer from the newest snapshot?"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from advisor.documents import Snapshot
+from agent.http.deps import HttpDeps
+from agent.http.encoded import EncodedSnapshot
+from agent.http.envelope import JSON, Refused
+
+DEPS = web.AppKey("deps", HttpDeps)
+ENCODED = web.AppKey("encoded", EncodedSnapshot)
+_BODY_SECONDS = 10.0
+T = TypeVar("T")
+
+
+def need_snapshot(request: web.Request) -> Snapshot:
+    """The newest snapshot; Refused(503) before the first."""
+    snapshot = request.app[DEPS].snapshot()
+    if snapshot is None:
+        raise Refused(503, "not-ready", "nothing was sampled yet", "ask again in a second", {"Retry-After": "1"})
+    return snapshot
+
+
+def from_snapshot(request: web.Request, name: str, pick: Callable[[Snapshot], object]) -> web.Response:
+    """`pick(snapshot)` in the envelope; `name` is unique to `pick`, so that its bytes are made once a snapshot."""
+    body = request.app[ENCODED].body(need_snapshot(request), name, pick)
+    return web.Response(body=body, content_type=JSON)
+
+
+def of_service(request: web.Request, snapshot: Snapshot) -> str | None:
+    """The value of `?service=`; Refused(400) naming the services if there is none of that name."""
+    name = request.query.get("service")
+    known = [service.name for service in snapshot.services]
+    if name is not None and name not in known:
+        allowed = ", ".join(known) or "none is running"
+        raise Refused(400, "query.bad-value", f"there is no service {name!r}", f"services: {allowed}")
+    return name
+
+
+async def read_body(request: web.Request, kind: type[T]) -> T:
+    """The JSON body as `kind`; Refused(400) with what is wrong in it."""
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            body = await request.read()
+        return msgspec.json.decode(body, type=kind)
+    except TimeoutError:
+        raise Refused(408, "body.slow", "the body did not come", "send it at once") from None
+    except msgspec.MsgspecError as error:
+        raise Refused(400, "body.invalid", f"the body is not as described: {error}", "see /openapi.json") from error

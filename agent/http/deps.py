@@ -1,0 +1,73 @@
+"""What does the HTTP interface need from the rest of the agent? Callables that a test gives as plain functions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import msgspec
+
+from advisor.documents import RulePage, Snapshot
+from advisor.finding import Finding
+from agent.http.updates import Updates
+from agent.units import parse_duration
+from collectors.sample import Sample
+
+Latest = Mapping[str, Mapping[str, Sample]]
+"""Kind to entity to the newest sample."""
+
+
+class AckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of `POST /v1/advice/{id}`: `acknowledged` (known, stays so), `snoozed` (later), or `open` (neither any more).
+
+    `expires_in` is a duration with its unit (`7d`); without it an acknowledgement has no end. A snooze needs one.
+    """
+
+    state: Literal["acknowledged", "snoozed", "open"]
+    reason: str = ""
+    expires_in: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.reason) > 1000:
+            raise ValueError("reason is longer than 1000 characters")
+        if self.state == "snoozed" and self.expires_in is None:
+            raise ValueError("snoozed needs expires_in, such as 7d")
+        if self.expires_in is not None and not 0 < parse_duration(self.expires_in) <= 3e9:
+            raise ValueError(f"expires_in {self.expires_in!r} is not between 0 and 95 years")
+
+    @property
+    def expires_seconds(self) -> float | None:
+        return None if self.expires_in is None else parse_duration(self.expires_in)
+
+
+class ReadSeries(Protocol):
+    """Reads a stored series. Called in a thread of its own; times in Unix seconds. Raises ValueError (one clause) for a
+    kind, field or span that there is not."""
+
+    def __call__(self, kind: str, entity: str, field: str, start: float, end: float, step: float) -> object: ...
+
+
+def _no_cgroups() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpDeps:
+    """Everything outside the interface that it calls, always from the event loop's thread unless it says otherwise."""
+
+    snapshot: Callable[[], Snapshot | None]
+    """The newest snapshot; None until there is one."""
+    series: ReadSeries
+    acknowledge: Callable[[str, AckRequest], Finding | None]
+    """Called in a thread of its own. None: there is no such finding."""
+    rules: Callable[[], tuple[RulePage, ...]]
+    latest: Callable[[], Latest]
+    """Called in a thread of its own: the mapping must not change any more."""
+    updates: Updates
+    token: str
+    loopback: bool
+    """Whether only this machine can connect: then reading needs no token."""
+    allowed_hosts: frozenset[str] = frozenset()
+    read_only: bool = False
+    """A replayed recording: nothing can be written."""
+    service_cgroups: Callable[[], Mapping[str, str]] = field(default=_no_cgroups)
+    """Entity of a cgroup sample to the name of the service that lives in it."""

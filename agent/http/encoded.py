@@ -1,0 +1,55 @@
+"""What are the bytes of a document, and how often are they made?"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from advisor.documents import Problem, Snapshot
+
+
+def encode(document: object) -> bytes:
+    """JSON. A name that came from the kernel with bytes that are no UTF-8 is written with `?` in their place."""
+    try:
+        return msgspec.json.encode(document)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_clean(msgspec.to_builtins(document)))
+
+
+def data_body(document: object) -> bytes:
+    """`{"data": document}`."""
+    return b'{"data":' + encode(document) + b"}"
+
+
+def error_body(problem: Problem) -> bytes:
+    """`{"error": problem}`."""
+    return b'{"error":' + encode(problem) + b"}"
+
+
+class EncodedSnapshot:
+    """The bodies made from one snapshot, each made once: readers of the same second share them."""
+
+    def __init__(self) -> None:
+        self._snapshot: Snapshot | None = None
+        self._bodies: dict[str, bytes] = {}
+
+    def body(self, snapshot: Snapshot, name: str, pick: Callable[[Snapshot], object]) -> bytes:
+        """The enveloped bytes of `pick(snapshot)`, kept under `name` until another snapshot comes."""
+        if snapshot is not self._snapshot:
+            self._snapshot, self._bodies = snapshot, {}
+        body = self._bodies.get(name)
+        if body is None:
+            body = self._bodies[name] = data_body(pick(snapshot))
+        return body
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case dict():
+            return {_clean(key): _clean(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_clean(inner) for inner in value]
+        case _:
+            return value

@@ -1,0 +1,89 @@
+"""How did one field of one thing develop? The store answers, in a thread of its own."""
+
+import asyncio
+import time
+from datetime import datetime
+
+from aiohttp import web
+
+from agent.http.context import DEPS
+from agent.http.envelope import Refused, data
+from agent.http.route import Query, Route
+from agent.units import parse_duration
+
+POINT_LIMIT = 11_000
+_DEFAULT_SPAN_SECONDS = 900.0
+_DEFAULT_POINTS = 300
+
+
+async def get_series(request: web.Request) -> web.Response:
+    query = request.query
+    end = _moment(query.get("end"), "end", time.time())
+    start = _moment(query.get("start"), "start", end - _DEFAULT_SPAN_SECONDS)
+    if not start < end:
+        raise Refused(400, "query.bad-value", "start is not before end", "both are Unix seconds or RFC 3339")
+    step = _step(query.get("step"), max(1.0, (end - start) / _DEFAULT_POINTS))
+    if (end - start) / step > POINT_LIMIT:
+        raise Refused(400, "query.bad-value", f"more than {POINT_LIMIT} points", "a larger step or a shorter span")
+    read = request.app[DEPS].series
+    try:
+        found = await asyncio.to_thread(read, query["kind"], query["entity"], query["field"], start, end, step)
+    except ValueError as error:
+        raise Refused(400, "series.unknown", str(error), "kinds and fields are those of the samples") from error
+    return data(found)
+
+
+def _moment(text: str | None, name: str, default: float) -> float:
+    if text is None:
+        return default
+    try:
+        return _finite(float(text))
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError(text)
+        return _finite(moment.timestamp())
+    except (ValueError, OverflowError):
+        hint = "Unix seconds, or RFC 3339 with its zone such as 2026-11-20T10:00:00Z"
+        raise Refused(400, "query.bad-value", f"{name}={text!r} is not a time", hint) from None
+
+
+def _step(text: str | None, default: float) -> float:
+    if text is None:
+        return default
+    try:
+        try:
+            step = _finite(float(text))
+        except ValueError:
+            step = parse_duration(text)
+        if step <= 0:
+            raise ValueError(text)
+    except ValueError:
+        hint = "seconds, or a duration such as 10s"
+        raise Refused(400, "query.bad-value", f"step={text!r} is not a step", hint) from None
+    return step
+
+
+def _finite(number: float) -> float:
+    if not abs(number) < 1e11:
+        raise ValueError(number)
+    return number
+
+
+ROUTES = (
+    Route(
+        path="/v1/series",
+        handler=get_series,
+        doc="One field of one entity over time.",
+        query=(
+            Query("kind", "Kind of sample, such as core.", required=True),
+            Query("entity", "What it is about, such as core:0.", required=True),
+            Query("field", "The field, such as user_ticks.", required=True),
+            Query("start", "Unix seconds or RFC 3339; 15 min before the end if not given."),
+            Query("end", "Unix seconds or RFC 3339; now if not given."),
+            Query("step", "Seconds or a duration; a 300th of the span if not given."),
+        ),
+    ),
+)

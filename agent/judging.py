@@ -1,0 +1,127 @@
+"""Turns the history of the services into findings: one judgement of every service, and the advice document."""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+from advisor.board import Board, timestamp
+from advisor.catalogue import all_rules
+from advisor.documents import AdviceDocument, ServiceVerdict
+from advisor.engine import Engine
+from advisor.facts import ServiceFacts
+from advisor.finding import Finding, Severity
+from advisor.history import History
+from advisor.view import View
+from agent.config import Config
+from collectors.compute_threads import compute_threads
+from collectors.entities import Service, WorkerKey
+from collectors.facts import ProcessFacts
+from collectors.framework import Facts
+from collectors.levers import Lever
+from collectors.places import settings_of
+from collectors.reading import Instant
+
+
+class Judging:
+    """Engine, board and the facts that both need. One thread uses it."""
+
+    def __init__(self, config: Config, history: History) -> None:
+        thresholds = {name: rule.thresholds for name, rule in config.rule.items() if rule.thresholds}
+        off = frozenset(name for name, rule in config.rule.items() if not rule.enabled)
+        self.board = Board(config.advice.hold_down_seconds)
+        self.broken: dict[str, str] = {}
+        self._engine = Engine(all_rules(), thresholds, off)
+        self._config = config
+        self._history = history
+        self._facts: dict[str, ServiceFacts] = {}
+        self._views: dict[str, View] = {}
+
+    def learn(self, services: Sequence[Service], processes: Facts) -> None:
+        """New services or new facts: settings and objectives are worked out anew."""
+        self._facts = {service.id: service_facts(service, processes, self._config) for service in services}
+
+    def facts(self, service: Service) -> ServiceFacts:
+        return self._facts.get(service.id) or ServiceFacts(service=service)
+
+    def view(self, service: Service) -> View | None:
+        """The view on which the service was judged last."""
+        return self._views.get(service.id)
+
+    def judge(self, services: Sequence[Service], now: Instant) -> None:
+        """Judge every service once."""
+        self._views = {}
+        for service in services:
+            facts = self.facts(service)
+            view = self._history.view(service, int(self._config.advice.window_seconds))
+            self._views[service.id] = view
+            if self.board.changed(service, signature(view, facts), now):
+                self._history.restart_window(service)
+                continue
+            judgement = self._engine.judge(view, facts, self.board.standing(service))
+            self.broken.update(judgement.broken)
+            self.board.update(service, judgement, view, now)
+        self.board.keep_only(services)
+
+    def document(self, services: Sequence[Service], now: Instant) -> AdviceDocument:
+        findings = self.board.findings(now)
+        return AdviceDocument(
+            node=self._config.node,
+            generated_at=timestamp(now),
+            services=tuple(
+                ServiceVerdict(name=s.name, verdict=self.verdict(s, findings), state=state_of(self._views.get(s.id)))
+                for s in services
+            ),
+            findings=findings,
+            inconclusive=self.board.inconclusive(),
+        )
+
+    def verdict(self, service: Service, findings: Sequence[Finding]) -> str:
+        """The service's state in one sentence."""
+        own = [f for f in findings if f.subject.name == service.name and f.state == "open"]
+        own.sort(key=lambda f: (f.severity is Severity.INFO, f.rank))
+        if own:
+            return own[0].title
+        view = self._views.get(service.id)
+        if view is None or not view.loaded_now:
+            return "idle: nothing to judge"
+        if view.samples < 15:
+            return f"watching: {view.samples} of 15 s of load seen"
+        return f"nothing holds it back: {view.cores_used:.2f} of {view.effective_cores:.2f} cores used, no rule speaks"
+
+
+def service_facts(service: Service, processes: Facts, config: Config) -> ServiceFacts:
+    """What is known of one service, with its owner's objectives."""
+    wanted = config.for_service(service.name)
+    own: Mapping[WorkerKey, ProcessFacts] = {w.key: processes[w.key] for w in service.workers if w.key in processes}
+    threads = [compute_threads(own[w.key]) for w in service.serving if w.key in own]
+    known = [t for t in threads if t.known]
+    return ServiceFacts(
+        service=service,
+        processes=own,
+        settings=tuple(settings_of(service, own)),
+        threads=known[0] if known else None,
+        objective=wanted.objective,
+        slo_p99_seconds=wanted.slo_p99_seconds,
+    )
+
+
+def signature(view: View, facts: ServiceFacts) -> Hashable:
+    """What makes up the service's present configuration: when it changes, what was said before no longer holds.
+
+    The number of workers is the configured one where it is known, so that recycling a worker is no change.
+    """
+    workers = facts.setting(Lever.WORKERS)
+    count = workers.value if workers is not None and workers.value is not None else len(view.serving)
+    masks = frozenset(w.allowed for w in view.serving if w.allowed is not None and w.runnable > 0)
+    return (
+        count,
+        len(view.serving),
+        facts.threads.value if facts.threads else None,
+        frozenset().union(*masks) if masks else None,
+        view.quota_cores,
+    )
+
+
+def state_of(view: View | None) -> str:
+    """`loaded`, `idle`, or `starting` where nothing was seen yet."""
+    if view is None or not view.cores:
+        return "starting"
+    return "loaded" if view.loaded_now else "idle"

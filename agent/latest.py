@@ -1,0 +1,51 @@
+"""The newest sample of every entity and the newest run of every collector, for `/metrics`, doctor and the screens."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from advisor.documents import CollectorStatus
+from collectors.reading import Failed, Ok, Reading, Unsupported, status_of
+from collectors.sample import Sample
+
+
+class Latest:
+    """Written by the sampler thread, read by others: each kind's mapping is replaced as a whole, never changed."""
+
+    def __init__(self) -> None:
+        self._samples: dict[str, Mapping[str, Sample]] = {}
+        self._collectors: dict[str, CollectorStatus] = {}
+
+    def take(self, reading: Reading, kinds: tuple[type[Sample], ...]) -> None:
+        if isinstance(reading.outcome, Ok):
+            found: dict[str, dict[str, Sample]] = {kind.kind: {} for kind in kinds}
+            for sample in reading.outcome.samples:
+                found[sample.kind][sample.entity] = sample
+            self._samples.update(found)
+        before = self._collectors.get(reading.collector)
+        reason, hint = why(reading)
+        self._collectors[reading.collector] = CollectorStatus(
+            name=reading.collector,
+            status=status_of(reading.outcome),
+            reason=reason,
+            hint=hint,
+            duration_seconds=reading.duration_ns * 1e-9,
+            late_seconds=max(0, reading.late_ns) * 1e-9,
+            runs=(before.runs if before else 0) + 1,
+        )
+
+    def samples(self) -> Mapping[str, Mapping[str, Sample]]:
+        return MappingProxyType(dict(self._samples))
+
+    def collectors(self) -> tuple[CollectorStatus, ...]:
+        return tuple(self._collectors.values())
+
+
+def why(reading: Reading) -> tuple[str | None, str | None]:
+    """Reason and hint of a reading that brought nothing."""
+    match reading.outcome:
+        case Unsupported(reason, hint):
+            return reason, hint
+        case Failed(error):
+            return error, None
+        case _:
+            return None, None

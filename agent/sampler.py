@@ -1,0 +1,137 @@
+"""The one thread that samples: it keeps the beat, runs the cheap collectors, and lets the rules judge."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from agent.background import Background
+from agent.budget import Budget
+from agent.judging import Judging
+from agent.latest import Latest
+from advisor.history import History
+from collectors.collector import Collector
+from collectors.discovery import Discovery
+from collectors.host import Host
+from collectors.reading import Instant, Reading
+from collectors.runner import collect_one
+
+log = logging.getLogger("nodewright.sampler")
+
+
+@dataclass(slots=True)
+class Beat:
+    """How well the beat was kept."""
+
+    ticks: int = 0
+    late_ticks: int = 0
+    worst_late_ns: int = 0
+
+
+@dataclass(slots=True)
+class _Due:
+    collector: Collector
+    every: int
+    """Ticks between two runs."""
+
+
+class Sampler:
+    """Owns discovery, collectors, history and judging; every call to them happens in its thread.
+
+    `on_reading` gets each reading, `on_judged` is called after each judgement; both must not block.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        discovery: Discovery,
+        collectors: Sequence[Collector],
+        judging: Judging,
+        history: History,
+        background: Background | None,
+        *,
+        interval_seconds: float,
+        evaluate_seconds: float,
+        budget: Budget,
+        on_reading: Callable[[Reading], None],
+        on_judged: Callable[[Instant], None],
+    ) -> None:
+        self.beat = Beat()
+        self.latest = Latest()
+        self.discovery = discovery
+        self.judging = judging
+        self.interval_seconds = interval_seconds
+        self._host = host
+        self._history = history
+        self._background = background
+        self._evaluate_seconds = evaluate_seconds
+        self._budget = budget
+        self._on_reading = on_reading
+        self._on_judged = on_judged
+        self._due = [
+            _Due(c, max(1, round(c.cadence_seconds / interval_seconds))) for c in collectors if not c.own_thread
+        ]
+        self._kinds = {c.name: c.samples for c in collectors}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self.run, name="sampler", daemon=True)
+        self._judged_ns = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float) -> None:
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout_seconds)
+        for due in self._due:
+            due.collector.close()
+
+    def run(self) -> None:
+        """Tick until stopped. A tick that is late does not move the ones after it; missed ones are left out."""
+        planned = time.monotonic_ns()
+        while not self._stop.is_set():
+            self.tick(planned)
+            step = int(self._budget.interval_seconds(self.interval_seconds) * 1e9)
+            planned += step
+            behind = time.monotonic_ns() - planned
+            if behind > 0:
+                planned += behind // step * step + step
+            if self._stop.wait(max(0.0, (planned - time.monotonic_ns()) * 1e-9)):
+                return
+
+    def tick(self, planned_ns: int) -> None:
+        """One beat: find, read, remember, and judge when it is time."""
+        started, cpu = time.monotonic_ns(), time.thread_time_ns()
+        self._keep_beat(started - planned_ns)
+        changed = self.discovery.scan(self._host)
+        services = self.discovery.services
+        if changed:
+            self.judging.learn(services, self.discovery.facts)
+            if self._background:
+                self._background.services = services
+        for due in self._due:
+            if self.beat.ticks % due.every == 0:
+                self._take(collect_one(due.collector, self._host, services, planned_ns))
+        if self._background:
+            self._background.wanted(self.discovery.wanted())
+            for reading in self._background.readings():
+                self._take(reading)
+        self._history.end_tick(services)
+        self.beat.ticks += 1
+        if (started - self._judged_ns) * 1e-9 >= self._evaluate_seconds - 0.05:
+            self._judged_ns = started
+            now = self._host.clock.now()
+            self.judging.judge(services, now)
+            self._on_judged(now)
+        self._budget.spent(time.thread_time_ns() - cpu, self.interval_seconds)
+
+    def _take(self, reading: Reading) -> None:
+        self._history.add(reading)
+        self.latest.take(reading, self._kinds[reading.collector])
+        self._on_reading(reading)
+
+    def _keep_beat(self, late_ns: int) -> None:
+        self.beat.worst_late_ns = max(self.beat.worst_late_ns, late_ns)
+        if late_ns > 100_000_000:
+            self.beat.late_ticks += 1

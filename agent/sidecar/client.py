@@ -1,0 +1,140 @@
+"""How does the agent ask the sidecar, and what does it get when the sidecar is slow, gone or unwilling?"""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from agent.sidecar.protocol import (
+    BadFrame,
+    CostReply,
+    CostRequest,
+    FactsReply,
+    FactsRequest,
+    Hello,
+    HelloReply,
+    Refusal,
+    Reply,
+    Request,
+    receive,
+    to_frame,
+    to_reply,
+)
+from collectors.entities import WorkerKey
+from collectors.facts import ProcessFacts, unreadable_facts
+from collectors.framework import SettingsRequest
+
+DEADLINE_SECONDS = 2.0
+Expected = TypeVar("Expected", HelloReply, CostReply)
+_HINT = "see whether it runs: nodewright doctor"
+
+
+class SidecarClient:
+    """Asks over one connection, made when needed with `connect` and again after a failure. Any thread may call it; they
+    take turns. No state of the sidecar is an exception here."""
+
+    def __init__(self, connect: Callable[[], socket.socket], deadline_seconds: float = DEADLINE_SECONDS) -> None:
+        self._connect = connect
+        self._deadline_seconds = deadline_seconds
+        self._lock = threading.Lock()
+        self._connection: socket.socket | None = None
+
+    def facts(self, key: WorkerKey, requests: Sequence[SettingsRequest] = ()) -> ProcessFacts:
+        """What is inside the process; every part Unsupported where the sidecar could not or would not look."""
+        reply = self._ask(FactsRequest(key, tuple(requests)))
+        match reply:
+            case FactsReply(facts=facts) if facts.key == key:
+                return facts
+            case Refusal(message=message, hint=hint):
+                return unreadable_facts(key, message, hint)
+            case _:
+                return unreadable_facts(key, "the sidecar answered another question", "use the same version of both")
+
+    def hello(self) -> HelloReply | Refusal:
+        """Version, verbs and missing privileges of the sidecar, or why it does not say."""
+        return _expect(self._ask(Hello()), HelloReply)
+
+    def cost(self) -> CostReply | Refusal:
+        """CPU time and memory of the sidecar, or why it does not say."""
+        return _expect(self._ask(CostRequest()), CostReply)
+
+    def close(self) -> None:
+        with self._lock:
+            self._drop()
+
+    def _ask(self, request: Request) -> Reply:
+        """The reply, or a Refusal of our own. A connection that broke since the last question is made anew once."""
+        until = time.monotonic() + self._deadline_seconds
+        if not self._lock.acquire(timeout=self._deadline_seconds):
+            return _unavailable("the sidecar is busy")
+        try:
+            fresh = self._connection is None
+            try:
+                return self._exchange(request, until)
+            except ConnectionError:
+                self._drop()
+                if fresh:
+                    raise
+            return self._exchange(request, until)
+        except TimeoutError:
+            self._drop()  # its late answer must not be taken for that to the next question
+            return _unavailable(f"the sidecar did not answer within {self._deadline_seconds:g} s")
+        except BadFrame as problem:
+            self._drop()
+            return _unavailable(f"the sidecar broke the protocol: {problem}")
+        except OSError as error:
+            self._drop()
+            return _unavailable(f"the sidecar cannot be reached: {error.strerror or error}")
+        finally:
+            self._lock.release()
+
+    def _exchange(self, request: Request, until: float) -> Reply:
+        if self._connection is None:
+            self._connection = self._connect()
+        stream = Deadline(self._connection, until)
+        try:
+            stream.send(to_frame(request))
+        except BrokenPipeError:
+            pass  # it may have said why before it hung up
+        body = receive(stream)
+        if body is None:
+            raise ConnectionResetError(None, "it ended the connection")
+        return to_reply(body)
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Deadline:
+    """A socket whose sends and receives all end by one moment. Raises TimeoutError after it."""
+
+    def __init__(self, stream: socket.socket, until: float) -> None:
+        self._stream = stream
+        self._until = until
+
+    def send(self, data: bytes) -> None:
+        self._wait()
+        self._stream.sendall(data)
+
+    def recv(self, count: int) -> bytes:
+        self._wait()
+        return self._stream.recv(count)
+
+    def _wait(self) -> None:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._stream.settimeout(left)
+
+
+def _unavailable(message: str) -> Refusal:
+    return Refusal(key="sidecar.unavailable", message=message, hint=_HINT)
+
+
+def _expect(reply: Reply, kind: type[Expected]) -> Expected | Refusal:
+    if isinstance(reply, kind) or isinstance(reply, Refusal):
+        return reply
+    return _unavailable("the sidecar answered another question")

@@ -1,0 +1,118 @@
+"""Into which processes may the sidecar look? Its own answer: whoever asks it cannot widen it."""
+
+import os
+from collections.abc import Callable, Sequence
+
+from agent.sidecar.protocol import Refusal
+from collectors import frameworks
+from collectors.collector import scan
+from collectors.entities import Process, Role, WorkerKey
+from collectors.framework import Framework
+from collectors.host import Host
+from collectors.inside.folder import ProcessFolder, Vanished
+from collectors.inside.mapped import descriptor_targets
+from collectors.inside.sockets import listening
+from collectors.procfs import parse_cmdline, parse_stat
+
+_CHAIN_LIMIT = 32
+
+Recognise = Callable[[Sequence[Process]], bool]
+"""Whether a process, given with its ancestors (itself first), belongs to a model server."""
+
+
+class TargetPolicy:
+    """The allow-list: never pid 1, kernel threads or the sidecar itself; else what `recognised` says."""
+
+    def __init__(self, host: Host, recognised: Recognise) -> None:
+        self._host = host
+        self._recognised = recognised
+
+    def refusal(self, key: WorkerKey) -> Refusal | None:
+        """Why the sidecar does not look into the process, or None if it may."""
+        if key.pid <= 1 or key.pid == os.getpid():
+            return _refused(f"pid {key.pid} is never looked into")
+        chain = process_chain(self._host, key)
+        if not chain:
+            return Refusal(key="sidecar.vanished", message="process vanished", hint="ask for a process that still runs")
+        if not chain[0].argv:
+            return _refused(f"pid {key.pid} is a kernel thread")
+        if not self._recognised(chain):
+            return _refused(f"pid {key.pid} ({chain[0].comm}) is not known as a model server")
+        return None
+
+
+def _refused(message: str) -> Refusal:
+    return Refusal(
+        key="sidecar.not-a-target",
+        message=message,
+        hint="model servers, and Python processes that listen on TCP or descend from one, are looked into",
+    )
+
+
+def process_chain(host: Host, key: WorkerKey) -> tuple[Process, ...]:
+    """The process and its ancestors as any user may see them, itself first; empty if it is gone."""
+    chain: list[Process] = []
+    pid = key.pid
+    while pid > 0 and len(chain) < _CHAIN_LIMIT:
+        process = _process(host, pid)
+        if process is None or (not chain and process.key != key):
+            break
+        chain.append(process)
+        pid = process.ppid
+    return tuple(chain)
+
+
+def _process(host: Host, pid: int) -> Process | None:
+    try:
+        stat = parse_stat(host.read(f"{host.proc}/{pid}/stat"))
+        argv = parse_cmdline(host.read(f"{host.proc}/{pid}/cmdline"))
+    except (OSError, ValueError):
+        return None
+    return Process(key=WorkerKey(pid, stat.started), ppid=stat.ppid, uid=None, comm=stat.comm, argv=argv)
+
+
+def model_servers(host: Host, known: Sequence[Framework] | None = None) -> Recognise:
+    """Recognises what a framework claims, anywhere in the chain, and Python that serves TCP. `known` None = all
+    frameworks that are installed with us."""
+    asked = sorted(known or all_frameworks(), key=lambda framework: framework.order)
+
+    def recognised(chain: Sequence[Process]) -> bool:
+        return any(_claims(framework, chain) for framework in asked) or _serves_python(host, chain)
+
+    return recognised
+
+
+def all_frameworks() -> list[Framework]:
+    """One of each file in `collectors/frameworks/`."""
+    return [kind() for kind in scan(frameworks, Framework)]
+
+
+def _claims(framework: Framework, chain: Sequence[Process]) -> bool:
+    """Whether `framework` has a role for the process or for one that it descends from."""
+    role: Role | None = None
+    for process in reversed(chain):
+        role = framework.recognise(process, role, None)
+        if role is not None:
+            return True
+    return False
+
+
+def _serves_python(host: Host, chain: Sequence[Process]) -> bool:
+    return _is_python(host, chain[0]) and any(_listens(host, process) for process in chain if process.key.pid > 1)
+
+
+def _is_python(host: Host, process: Process) -> bool:
+    if os.path.basename("".join(process.argv[:1])).startswith("python"):
+        return True
+    try:
+        return os.path.basename(os.readlink(f"{host.proc}/{process.key.pid}/exe")).startswith("python")
+    except OSError:
+        return False
+
+
+def _listens(host: Host, process: Process) -> bool:
+    try:
+        with ProcessFolder(host, process.key) as folder:
+            return bool(listening(folder, descriptor_targets(folder)))
+    except (OSError, Vanished):
+        return False

@@ -1,0 +1,188 @@
+"""Builds the documents about the node, its services and workers from what was read and judged."""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from advisor.board import timestamp
+from advisor.documents import (
+    CollectorStatus,
+    CoreStatus,
+    ModelStatus,
+    NodeStatus,
+    ServiceStatus,
+    ThreadStatus,
+    WorkerStatus,
+)
+from advisor.facts import ServiceFacts
+from advisor.history import delta
+from advisor.view import ThreadView, View, WorkerView
+from agent.judging import state_of
+from collectors.cpulist import format_cpulist
+from collectors.entities import Service, Worker
+from collectors.reading import Instant, Unsupported
+from collectors.redaction import redact_argv
+from collectors.sample import Sample
+from collectors.sources.cpu import CoreSample
+from collectors.sources.memory import MemorySample
+from collectors.sources.pressure import PressureSample
+from collectors.topology import Topology
+
+Samples = Mapping[str, Mapping[str, Sample]]
+SHOWN_THREADS = 8
+
+
+class NodePicture:
+    """Keeps the previous counters of cores and pressure, so that each picture shows the time since the last one."""
+
+    def __init__(self, node: str, topology: Topology) -> None:
+        self._node = node
+        self._topology = {cpu.cpu: cpu for cpu in topology.cpus}
+        self._cores: Mapping[str, Sample] = {}
+        self._pressure: Mapping[str, Sample] = {}
+        self._at: Instant | None = None
+
+    def take(self, samples: Samples, collectors: Sequence[CollectorStatus], now: Instant) -> NodeStatus:
+        cores, pressure = samples.get("core", {}), samples.get("pressure", {})
+        seconds = None if self._at is None else (now.mono_ns - self._at.mono_ns) * 1e-9
+        memory = samples.get("memory", {}).get("node")
+        known = memory if isinstance(memory, MemorySample) else None
+        status = NodeStatus(
+            node=self._node,
+            at=timestamp(now),
+            cores=tuple(self._core(entity, sample) for entity, sample in cores.items()),
+            memory_total_bytes=_bytes(known.total_kib if known else None),
+            memory_available_bytes=_bytes(known.available_kib if known else None),
+            swap_used_bytes=_swap(known),
+            pressure_cpu_ratio=self._stalled("cpu", pressure, seconds),
+            pressure_memory_ratio=self._stalled("memory", pressure, seconds),
+            pressure_io_ratio=self._stalled("io", pressure, seconds),
+            collectors=tuple(collectors),
+        )
+        self._cores, self._pressure, self._at = cores, pressure, now
+        return status
+
+    def _core(self, entity: str, sample: Sample) -> CoreStatus:
+        number = int(entity.partition(":")[2])
+        place = self._topology.get(number)
+        before = self._cores.get(entity)
+        busy = steal = waits = None
+        if isinstance(sample, CoreSample) and isinstance(before, CoreSample):
+            names = ("user_ticks", "system_ticks", "irq_ticks", "steal_ticks", "iowait_ticks", "idle_ticks")
+            moved = {name: delta(getattr(sample, name), getattr(before, name)) for name in names}
+            if total := sum(moved.values()):
+                busy = (moved["user_ticks"] + moved["system_ticks"] + moved["irq_ticks"]) / total
+                steal, waits = moved["steal_ticks"] / total, moved["iowait_ticks"] / total
+        return CoreStatus(
+            cpu=number,
+            node=place.node if place else None,
+            sibling_of=min(place.siblings, default=number) if place else None,
+            busy_ratio=busy,
+            steal_ratio=steal,
+            iowait_ratio=waits,
+        )
+
+    def _stalled(self, resource: str, pressure: Mapping[str, Sample], seconds: float | None) -> float | None:
+        now, before = pressure.get(f"pressure:{resource}"), self._pressure.get(f"pressure:{resource}")
+        if not isinstance(now, PressureSample) or not isinstance(before, PressureSample) or not seconds:
+            return None
+        return min(1.0, delta(now.some_us, before.some_us) * 1e-6 / seconds)
+
+
+def service_status(service: Service, view: View | None, facts: ServiceFacts, verdict: str) -> ServiceStatus:
+    queue = view.accept_queue if view else ()
+    return ServiceStatus(
+        id=service.id,
+        name=service.name,
+        framework=service.framework,
+        application=service.application,
+        owner=service.owner,
+        manager=service.manager,
+        port=service.port,
+        state=state_of(view),
+        verdict=verdict,
+        workers=len(service.serving),
+        pids=service.pids,
+        cores_used=_round(view.cores_used) if view and view.samples else None,
+        waiting_cores=_round(view.waiting_cores) if view and view.samples and view.delay_readable else None,
+        usable_cores=_round(view.effective_cores) if view and view.cores else None,
+        resident_bytes=view.resident_bytes if view else None,
+        requests_per_second=view.requests_per_second if view else None,
+        latency_seconds=view.latency_seconds if view else None,
+        accept_queue=sum(queue) / len(queue) if queue else None,
+        settings=facts.settings,
+    )
+
+
+def worker_status(worker: Worker, seen: WorkerView | None, facts: ServiceFacts, samples: int) -> WorkerStatus:
+    known = samples > 0 and seen is not None
+    return WorkerStatus(
+        pid=worker.pid,
+        started=worker.key.started,
+        service=worker.service,
+        role=worker.role,
+        slot=worker.slot,
+        command=command_line(worker.process.argv),
+        cores_used=_round(seen.cores_used) if known and seen else None,
+        waiting_cores=_round(seen.waiting_cores) if known and seen and seen.waiting_cores is not None else None,
+        resident_bytes=seen.resident_bytes if seen else None,
+        threads=seen.thread_count if seen else None,
+        active_threads=len(seen.active_threads) if known and seen else None,
+        allowed_cpus=format_cpulist(seen.allowed) if seen and seen.allowed else None,
+        missing=missing_of(worker, facts),
+        busiest=tuple(thread_status(t) for t in seen.threads[:SHOWN_THREADS]) if seen else (),
+    )
+
+
+def thread_status(thread: ThreadView) -> ThreadStatus:
+    return ThreadStatus(
+        tid=thread.tid,
+        name=thread.name,
+        thread_class=thread.thread_class,
+        state=thread.state,
+        cores_used=_round(thread.cores_used),
+        waiting_cores=_round(thread.waiting_cores),
+        last_cpu=thread.last_cpu,
+        allowed_cpus=format_cpulist(thread.allowed) if thread.allowed else None,
+    )
+
+
+def missing_of(worker: Worker, facts: ServiceFacts) -> tuple[str, ...]:
+    """What could not be read inside a worker, each with its hint."""
+    known = facts.processes.get(worker.key)
+    if known is None:
+        return ("not looked into yet",)
+    parts = {
+        "environment": known.environ,
+        "libraries": known.libraries,
+        "folder": known.cwd,
+        "sockets": known.listening,
+    }
+    return tuple(f"{name}: {p.reason} ({p.hint})" for name, p in parts.items() if isinstance(p, Unsupported))
+
+
+def model_statuses(services: Sequence[Service]) -> tuple[ModelStatus, ...]:
+    return tuple(
+        ModelStatus(name=m.name, version=m.version, runtime=m.runtime, path=m.path, service=s.name)
+        for s in services
+        for m in s.models
+    )
+
+
+@lru_cache(maxsize=1024)
+def command_line(argv: tuple[str, ...]) -> str:
+    """The redacted command line, without bytes that are not text."""
+    return " ".join(redact_argv(argv)).encode("utf-8", "replace").decode("utf-8", "replace")
+
+
+def _round(value: float) -> float:
+    return round(value, 3)
+
+
+def _bytes(kib: int | None) -> int | None:
+    return None if kib is None else kib * 1024
+
+
+def _swap(memory: MemorySample | None) -> int | None:
+    if memory is None or memory.swap_total_kib is None or memory.swap_free_kib is None:
+        return None
+    return (memory.swap_total_kib - memory.swap_free_kib) * 1024

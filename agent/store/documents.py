@@ -1,0 +1,92 @@
+"""What is kept beside the samples, and how does such a document become a row?
+
+Documents arrive as JSON, by kind and key: `finding` by its id, `acknowledgement` by the finding's id,
+`service_facts` by the service's id.
+"""
+
+from collections.abc import Iterable
+from sqlite3 import Connection
+from typing import Literal
+
+import msgspec
+
+DocumentKind = Literal["finding", "acknowledgement", "service_facts"]
+Documents = dict[tuple[DocumentKind, str], bytes | None]
+"""The newest body of each document; None = forget it."""
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody knows of a finding and accepts it, until a time (ISO 8601; None = for good)."""
+
+    finding_id: str
+    reason: str
+    owner: str
+    until: str | None
+    at: str
+
+
+class _Subject(msgspec.Struct, frozen=True):
+    kind: str
+    name: str
+
+
+class _Finding(msgspec.Struct, frozen=True):
+    """What of a finding has a column of its own."""
+
+    rule: str
+    subject: _Subject
+    state: str
+    severity: str
+    first_seen: str
+    last_seen: str
+
+
+class _Accepted(msgspec.Struct, frozen=True):
+    reason: str
+    owner: str
+    at: str
+    until: str | None = None
+
+
+_KEY_COLUMN = {"finding": "id", "acknowledgement": "finding_id", "service_facts": "service"}
+
+
+def check(kind: DocumentKind, body: bytes) -> None:
+    """Raises msgspec.DecodeError where `body` is no JSON of that kind, so that the caller hears of it at once."""
+    msgspec.json.decode(body, type={"finding": _Finding, "acknowledgement": _Accepted}.get(kind, object))
+
+
+def write_documents(connection: Connection, documents: Iterable[tuple[tuple[DocumentKind, str], bytes | None]],
+                    at_unix_seconds: int) -> None:  # fmt: skip
+    """Store or forget each of `documents` in the open transaction. Raises sqlite3.Error."""
+    for (kind, key), body in documents:
+        if body is None:
+            connection.execute(f"DELETE FROM {kind} WHERE {_KEY_COLUMN[kind]} = ?", (key,))  # noqa: S608 - own names
+        elif kind == "finding":
+            _write_finding(connection, key, body)
+        elif kind == "acknowledgement":
+            accepted = msgspec.json.decode(body, type=_Accepted)
+            connection.execute(
+                "INSERT OR REPLACE INTO acknowledgement VALUES (?, ?, ?, ?, ?)",
+                (key, accepted.reason, accepted.owner, accepted.until, accepted.at),
+            )
+        else:
+            _write_facts(connection, key, body.decode(), at_unix_seconds)
+
+
+def _write_finding(connection: Connection, key: str, body: bytes) -> None:
+    finding = msgspec.json.decode(body, type=_Finding)
+    connection.execute(
+        "INSERT OR REPLACE INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (key, finding.rule, finding.subject.kind, finding.subject.name, finding.state, finding.severity,
+         finding.first_seen, finding.last_seen, body.decode()),
+    )  # fmt: skip
+
+
+def _write_facts(connection: Connection, service: str, body: str, at_unix_seconds: int) -> None:
+    """A row only where the facts differ from the newest ones."""
+    newest = connection.execute(
+        "SELECT body FROM service_facts WHERE service = ? ORDER BY at DESC LIMIT 1", (service,)
+    ).fetchone()
+    if newest is None or newest[0] != body:
+        connection.execute("INSERT OR REPLACE INTO service_facts VALUES (?, ?, ?)", (service, at_unix_seconds, body))

@@ -1,0 +1,146 @@
+"""What tables do the files of the store have, beside those that sample types declare?
+
+Each file is migrated with sqlite-utils: a step is done once per file, in order, and recorded in it.
+"""
+
+from collections.abc import Callable, Sequence
+from sqlite3 import Connection
+from typing import Any
+
+Step = tuple[str, tuple[str, ...]]
+"""A migration: its name and its statements. Never changed once released; a change is a further step."""
+
+_NAMES: Step = (
+    "names",
+    (
+        """CREATE TABLE IF NOT EXISTS entity (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  key TEXT NOT NULL, -- unique within the kind: core:3, worker:PID:START
+  label TEXT,
+  UNIQUE (kind, key)
+)""",
+        """CREATE TABLE IF NOT EXISTS field (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  unit TEXT NOT NULL, -- base unit
+  scale REAL NOT NULL, -- value in base unit = stored value * scale
+  counter INTEGER NOT NULL,
+  text INTEGER NOT NULL,
+  help TEXT NOT NULL,
+  UNIQUE (kind, name)
+)""",
+        "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    ),
+)
+
+RAW: tuple[Step, ...] = (
+    _NAMES,
+    (
+        "kinds",
+        (
+            """CREATE TABLE IF NOT EXISTS kind (
+  name TEXT PRIMARY KEY, -- also the name of its table; NAME_rates is its view
+  collector TEXT NOT NULL,
+  doc TEXT NOT NULL
+) WITHOUT ROWID""",
+        ),
+    ),
+)
+
+STATE: tuple[Step, ...] = (
+    _NAMES,
+    (
+        "minute_rows",
+        (
+            """CREATE TABLE minute (
+  time INTEGER NOT NULL, -- Unix time / 60
+  entity INTEGER NOT NULL,
+  field INTEGER NOT NULL,
+  total NOT NULL, -- counter: growth in this minute; gauge: sum of the values (mean = total / count)
+  count INTEGER NOT NULL, -- number of values; of a counter, of its rates
+  minimum NOT NULL, -- of the values; of a counter, of its growth per second
+  maximum NOT NULL,
+  span_ms INTEGER, -- counter: time over which total was counted
+  histogram BLOB, -- agent/store/histogram.py; NULL where minimum = maximum
+  PRIMARY KEY (time, entity, field)
+) WITHOUT ROWID""",
+            """CREATE VIEW minutes AS SELECT
+  m.time * 60 AS unix_seconds, e.kind AS kind, e.key AS entity, f.name AS field,
+  CASE f.counter WHEN 1 THEN f.unit || '/s' ELSE f.unit END AS unit,
+  CASE f.counter WHEN 1 THEN m.total * f.scale * 1000.0 / m.span_ms ELSE m.total * f.scale / m.count END AS mean,
+  m.minimum * f.scale AS minimum, m.maximum * f.scale AS maximum, m.count AS count
+FROM minute AS m JOIN entity AS e ON e.id = m.entity JOIN field AS f ON f.id = m.field""",
+        ),
+    ),
+    (
+        "documents",
+        (
+            """CREATE TABLE finding (
+  id TEXT PRIMARY KEY,
+  rule TEXT NOT NULL, subject_kind TEXT NOT NULL, subject TEXT NOT NULL,
+  state TEXT NOT NULL, severity TEXT NOT NULL, first_seen TEXT NOT NULL, last_seen TEXT NOT NULL,
+  body TEXT NOT NULL -- the finding as JSON
+) WITHOUT ROWID""",
+            """CREATE TABLE acknowledgement (
+  finding_id TEXT PRIMARY KEY,
+  reason TEXT NOT NULL, owner TEXT NOT NULL, until TEXT, at TEXT NOT NULL
+) WITHOUT ROWID""",
+            """CREATE TABLE service_facts (
+  service TEXT NOT NULL, -- id of the service
+  at INTEGER NOT NULL, -- Unix time from which on they hold
+  body TEXT NOT NULL, -- JSON
+  PRIMARY KEY (service, at)
+) WITHOUT ROWID""",
+        ),
+    ),
+)
+
+RECORDING: tuple[Step, ...] = (
+    (
+        "readings",
+        (
+            """CREATE TABLE reading (
+  time INTEGER NOT NULL, -- milliseconds since meta.epoch_unix_seconds; the samples' rows carry the same
+  collector TEXT NOT NULL,
+  mono_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL,
+  duration_ns INTEGER NOT NULL, cpu_ns INTEGER NOT NULL, late_ns INTEGER NOT NULL,
+  status TEXT NOT NULL, -- ok, unsupported, failed
+  reason TEXT, hint TEXT,
+  PRIMARY KEY (time, collector)
+) WITHOUT ROWID""",
+        ),
+    ),
+)
+
+
+def migrate(connection: Connection, name: str, steps: Sequence[Step]) -> None:
+    """Do the steps of the set `name` that this file has not seen. Raises sqlite3.Error.
+
+    sqlite-utils is imported only where something is to do: it takes some megabytes that a daemon keeps.
+    """
+    if _is_done(connection, name, steps):
+        return
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations(name)
+    for step_name, statements in steps:
+        migrations(name=step_name)(_runner(statements))
+    migrations.apply(Database(connection, execute_plugins=False))
+
+
+def _runner(statements: Sequence[str]) -> Callable[[Any], None]:
+    def run(database: Any) -> None:
+        for statement in statements:
+            database.execute(statement)
+
+    return run
+
+
+def _is_done(connection: Connection, name: str, steps: Sequence[Step]) -> bool:
+    exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone()
+    if not exists:
+        return False
+    rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (name,))
+    return {step_name for step_name, _ in steps} <= {row[0] for row in rows}

@@ -1,0 +1,18 @@
+"""Processes that nobody manages: started by hand, by a script, or by something not known here."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from collectors.entities import Process, Service
+from collectors.levers import Place
+from collectors.manager import Manager
+
+
+class Bare(Manager):
+    order: ClassVar[int] = 100
+
+    def owner(self, process: Process) -> str | None:
+        return None
+
+    def render(self, place: Place, service: Service) -> Sequence[Place]:
+        return ()

@@ -1,0 +1,69 @@
+"""How are numbers and foreign text written?"""
+
+import pytest
+
+from advisor.finding import Gain
+from tui import format as fmt
+
+
+def test_unreadable_is_a_dash_and_zero_is_zero() -> None:
+    writers = (fmt.cores, fmt.percent, fmt.size, fmt.duration, fmt.rate)
+    assert {write(None) for write in writers} == {"–"}
+    assert [write(0) for write in writers] == ["0.00", "0 %", "0 B", "0 s", "0 /s"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(4e-5, "40 µs"), (0.0042, "4.2 ms"), (0.21, "210 ms"), (15, "15 s"), (180, "3 min"), (7500, "2 h 05 min")],
+)
+def test_a_duration_is_written_in_the_unit_that_fits(seconds: float, text: str) -> None:
+    assert fmt.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(512, "512 B"), (1536, "1.5 KiB"), (41 << 20, "41 MiB"), (8 << 30, "8.0 GiB"), (3 << 50, "3072.0 TiB")]
+)  # fmt: skip
+def test_a_size_is_written_in_powers_of_1024(count: int, text: str) -> None:
+    assert fmt.size(count) == text
+
+
+def test_a_small_share_is_not_rounded_to_none() -> None:
+    assert fmt.percent(0.004) == "0.4 %"
+    assert fmt.percent(0.86) == "86 %"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(1.9, "cores", "1.9 cores"), (0.21, "seconds", "210 ms"), (0.41, "ratio", "41 %"), (12345.6, "count", "12346"), (7, "", "7")],
+)  # fmt: skip
+def test_evidence_is_written_in_its_unit(value: float, unit: str, text: str) -> None:
+    assert fmt.quantity(value, unit) == text
+
+
+def test_names_of_processes_cannot_steer_the_terminal() -> None:
+    assert fmt.plain("evil\x1b[2J\nname\udcff[bold]") == "evil�[2J name�[bold]"
+
+
+@pytest.mark.parametrize(
+    ("metric", "p10", "p90", "direction"),
+    [
+        ("throughput_ratio", 2.1, 9.0, "better"),
+        ("throughput_ratio", 0.5, 0.9, "worse"),
+        ("throughput_ratio", 0.9, 1.1, "unsure"),
+        ("latency_p99_ratio", 0.03, 0.4, "better"),
+        ("memory_ratio", 1.2, 2.0, "worse"),
+        ("cost_ratio", 0.8, 1.0, "unsure"),
+    ],
+)
+def test_a_gain_is_better_only_where_its_whole_interval_is(metric: str, p10: float, p90: float, direction: str) -> None:
+    assert fmt.gain_direction(Gain(metric=metric, p10=p10, p50=p10, p90=p90)) == direction  # type: ignore[arg-type]
+
+
+def test_a_clock_time_names_its_zone() -> None:
+    assert fmt.clock("2026-11-20T10:00:00Z") == "10:00:00 UTC"
+    assert fmt.clock("2026-11-20T10:00:00.123+02:00") == "10:00:00"
+
+
+def test_many_pids_are_counted() -> None:
+    assert fmt.pids(range(1, 4)) == "1, 2, 3"
+    assert fmt.pids(range(1, 10)) == "1, 2, 3, 4, 5, 6 and 3 more"

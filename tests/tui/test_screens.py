@@ -1,0 +1,35 @@
+"""Do the screens still look as they were accepted to look? `pytest --snapshot-update` accepts a new look."""
+
+from collections.abc import Callable
+
+import pytest
+from textual.pilot import Pilot
+
+from advisor.documents import Problem, Snapshot
+from tests.fakes_tui import REFUSED, FakeSource
+from tests.snapshots import empty_snapshot, example_snapshot
+from tui.app import TopApp
+
+STATES: dict[str, Snapshot | Problem] = {
+    "live": example_snapshot(),
+    "empty": empty_snapshot(),
+    "disconnected": REFUSED,
+}
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("key", ["o", "a"], ids=["overview", "advice"])
+def test_screen_looks_as_accepted(
+    snap_compare: Callable[..., bool], key: str, state: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    async def settle(pilot: Pilot[None]) -> None:
+        await pilot.press(key)
+        if key == "a" and state == "live":
+            await pilot.press("j")
+        await pilot.pause()
+
+    app = TopApp(FakeSource([STATES[state]]), interval_seconds=3600)
+    assert snap_compare(app, terminal_size=size, run_before=settle)

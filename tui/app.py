@@ -1,0 +1,94 @@
+"""How does the terminal interface run: which screens, which keys, and when is the source asked?"""
+
+import asyncio
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive
+from textual.theme import Theme
+
+from tui.messages import AdviceWanted, Arrived, Lost
+from tui.screens.advice import AdviceScreen
+from tui.screens.help import HelpScreen
+from tui.screens.overview import OverviewScreen
+from tui.source import Source, Unreachable
+from tui.state import State
+
+THEME = Theme(
+    name="nodewright",
+    primary="#7cc4f0",
+    secondary="#f2b84b",
+    accent="#7cc4f0",
+    warning="#f0e442",
+    error="#ff9e64",
+    success="#7cc4f0",
+    foreground="#e3e8ef",
+    background="#12161c",
+    surface="#1a2029",
+    panel="#232b36",
+    dark=True,
+)
+
+
+class TopApp(App[None]):
+    """`nodewright top`. Asks `source` every `interval_seconds`; keeps asking when it has nothing."""
+
+    TITLE = "nodewright"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    TopApp:nocolor OptionList > .option-list--option-highlighted { background: #5a5a5a; }
+    """
+    MODES = {"overview": OverviewScreen, "advice": AdviceScreen}
+    DEFAULT_MODE = "overview"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1,o", "switch_mode('overview')", "Overview"),
+        Binding("2,a", "switch_mode('advice')", "Advice"),
+        Binding("r", "ask", "Refresh"),
+        Binding("question_mark", "help", "Help"),
+        Binding("q", "quit", "Quit"),
+    ]
+    state: reactive[State] = reactive(State(origin=""))
+
+    def __init__(self, source: Source, interval_seconds: float = 1.0) -> None:
+        super().__init__()
+        self._source = source
+        self._interval_seconds = interval_seconds
+        self._asked = asyncio.Event()
+        self.state = State(origin=source.origin)
+
+    def on_mount(self) -> None:
+        self.register_theme(THEME)
+        self.theme = THEME.name
+        self.run_worker(self._poll(), exclusive=True)
+
+    async def _poll(self) -> None:
+        while True:
+            self._asked.clear()
+            try:
+                self.post_message(Arrived(await self._source.picture()))
+            except Unreachable as error:
+                self.post_message(Lost(error.problem))
+            try:
+                async with asyncio.timeout(self._interval_seconds):
+                    await self._asked.wait()
+            except TimeoutError:
+                continue
+
+    def on_arrived(self, message: Arrived) -> None:
+        self.state = self.state.arrived(message.picture)
+
+    def on_lost(self, message: Lost) -> None:
+        self.state = self.state.lost(message.problem)
+
+    async def on_advice_wanted(self, message: AdviceWanted) -> None:
+        await self.switch_mode("advice")
+        if isinstance(self.screen, AdviceScreen):
+            self.screen.choose(message.service)
+
+    def action_ask(self) -> None:
+        """Ask the source now instead of at the next second."""
+        self._asked.set()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen())

@@ -1,0 +1,144 @@
+"""How is a number or a foreign text written on the screen? The only place that turns units into text."""
+
+from collections.abc import Iterable
+
+from advisor.finding import Gain
+
+UNKNOWN = "–"
+"""What stands where a value is not readable."""
+
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
+_LOWER_IS_BETTER = frozenset({"latency_p99_ratio", "latency_p50_ratio", "memory_ratio", "cost_ratio"})
+_GAIN_NAMES = {
+    "throughput_ratio": "throughput",
+    "latency_p99_ratio": "p99 latency",
+    "latency_p50_ratio": "p50 latency",
+    "memory_ratio": "memory",
+    "cost_ratio": "cost",
+}
+
+
+def plain(text: str) -> str:
+    """`text` on one line, with nothing in it that a terminal would obey: names of processes are anyone's."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in " ".join(text.split()))
+
+
+def cores(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.2f}"
+
+
+def percent(ratio: float | None) -> str:
+    """A ratio 0..1; a small share keeps a decimal, so that 0 % means none."""
+    if ratio is None:
+        return UNKNOWN
+    share = ratio * 100
+    return f"{share:.1f} %" if 0 < share < 1 else f"{share:.0f} %"
+
+
+def size(value_bytes: float | None) -> str:
+    if value_bytes is None:
+        return UNKNOWN
+    value = float(value_bytes)
+    for unit in _SIZES[:-1]:
+        if abs(value) < 1024:
+            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} {_SIZES[-1]}"
+
+
+def duration(seconds: float | None) -> str:
+    """Two to three digits and the unit that fits: 4.2 ms, 15 s, 3 min, 2 h 05 min."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 1e-3:
+        return f"{seconds * 1e6:.0f} µs" if seconds else "0 s"
+    if seconds < 1:
+        return f"{seconds * 1e3:.3g} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    if hours >= 48:
+        return f"{hours // 24} d"
+    return f"{minutes} min" if minutes < 60 else f"{hours} h {minutes % 60:02d} min"
+
+
+def rate(per_second: float | None) -> str:
+    return UNKNOWN if per_second is None else f"{per_second:.3g} /s"
+
+
+def number(value: float) -> str:
+    """A bare number with at most three significant digits, never in powers of ten below a million."""
+    if value == int(value) and abs(value) < 1e6:
+        return str(int(value))
+    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number of evidence in its declared base unit."""
+    if value is None:
+        return UNKNOWN
+    match unit:
+        case "seconds":
+            return duration(value)
+        case "bytes":
+            return size(value)
+        case "ratio":
+            return percent(value)
+        case "" | "1" | "count":
+            return number(value)
+        case _:
+            return f"{number(value)} {plain(unit)}"
+
+
+def metric_name(name: str) -> str:
+    """`waiting_cores` as people say it."""
+    return plain(name.replace("_", " "))
+
+
+def times(ratio: float) -> str:
+    return f"×{ratio:.3g}" if ratio < 100 else f"×{ratio:.0f}"
+
+
+def gain_name(gain: Gain) -> str:
+    return _GAIN_NAMES[gain.metric]
+
+
+def gain_direction(gain: Gain) -> str:
+    """`better`, `worse`, or `unsure` where the interval holds both."""
+    low, high = sorted((gain.p10, gain.p90))
+    if gain.metric in _LOWER_IS_BETTER:
+        low, high = -high, -low
+        one = -1.0
+    else:
+        one = 1.0
+    if low > one:
+        return "better"
+    return "worse" if high < one else "unsure"
+
+
+def value(setting: float | str | bool | None) -> str:
+    """The value of a setting; None is one that nobody could read."""
+    if setting is None:
+        return "unknown"
+    if isinstance(setting, bool):
+        return "on" if setting else "off"
+    return plain(str(setting)) or '""'
+
+
+def clock(at: str) -> str:
+    """The time of day of an ISO 8601 instant, with its zone."""
+    day, separator, rest = at.partition("T")
+    if not separator:
+        return plain(day)
+    return plain(rest[:8]) + (" UTC" if rest.endswith(("Z", "+00:00")) else "")
+
+
+def count(number_of: int, one: str, many: str | None = None) -> str:
+    """`1 worker`, `2 workers`."""
+    return f"{number_of} {one if number_of == 1 else many or one + 's'}"
+
+
+def pids(numbers: Iterable[int], at_most: int = 6) -> str:
+    listed = list(numbers)
+    shown = ", ".join(str(pid) for pid in listed[:at_most])
+    return shown + (f" and {len(listed) - at_most} more" if len(listed) > at_most else "")

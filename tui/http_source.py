@@ -1,0 +1,137 @@
+"""How does a running agent's HTTP become a picture?
+
+One kept connection, used by one thread at a time: `http.client` loads in a few milliseconds, so that the first screen
+is there at once.
+"""
+
+import asyncio
+import http.client
+import socket
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from advisor.documents import AdviceDocument, NodeStatus, Problem, SelfStatus, ServiceStatus, WorkerStatus
+from tui.source import Picture, Unreachable
+
+DEADLINE_SECONDS = 3.0
+ANSWER_LIMIT_BYTES = 64 << 20
+"""A node with a thousand workers answers with less than a tenth of it."""
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=DEADLINE_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+class _Envelope(msgspec.Struct):
+    """Every answer of the agent."""
+
+    data: msgspec.Raw | None = None
+    error: Problem | None = None
+
+
+def is_local(url: str) -> bool:
+    """Whether `url` stays on this machine, so that this machine's token may be sent there."""
+    return url.startswith("unix:") or urlsplit(url).hostname in {"127.0.0.1", "::1", "localhost"}
+
+
+def open_connection(url: str) -> tuple[http.client.HTTPConnection, str]:
+    """An unopened connection to `url` (http, https or unix:PATH) and the path below which the agent answers.
+
+    Raises ValueError with one clear sentence.
+    """
+    if url.startswith("unix:"):
+        return _UnixConnection(url.removeprefix("unix:")), ""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"{url!r} is not an agent's address (http://HOST:PORT or unix:PATH)")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    return kind(parts.hostname, parts.port, timeout=DEADLINE_SECONDS), parts.path.rstrip("/")
+
+
+class HttpSource:
+    """The agent behind `url`. Raises ValueError where `url` is no address."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        self.origin = url
+        self._connection, self._base = open_connection(url)
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+
+    async def picture(self) -> Picture:
+        return await asyncio.to_thread(self._fetch)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _fetch(self) -> Picture:
+        return Picture(
+            node=self._get("node", NodeStatus),
+            services=self._get("services", tuple[ServiceStatus, ...]),
+            workers=self._get("workers", tuple[WorkerStatus, ...]),
+            advice=self._get("advice", AdviceDocument),
+            self_status=self._get("self", SelfStatus),
+        )
+
+    def _get(self, name: str, kind: Any) -> Any:
+        try:
+            status, body = self._request(f"{self._base}/v1/{name}")
+        except (OSError, http.client.HTTPException) as error:
+            self._connection.close()
+            raise Unreachable(_transport_problem(error)) from error
+        try:
+            envelope = msgspec.json.decode(body, type=_Envelope)
+            if envelope.error is None and envelope.data is not None:
+                return msgspec.json.decode(envelope.data, type=kind)
+        except msgspec.MsgspecError as error:
+            raise Unreachable(_foreign_problem(name, status, str(error))) from error
+        raise Unreachable(envelope.error or _foreign_problem(name, status, "no data in it"))
+
+    def _request(self, path: str) -> tuple[int, bytes]:
+        fresh = self._connection.sock is None
+        try:
+            return self._exchange(path)
+        except (ConnectionError, http.client.RemoteDisconnected):
+            if fresh:
+                raise
+            self._connection.close()  # the agent closed the kept connection between two requests
+            return self._exchange(path)
+
+    def _exchange(self, path: str) -> tuple[int, bytes]:
+        self._connection.request("GET", path, headers=self._headers)
+        response = self._connection.getresponse()
+        body = response.read(ANSWER_LIMIT_BYTES + 1)
+        if len(body) > ANSWER_LIMIT_BYTES:
+            raise http.client.HTTPException(f"the answer is larger than {ANSWER_LIMIT_BYTES >> 20} MiB")
+        return response.status, body
+
+
+def _transport_problem(error: OSError | http.client.HTTPException) -> Problem:
+    match error:
+        case TimeoutError():
+            message = f"no answer within {DEADLINE_SECONDS:.0f} s"
+            return Problem("timeout", message, "is the address right, and the agent not stopped?")
+        case ConnectionRefusedError() | FileNotFoundError():
+            return Problem("connection-refused", "nothing listens there", "start the agent: nodewright run")
+        case PermissionError():
+            return Problem("forbidden", "no permission to open the socket", "run as the agent's user or group")
+        case socket.gaierror():
+            return Problem("unknown-host", "the host name is not known", "check the host name in --url")
+        case OSError():
+            return Problem("connection", error.strerror or str(error) or "connection failed", "check --url")
+        case _:
+            return Problem("protocol", f"not a valid HTTP answer: {error}", "check that --url names a nodewright agent")
+
+
+def _foreign_problem(name: str, status: int, what: str) -> Problem:
+    message = f"/v1/{name} answered {status}, but not as this version expects: {what}"
+    return Problem("protocol", message, "does --url name a nodewright agent of the same version?")

@@ -1,0 +1,82 @@
+"""What is the same on every screen: the status line, the footer, and the page that stands in for missing data?"""
+
+import pkgutil
+from abc import abstractmethod
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Footer
+
+from collectors import frameworks
+from tui import format as fmt
+from tui.source import Picture
+from tui.state import State
+from tui.widgets.notice import Notice
+from tui.widgets.status_line import StatusLine
+
+
+class StateScreen(Screen[None]):
+    """Shows the app's `state`: a body where there is something to show, a notice where there is not."""
+
+    DEFAULT_CSS = """
+    StateScreen { overflow: hidden; }
+    StateScreen > ContentSwitcher { height: 1fr; }
+    """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]
+    state: State | None = None
+    """As last shown."""
+
+    @abstractmethod
+    def body(self) -> Widget:
+        """The widget that shows a picture; its id is `body`."""
+
+    @abstractmethod
+    def show(self, picture: Picture) -> None:
+        """Fill the body."""
+
+    def compose(self) -> ComposeResult:
+        yield StatusLine()
+        with ContentSwitcher(initial="notice"):
+            yield Notice(id="notice")
+            yield self.body()
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.watch(self.app, "state", self._show_state)
+
+    def _show_state(self, state: State) -> None:
+        self.state = state
+        self.query_one(StatusLine).state = state
+        switcher, notice = self.query_one(ContentSwitcher), self.query_one(Notice)
+        if state.picture is not None and state.picture.services:
+            switcher.current = "body"
+            self.show(state.picture)
+            return
+        switcher.current = "notice"
+        notice.say(*notice_text(state))
+
+
+def notice_text(state: State) -> tuple[str, ...]:
+    """Headline and sentences for a state in which there is nothing to show."""
+    if state.picture is not None:
+        return (
+            f"No model server runs on {state.picture.node.node}",
+            f"Looked for: {', '.join(framework_names())}.",
+            "A server that starts appears here within a few seconds.",
+            "One that is not recognised can be named in the configuration: nodewright config schema.",
+        )
+    if state.problem is None:
+        return (f"Connecting to {state.origin}", "The first answer is on its way.")
+    return (
+        f"No connection to {state.origin}",
+        f"Reason: {state.problem.message}.",
+        f"What helps: {state.problem.hint}",
+        f"Trying again every second; {fmt.count(state.failures, 'attempt')} so far. Press r to try now.",
+    )
+
+
+def framework_names() -> list[str]:
+    """The serving frameworks that there is a file for; nothing is imported."""
+    return sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(frameworks.__path__))

@@ -1,0 +1,46 @@
+"""What was found, how severe is it, and how sure are we?"""
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from advisor.finding import Finding
+from tui import format as fmt
+from tui.lines import dotted, lines
+from tui.palette import QUIET, SEVERITY_COLOURS, STRONG
+
+
+class FindingHead(Widget):
+    """Title, severity, confidence, subject, summary."""
+
+    DEFAULT_CSS = """
+    FindingHead { height: auto; }
+    """
+    finding: reactive[Finding | None] = reactive(None, layout=True)
+    cause: reactive[str | None] = reactive(None, layout=True)
+    """Title of the finding of which this one is a symptom."""
+
+    def render(self) -> Content:
+        finding = self.finding
+        if finding is None:
+            return Content("")
+        facts = dotted(
+            (
+                Content.styled(finding.severity.value.upper(), SEVERITY_COLOURS[finding.severity]),
+                f"confidence {fmt.percent(finding.confidence)}",
+                "" if finding.state == "open" else finding.state,
+                Content.styled(fmt.plain(finding.rule), QUIET),
+            )
+        )
+        pids = f", pid {fmt.pids(finding.subject.pids)}" if finding.subject.pids else ""
+        about = f"{finding.subject.kind} {fmt.plain(finding.subject.name)}{pids}"
+        seen = f"since {fmt.clock(finding.first_seen)}, last seen {fmt.clock(finding.last_seen)}"
+        parts = [
+            Content.styled(fmt.plain(finding.title), STRONG),
+            facts,
+            Content.styled(about, QUIET),
+            Content.styled(seen, QUIET),
+        ]
+        if self.cause is not None:
+            parts.append(Content.styled(f"a symptom of: {fmt.plain(self.cause)}", STRONG))
+        return lines([*parts, "", fmt.plain(finding.summary)])
