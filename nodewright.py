@@ -15,7 +15,9 @@ __version__ = "0.1.0"
 def own_path(path: list[str], pythonpath: str | None, cwd: str) -> list[str]:
     """`path` without the entries of `pythonpath` and without `cwd`, unless this launcher itself lives there."""
     home = os.path.dirname(os.path.realpath(__file__))
-    foreign = {os.path.realpath(entry or cwd) for entry in (pythonpath or "").split(os.pathsep)} if pythonpath else set()
+    foreign = (
+        {os.path.realpath(entry or cwd) for entry in (pythonpath or "").split(os.pathsep)} if pythonpath else set()
+    )
     foreign |= {os.path.realpath(cwd)}
     foreign.discard(home)
     return [entry for entry in path if os.path.realpath(entry or cwd) not in foreign]

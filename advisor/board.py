@@ -4,7 +4,7 @@ Identity is (rule, subject): seeing it again renews it. It opens after two judge
 has passed without confirmation under load, and is superseded at once when a lever of its service changed.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -109,7 +109,9 @@ class Board:
                 self._end(desk, [rule], "superseded")
             elif known.seen < CONFIRMATIONS:
                 del desk.standing[rule]
-            elif judged_now and (now.mono_ns - known.last.mono_ns) * 1e-9 >= min(known.judged.hold_seconds, self._longest_hold_seconds):
+            elif judged_now and (now.mono_ns - known.last.mono_ns) * 1e-9 >= min(
+                known.judged.hold_seconds, self._longest_hold_seconds
+            ):
                 self._end(desk, [rule], "resolved")
 
     def keep_only(self, services: Iterable[Service]) -> None:
@@ -129,6 +131,10 @@ class Board:
             self._acknowledged[finding] = entry
         return True
 
+    def restore(self, entries: Mapping[str, Acknowledged]) -> None:
+        """Acknowledgements from before a restart, by finding id: they hold when the finding is seen again."""
+        self._acknowledged.update(entries)
+
     def findings(self, now: Instant) -> tuple[Finding, ...]:
         """Open findings, by service and rank."""
         return tuple(f for desk in self._desks.values() for f in self._of(desk, now))
@@ -139,7 +145,8 @@ class Board:
     def _of(self, desk: _Desk, now: Instant) -> Sequence[Finding]:
         shown = [k for k in desk.standing.values() if k.seen >= CONFIRMATIONS]
         ids = {k.judged.rule: k.id for k in shown}
-        shown.sort(key=lambda k: (k.last.mono_ns < max(s.last.mono_ns for s in shown), k.rank))
+        newest = max((k.last for k in shown), default=now)
+        shown.sort(key=lambda k: (k.last < newest, k.rank))
         return [self._finding(k, rank, ids, now) for rank, k in enumerate(shown, start=1)]
 
     def _finding(self, known: _Standing, rank: int, ids: dict[str, str], now: Instant) -> Finding:

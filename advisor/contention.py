@@ -12,7 +12,9 @@ from advisor.finding import Gain
 from advisor.intervals import gain, throughput
 from advisor.view import ThreadView, View, WorkerView
 
-THREAD_POOLS = frozenset({"openblas", "mkl", "blis", "libgomp", "libiomp", "libomp", "torch", "onnxruntime", "tensorflow"})
+THREAD_POOLS = frozenset(
+    {"openblas", "mkl", "blis", "libgomp", "libiomp", "libomp", "torch", "onnxruntime", "tensorflow"}
+)
 """Libraries with a pool of compute threads sized after the cores they see."""
 BINDING_VARIABLES = ("OMP_PROC_BIND", "OMP_PLACES", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
 UNBOUND = frozenset({"", "false", "0", "none", "disabled", "no"})

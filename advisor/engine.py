@@ -39,7 +39,9 @@ class Judgement(msgspec.Struct, frozen=True):
 class Engine:
     """Applies the rules to one service's view. Keeps nothing between calls."""
 
-    def __init__(self, rules: Sequence[Rule], overrides: Overrides | None = None, off: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, rules: Sequence[Rule], overrides: Overrides | None = None, off: frozenset[str] = frozenset()
+    ) -> None:
         self._rules = tuple(rule for rule in rules if rule.id not in off)
         self._overrides = overrides or {}
 
@@ -75,7 +77,7 @@ class Engine:
             need = Need(kind="time", text=f"{15 - view.samples} more seconds of load")
         else:
             return ()
-        return tuple(Inconclusive(rule=rule.id, subject=subject_of(view), needs=need) for rule in self._rules[:1])
+        return tuple(Inconclusive(rule=rule.id, subject=subject_of(view), needs=need) for rule in self._rules)
 
     @staticmethod
     def _judged(rule: Rule, conclusion: Conclusion, facts: ServiceFacts, view: View, present: object) -> Judged:

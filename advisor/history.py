@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from collectors.sources.serving import ServingSample
+
 from advisor.view import CgroupView, CoreView, ThreadView, View, WorkerView
 from collectors.cgroup_paths import cgroup_entity
 from collectors.cpulist import parse_cpulist
@@ -19,7 +21,6 @@ from collectors.sources.cgroup import CgroupSample
 from collectors.sources.cpu import CoreSample
 from collectors.sources.memory import MemorySample
 from collectors.sources.processes import WorkerSample
-from collectors.sources.serving import ServingSample
 from collectors.sources.sockets import ListenSample
 from collectors.sources.threads import ThreadClassSample, ThreadSample
 
@@ -50,6 +51,7 @@ class _Thread:
     recent: deque[tuple[int, float, float, int]] = field(default_factory=lambda: deque(maxlen=KEPT_THREAD_TICKS))
 
 
+@dataclass(slots=True)
 class _Worker:
     sample: WorkerSample | None = None
     classes: dict[str, ThreadClassSample] = field(default_factory=dict)
@@ -379,7 +381,9 @@ class History:
         moved = [s.cgroup for s in chosen if s.cgroup is not None]
         limited = sample.quota_us is not None and sample.period_us
         return CgroupView(
-            quota_cores=sample.quota_us / sample.period_us if limited and sample.quota_us and sample.period_us else None,
+            quota_cores=sample.quota_us / sample.period_us
+            if limited and sample.quota_us and sample.period_us
+            else None,
             period_seconds=sample.period_us * 1e-6 if sample.period_us else None,
             weight=sample.weight,
             periods=sum(m.periods for m in moved),

@@ -56,9 +56,17 @@ def _text(document: AdviceDocument) -> Iterator[str]:
         for finding in document.findings:
             if finding.subject.name == service.name:
                 yield from _finding(finding)
-        for entry in document.inconclusive:
-            if entry.subject.name == service.name:
-                yield f"  ? {entry.rule}: needs {entry.needs.text}"
+        yield from _open_questions(document, service.name)
+
+
+def _open_questions(document: AdviceDocument, service: str) -> Iterator[str]:
+    """What could not be concluded; rules that lack the same thing share a line."""
+    needs: dict[str, list[str]] = {}
+    for entry in document.inconclusive:
+        if entry.subject.name == service:
+            needs.setdefault(entry.needs.text, []).append(entry.rule)
+    for text, rules in needs.items():
+        yield f"  ? {rules[0] if len(rules) == 1 else f'{len(rules)} rules'}: needs {text}"
 
 
 def _finding(finding: Finding) -> Iterator[str]:

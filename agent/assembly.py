@@ -89,7 +89,7 @@ def assemble(
     urls = {name: s.metrics_url for name, s in config.service.items() if s.metrics_url}
     discovery = Discovery(patterns=patterns, metrics_urls=urls)
     history = History(host.ticks_per_second)
-    judging = Judging(config, history)
+    judging = Judging(config, history, host.clock.now)
     collectors = all_collectors()
     background = Background(host, discovery, facts or direct(host), collectors)
     watch: Watch

@@ -8,7 +8,6 @@ A setting's key in TOML is the attribute's name without its unit: `interval = "1
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
@@ -43,7 +42,7 @@ class AgentSettings:
         Kind.DURATION, "2s", "How often the rules judge.", minimum=0.5, maximum=600
     )
     sidecar: bool = setting(
-        Kind.FLAG, True, "Whether the agent starts the privileged sidecar as its child.", flag="--no-sidecar"
+        Kind.FLAG, True, "Start the privileged sidecar as a child of the agent.", flag="--no-sidecar"
     )
     sidecar_socket: Path | None = setting(
         Kind.PATH, None, "Unix socket of a sidecar that runs on its own; without it the agent starts one."
@@ -121,7 +120,9 @@ class ServiceSettings:
         Kind.URL, None, "Prometheus page of the server, where it cannot be found by itself."
     )
     pattern: str | None = setting(
-        Kind.TEXT, None, "Glob over service names to which this section applies, instead of its own NAME."
+        Kind.PATTERN,
+        None,
+        "Regular expression over command lines: the front-end that matches makes up the service of this NAME.",
     )
 
 
@@ -129,7 +130,7 @@ class ServiceSettings:
 class RuleSettings:
     """`[rule."NAME"]`: a rule switched off, or its thresholds moved. Any other key is a threshold of that rule."""
 
-    enabled: bool = setting(Kind.FLAG, True, "Whether this rule judges at all.")
+    enabled: bool = setting(Kind.FLAG, True, "Let this rule judge.")
     thresholds: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -153,11 +154,8 @@ class Config:
         return self.agent.node or socket.gethostname()
 
     def for_service(self, name: str) -> ServiceSettings:
-        """The section of a service: the one with its name, else the first whose pattern matches."""
-        if (own := self.service.get(name)) is not None:
-            return own
-        found = (one for one in self.service.values() if one.pattern is not None and fnmatchcase(name, one.pattern))
-        return next(found, ServiceSettings())
+        """The section of a service, all defaults if there is none."""
+        return self.service.get(name) or ServiceSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,37 +2,156 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-
-import msgspec
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from advisor.board import Acknowledged
 from advisor.catalogue import pages
 from advisor.documents import Snapshot
 from advisor.finding import Finding
 from agent.assembly import Watch, assemble
+from agent.background import FactsReader
 from agent.config import LoadedConfig
-from agent.findings_log import FindingsLog
+from agent.findings_log import FindingsLog, restored
 from agent.http.app import build_app
 from agent.http.deps import AckRequest, HttpDeps
 from agent.http.server import serve
 from agent.http.updates import Updates
+from agent.limits import raise_descriptor_limit
 from agent.listen import parse_listen
-from agent.paths import state_database
-from agent.self_cost import SelfCost, SidecarState
+from agent.paths import Paths, find_paths, make_state_folders
+from agent.self_cost import SelfCost
+from agent.sidecar.cost import SidecarMeter
 from agent.sidecar.supervisor import SidecarProcess
-from agent.store import Retention, Store, StoreReader
+from agent.store.reader import StoreReader
+from agent.store.retention import Retention
+from agent.store.store import Store
 from agent.token import ensure_token
+from collectors.cgroup_paths import cgroup_entity
+from collectors.host import SystemClock
 from nodewright import __version__
 
 log = logging.getLogger("nodewright")
-END_SECONDS = 1.5
+LAUNCHER = Path(__file__).resolve().parent.parent / "nodewright.py"
 
 
 def run(loaded: LoadedConfig, *, no_sidecar: bool = False) -> int:
-    """Run until SIGTERM or SIGINT. 0 ended by a signal; CliError 2 bad configuration, 3 already running."""
-    return asyncio.run(_run(loaded, no_sidecar))
+    """Run until SIGTERM or SIGINT, then 0. Raises CliError: 2 bad configuration, 3 already running on this database."""
+    paths = find_paths(loaded.config, os.environ)
+    make_state_folders(paths)
+    raise_descriptor_limit()
+    settings = loaded.config.store
+    day = 86400
+    store = Store.open(
+        paths.db,
+        retention=Retention(
+            raw_days=max(1, round(settings.raw_retention_seconds / day)),
+            minute_days=max(1, round(settings.minute_retention_seconds / day)),
+            cap_bytes=settings.size_cap_bytes,
+        ),
+        clock=SystemClock(),
+    )
+    try:
+        return asyncio.run(_Daemon(loaded, paths, store, no_sidecar).run())
+    finally:
+        store.close(1.0)
+
+
+@dataclass(slots=True)
+class _Parts:
+    watch: Watch
+    sidecar: SidecarProcess | None
+    findings: FindingsLog
+    updates: Updates
+
+
+class _Daemon:
+    def __init__(self, loaded: LoadedConfig, paths: Paths, store: Store, no_sidecar: bool) -> None:
+        self._config = loaded.config
+        self._paths = paths
+        self._store = store
+        wanted = loaded.config.agent.sidecar and not no_sidecar
+        self._sidecar = sidecar_process(paths) if wanted else None
+        self._findings = FindingsLog(store.save_document, store.forget_document)
+        self._updates = Updates()
+        self._reader = StoreReader(paths.db)
+        meter = SidecarMeter(self._sidecar)
+        cost = SelfCost(__version__, meter.read, lambda: (store.size_bytes(), store.problem))
+        facts: FactsReader | None = self._sidecar.client.facts if self._sidecar else None
+        self._watch = assemble(loaded.config, cost, facts=facts, on_reading=store.put, on_snapshot=self._on_snapshot)
+        self._restore()
+
+    async def run(self) -> int:
+        """Start everything, wait for the signal, end everything."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        token, exposed = ensure_token(self._paths.token)
+        if exposed:
+            log.warning("the token file %s could be read by others; it was tightened, replace it", self._paths.token)
+        runner = await serve(build_app(self._deps(token), __version__), self._config.agent.listen)
+        try:
+            if self._sidecar:
+                self._sidecar.start()
+            self._watch.start()
+            log.info("listening on %s, state in %s", runner.url, self._paths.db)
+            await stop.wait()
+        finally:
+            self._updates.close()
+            await asyncio.to_thread(self._watch.stop, 0.5)
+            await runner.close()
+            if self._sidecar:
+                await asyncio.to_thread(self._sidecar.stop, 0.5)
+        return 0
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        """In the sampler thread, after each judgement."""
+        self._findings.take(snapshot, self._watch.judging, time.monotonic())
+        self._updates.publish(snapshot.generation)
+
+    def _deps(self, token: str) -> HttpDeps:
+        config = self._config
+        listen = parse_listen(config.agent.listen)
+        return HttpDeps(
+            snapshot=lambda: self._watch.snapshot,
+            series=self._reader.series,
+            acknowledge=self._acknowledge,
+            rules=pages,
+            latest=self._watch.sampler.latest.samples,
+            updates=self._updates,
+            token=token,
+            loopback=listen.loopback,
+            allowed_hosts=frozenset(config.http.allowed_hosts),
+            service_cgroups=self._service_cgroups,
+        )
+
+    def _acknowledge(self, finding: str, request: AckRequest) -> Finding | None:
+        return self._findings.acknowledge(self._watch.judging, finding, request, time.time_ns())
+
+    def _service_cgroups(self) -> Mapping[str, str]:
+        services = self._watch.discovery.services
+        return {cgroup_entity(w.process.cgroups): s.name for s in services for w in s.serving[:1]}
+
+    def _restore(self) -> None:
+        """Acknowledgements outlive a restart."""
+        kept: dict[str, Acknowledged] = {}
+        for entry in self._reader.acknowledgements():
+            if (found := restored(entry)) is not None:
+                kept[entry.finding_id] = found
+        self._watch.judging.board.restore(kept)
+
+
+def sidecar_process(paths: Paths) -> SidecarProcess:
+    """The sidecar of its own unit where its socket is there, else a child of ours."""
+    return SidecarProcess(sidecar_command(), str(paths.sidecar_socket))
+
+
+def sidecar_command() -> Sequence[str]:
+    """Our own launcher with our own interpreter: nothing on PATH can take its place."""
+    return [sys.executable, "-I", str(LAUNCHER), "sidecar"]

@@ -1,8 +1,9 @@
 """Turns the history of the services into findings: one judgement of every service, and the advice document."""
 
-from collections.abc import Hashable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
-from advisor.board import Board, timestamp
+from advisor.board import Acknowledged, Board, timestamp
 from advisor.catalogue import all_rules
 from advisor.documents import AdviceDocument, ServiceVerdict
 from advisor.engine import Engine
@@ -21,18 +22,20 @@ from collectors.reading import Instant
 
 
 class Judging:
-    """Engine, board and the facts that both need. One thread uses it."""
+    """Engine, board and the facts that both need. One thread uses it; only `acknowledge` may come from another."""
 
-    def __init__(self, config: Config, history: History) -> None:
+    def __init__(self, config: Config, history: History, now: Callable[[], Instant]) -> None:
         thresholds = {name: rule.thresholds for name, rule in config.rule.items() if rule.thresholds}
         off = frozenset(name for name, rule in config.rule.items() if not rule.enabled)
         self.board = Board(config.advice.hold_down_seconds)
+        self.now = now
         self.broken: dict[str, str] = {}
         self._engine = Engine(all_rules(), thresholds, off)
         self._config = config
         self._history = history
         self._facts: dict[str, ServiceFacts] = {}
         self._views: dict[str, View] = {}
+        self._lock = threading.Lock()
 
     def learn(self, services: Sequence[Service], processes: Facts) -> None:
         """New services or new facts: settings and objectives are worked out anew."""
@@ -57,11 +60,21 @@ class Judging:
                 continue
             judgement = self._engine.judge(view, facts, self.board.standing(service))
             self.broken.update(judgement.broken)
-            self.board.update(service, judgement, view, now)
-        self.board.keep_only(services)
+            with self._lock:
+                self.board.update(service, judgement, view, now)
+        with self._lock:
+            self.board.keep_only(services)
+
+    def acknowledge(self, finding: str, entry: Acknowledged | None) -> Finding | None:
+        """Acknowledge, snooze or reopen (None) a standing finding. None: no such finding stands."""
+        with self._lock:
+            if not self.board.acknowledge(finding, entry):
+                return None
+            return next((f for f in self.board.findings(self.now()) if f.id == finding), None)
 
     def document(self, services: Sequence[Service], now: Instant) -> AdviceDocument:
-        findings = self.board.findings(now)
+        with self._lock:
+            findings = self.board.findings(now)
         return AdviceDocument(
             node=self._config.node,
             generated_at=timestamp(now),

@@ -1,7 +1,7 @@
 """How do messages reach standard error: as text on a terminal, as JSON lines otherwise, never with a secret?
 
-Fields go into `extra`: `log.warning("collector failed", extra={"collector": name})`. With `extra={"once": KEY}` a message
-is written the first time only: an expected absence is no news a second time.
+Fields go into `extra`: `log.warning("collector failed", extra={"collector": name})`. A message with
+`extra={"once": KEY}` is written the first time only: an expected absence is no news a second time.
 """
 
 import json

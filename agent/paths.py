@@ -5,9 +5,12 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.config import Config
 from agent.errors import CliError, reason_of
+
+if TYPE_CHECKING:
+    from agent.config import Config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +24,7 @@ class Paths:
     sidecar_socket: Path
 
 
-def find_paths(config: Config, environ: Mapping[str, str]) -> Paths:
+def find_paths(config: "Config", environ: Mapping[str, str]) -> Paths:
     """Reads nothing but its arguments; raises CliError where no folder can be named at all."""
     state = state_folder(environ)
     runtime = runtime_folder(environ)

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from advisor.history import History
 from agent.background import Background
 from agent.budget import Budget
 from agent.judging import Judging
 from agent.latest import Latest
-from advisor.history import History
 from collectors.collector import Collector
 from collectors.discovery import Discovery
 from collectors.host import Host

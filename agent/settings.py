@@ -4,6 +4,7 @@ Files, the environment, flags, `config show`, `config schema` and the docs are d
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,6 +24,7 @@ class Kind(StrEnum):
     TEXT = "text"
     PATH = "path"
     URL = "url"
+    PATTERN = "regular expression"
     LISTEN = "address"
     FLAG = "true or false"
     DURATION = "duration"
@@ -151,6 +153,15 @@ def _url(raw: object) -> str:
     return text
 
 
+def _pattern(raw: object) -> str:
+    text = _text(raw)
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"{raw!r} is not a regular expression: {error}") from error
+    return text
+
+
 def _listen(raw: object) -> str:
     return str(parse_listen(_text(raw)))
 
@@ -186,6 +197,7 @@ _CONVERTERS: dict[Kind, Callable[[object], Any]] = {
     Kind.TEXT: _text,
     Kind.PATH: _path,
     Kind.URL: _url,
+    Kind.PATTERN: _pattern,
     Kind.LISTEN: _listen,
     Kind.FLAG: _flag,
     Kind.DURATION: _quantity(parse_duration, "a duration", '"10s"'),

@@ -13,6 +13,7 @@ import msgspec
 from collectors.entities import Process, Role
 
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*t?d?")
+_NO_SERVERS = ("ipykernel", "jupyter", "notebook", "debugpy", "tensorboard", "pytest", "nodewright")
 _FLAGS_WITH_VALUE = ("--check-hash-based-pycs",)
 
 
@@ -117,3 +118,10 @@ def role_of_program(process: Process, parent: Role | None, *programs: str) -> Ro
     if command.program in programs:
         return Role.FRONT_END if parent is None else Role.WORKER
     return helper_role(command, parent)
+
+
+def may_serve(process: Process) -> bool:
+    """Whether a look inside is worth it: a Python process that is no known tool."""
+    command = parse_command(process.argv)
+    python = command.python or is_python(process.comm)
+    return python and not command.program.startswith(_NO_SERVERS) and "multiprocessing." not in command.code

@@ -15,8 +15,11 @@ _NONE = frozenset(("", "none", "max", "-1", "unlimited"))
 
 
 def cpu_limit_places(lever: Lever, value: Value, service: Service) -> tuple[Place, ...]:
-    """The file of the cgroup that holds the service's workers. `value` is a number of cores (None = no limit) for the
-    quota; the weight is in the unit of the cgroup's own file (default 100 on version 2, 1024 shares on version 1). Empty where they are in the root cgroup or out of reach."""
+    """The file of the cgroup that holds the service's workers; empty where they are in the root cgroup or out of reach.
+
+    `value` is a number of cores for the quota (None = no limit). For the weight it is in the unit of the cgroup's own
+    file: 100 is the default of version 2, 1024 shares that of version 1.
+    """
     found = next((at for worker in service.serving if (at := controller_path(worker.process.cgroups, "cpu"))), None)
     if found is None or found[1] == "/" or ".." in found[1].split("/"):
         return ()

@@ -3,7 +3,7 @@
 import errno
 import os
 import resource
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from collectors.entities import WorkerKey
@@ -29,12 +29,14 @@ class DescriptorBudget:
 
     __slots__ = ("left",)
 
-    def __init__(self, left: int | None = None) -> None:
-        """`left` None: half of what the process may open."""
-        if left is None:
-            soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-            left = soft // 2 if soft > 0 else 1 << 20
+    def __init__(self, left: int) -> None:
         self.left = left
+
+    @classmethod
+    def share(cls, part: float) -> "DescriptorBudget":
+        """This part of what the process may open."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return cls(int(soft * part) if soft > 0 else 1 << 20)
 
 
 class RepeatedFile:
@@ -68,20 +70,23 @@ class RepeatedFile:
 
 
 class KeptFiles:
-    """Files of the node by path, each kept open from its first reading on; beyond `limit` files, opened each time."""
+    """Files of the node by path, each kept open from its first reading on while `budget` allows it."""
 
-    __slots__ = ("_files", "_limit")
+    __slots__ = ("_budget", "_files")
 
-    def __init__(self, limit: int = 128) -> None:
+    def __init__(self, budget: DescriptorBudget | None = None) -> None:
         self._files: dict[str, KeptFile] = {}
-        self._limit = limit
+        self._budget = budget or DescriptorBudget(16)
 
     def pages(self, path: str) -> Iterator[bytes]:
         """All of the file, page by page. Raises OSError with `filename` set, as open(2) and read(2) do."""
         try:
-            kept = self._files.get(path) or KeptFile(path)
-            if len(self._files) < self._limit:
-                self._files[path] = kept
+            kept = self._files.get(path)
+            if kept is None:
+                kept = KeptFile(path)
+                if self._budget.left > 0:
+                    self._files[path] = kept
+                    self._budget.left -= 1
             yield from kept.pages()
         except OSError as error:
             self.forget(path)
@@ -102,14 +107,11 @@ class KeptFiles:
     def forget(self, path: str) -> None:
         if (kept := self._files.pop(path, None)) is not None:
             kept.close()
-
-    def keep_only(self, paths: Collection[str]) -> None:
-        """Close every file that is not among `paths`."""
-        for path in [path for path in self._files if path not in paths]:
-            self.forget(path)
+            self._budget.left += 1
 
     def close(self) -> None:
-        self.keep_only(())
+        for path in tuple(self._files):
+            self.forget(path)
 
 
 class WorkerStat:

@@ -57,7 +57,13 @@ _RANDOM_BITS_PER_CHARACTER = 3.5
 
 def is_secret_name(name: str) -> bool:
     """Whether an option, key or variable of this name holds a secret: `--api-key`, `redis.password`, `accessToken`."""
-    words = [word.lower() for word in _WORD.findall(name.removeprefix("-D"))]
+    if name.startswith("-") and not name.startswith("--") and _names_secret(name[2:]):
+        return True  # glued to a switch: -Dpassword, -eAPI_KEY
+    return _names_secret(name)
+
+
+def _names_secret(name: str) -> bool:
+    words = [word.lower() for word in _WORD.findall(name)]
     return any(word.removesuffix("s") in _SECRET_WORDS for word in words) or any(
         _SECRET_PART.search(part) for part in (*words, "".join(words))
     )

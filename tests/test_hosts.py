@@ -16,15 +16,17 @@ import psutil
 import pytest
 
 from collectors.collector import Collector, all_collectors
+from collectors.discovery import Discovery
 from collectors.entities import Service
 from collectors.host import Host
+from collectors.publisher import WITHOUT_FACTS_NS
 from collectors.reading import Instant, Reading, status_of
 from collectors.runner import collect_one
 from collectors.topology import read_topology
 from tests.hosts.build import HERE, tree, write
 from tests.hosts.catalogue import hosts
 from tests.hosts.expect import expected_json
-from tests.hosts.services import services_of
+from tests.hosts.services import NAME, services_of
 from tests.hosts.table import HostState
 
 HOSTS = {host.name: host for host in hosts()}
@@ -38,7 +40,7 @@ SECOND_NS = 1_000_000_000
 class StoppedClock:
     """A clock that stands still until a test sets it."""
 
-    mono_ns: int = 500 * SECOND_NS
+    mono_ns: int = 1_000 * SECOND_NS
 
     def now(self) -> Instant:
         return Instant(self.mono_ns, 1_795_194_000 * SECOND_NS + self.mono_ns)
@@ -179,21 +181,69 @@ def test_topology_is_the_one_of_the_table(name: str) -> None:
             ]
 
 
+@pytest.mark.parametrize(("name", "label"), STATES)
+def test_discovery_finds_the_server_and_its_living_processes(name: str, label: str) -> None:
+    host = Host.at(HERE / name / label, StoppedClock())
+    assert members(settled(Discovery(), host)) == living(state_of(name, label))
+
+
+@pytest.mark.parametrize("name", IN_TIME)
+def test_discovery_notices_within_one_look_which_processes_ended_or_began(name: str, tmp_path: Path) -> None:
+    before, after = state_of(name, "t0"), state_of(name, "t1")
+    clock, discovery = StoppedClock(), Discovery()
+    host = Host.at(tmp_path, clock)
+    write(tmp_path, before)
+    assert members(settled(discovery, host)) == living(before)
+    let_a_second_pass(tmp_path, before, after)
+    clock.mono_ns += SECOND_NS
+    changed = discovery.scan(host)
+    assert members(discovery.services) == living(after)
+    assert changed == (living(before) != living(after))
+
+
+@pytest.mark.parametrize("name", [name for name in HOSTS if name != "hidepid"])
+def test_discovery_names_the_service_after_its_application_and_port(name: str) -> None:
+    label = next(iter(HOSTS[name].states))
+    (service,) = settled(Discovery(), Host.at(HERE / name / label, StoppedClock()))
+    assert (service.name, service.framework, service.application, service.port) == (NAME, "gunicorn", "app", 8000)
+
+
+def settled(discovery: Discovery, host: Host) -> tuple[Service, ...]:
+    """The services once discovery has waited for facts that do not come."""
+    assert isinstance(host.clock, StoppedClock)
+    discovery.scan(host)
+    host.clock.mono_ns += WITHOUT_FACTS_NS
+    discovery.scan(host)
+    return discovery.services
+
+
+def members(services: tuple[Service, ...]) -> set[tuple[int, int, str]]:
+    return {(w.pid, w.key.started, w.role.value) for service in services for w in service.workers}
+
+
+def living(state: HostState) -> set[tuple[int, int, str]]:
+    return {(row.pid, row.started, row.role or "") for row in state.members if not row.gone}
+
+
 def numbers(cpulist: str) -> tuple[int, ...]:
     spans = [part.split("-") for part in cpulist.split(",")]
     return tuple(cpu for span in spans for cpu in range(int(span[0]), int(span[-1]) + 1))
 
 
 def let_a_second_pass(root: Path, before: HostState, after: HostState) -> None:
-    """Turn `before` into `after` as the kernel would: what lives on keeps its files, and a kept descriptor of what
-    ended yields nothing."""
+    """Turn `before` into `after` as the kernel would: what lives on keeps its files, a kept descriptor of what ended
+    yields nothing, and the folder of a reused pid is another one."""
     alive = {(p.pid, p.started) for p in after.processes if not p.gone}
-    ended = tuple(f"proc/{p.pid}/" for p in before.processes if (p.pid, p.started) not in alive)
+    ended = {f"proc/{p.pid}" for p in before.processes if (p.pid, p.started) not in alive}
     new = tree(after)
     for path in tree(before):
-        if path not in new or path.startswith(ended):
+        over = "/".join(path.split("/")[:2]) in ended
+        if over or path not in new:
             (root / path).write_bytes(b"")
+        if not over and path not in new:
             (root / path).unlink()
+    for folder in ended:  # moved, not removed: its inode number is not to be given out again
+        (root / folder).rename(root / f"ended-{Path(folder).name}")
     for path, content in new.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(content)

@@ -36,7 +36,7 @@ class _UnixConnection(http.client.HTTPConnection):
 class _Envelope(msgspec.Struct):
     """Every answer of the agent."""
 
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
     error: Problem | None = None
 
 
@@ -90,7 +90,7 @@ class HttpSource:
             raise Unreachable(_transport_problem(error)) from error
         try:
             envelope = msgspec.json.decode(body, type=_Envelope)
-            if envelope.error is None and envelope.data is not None:
+            if envelope.error is None and bytes(envelope.data):
                 return msgspec.json.decode(envelope.data, type=kind)
         except msgspec.MsgspecError as error:
             raise Unreachable(_foreign_problem(name, status, str(error))) from error

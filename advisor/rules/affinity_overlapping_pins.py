@@ -61,7 +61,9 @@ class AffinityOverlappingPins(Rule):
             ),
             rejected=(
                 Rejected("affinity-too-narrow", "the workers' masks differ from their parent's"),
-                Rejected("thread-pins-collide", "no OpenMP binding variable is set, and a worker's threads share one mask"),
+                Rejected(
+                    "thread-pins-collide", "no OpenMP binding variable is set, and a worker's threads share one mask"
+                ),
                 Rejected("cpu-noisy-neighbour", f"others use {view.others(covered):.2f} cores inside the masks"),
             ),
             changes=(

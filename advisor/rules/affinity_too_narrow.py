@@ -24,7 +24,9 @@ class AffinityTooNarrow(Rule):
     proven = ("live", "built")
     after = ("cpu-oversubscribed-openmp", "thread-default-ignores-quota")
     thresholds = {
-        "idle_outside_cores": Threshold(enter=0.8, leave=0.5, unit="cores", doc="idle cores of the pool outside the mask"),
+        "idle_outside_cores": Threshold(
+            enter=0.8, leave=0.5, unit="cores", doc="idle cores of the pool outside the mask"
+        ),
         "delay_share": Threshold(enter=0.3, leave=0.2, unit="ratio", doc="run-queue delay / (run + delay)"),
         "waiting_cores": Threshold(enter=0.3, leave=0.15, unit="cores", doc="threads that wait for a CPU, on average"),
         "throttled_ratio": Threshold(enter=0.25, unit="ratio", doc="at most this share of periods throttled"),
@@ -67,7 +69,9 @@ class AffinityTooNarrow(Rule):
                 evidence(view, "cores_used", "cores", view.cores_used),
             ),
             rejected=(
-                Rejected("cpu-oversubscribed-openmp", f"{pool_threads(view)} active compute threads for {len(pool)} cores"),
+                Rejected(
+                    "cpu-oversubscribed-openmp", f"{pool_threads(view)} active compute threads for {len(pool)} cores"
+                ),
                 Rejected("cgroup-cpu-throttled", f"{throttled:.0%} of periods throttled"),
                 Rejected("cpu-noisy-neighbour", f"others use {foreign:.2f} cores inside the mask"),
                 Rejected("affinity-overlapping-pins", "all workers have the mask of their parent"),

@@ -49,7 +49,11 @@ class CpuNoisyNeighbour(Rule):
         foreign = others >= max(settings.limit("others_ratio") * len(mask), 0.3 * view.waiting_cores)
         if throttled > 0.05 or not (foreign or steal >= settings.limit("steal_ratio")):
             return None
-        who = f"other processes use {others:.2f} of its {len(mask)} CPUs" if foreign else f"{steal:.0%} of the CPU is stolen"
+        who = (
+            f"other processes use {others:.2f} of its {len(mask)} CPUs"
+            if foreign
+            else f"{steal:.0%} of the CPU is stolen"
+        )
         weight = (view.cgroup.weight if view.cgroup else None) or 100
         return Conclusion(
             subject=subject_of(view),
@@ -66,7 +70,9 @@ class CpuNoisyNeighbour(Rule):
                 evidence(view, "cores_used", "cores", view.cores_used),
             ),
             rejected=(
-                Rejected("cpu-oversubscribed-openmp", f"{pool_threads(view)} active compute threads for {len(mask)} CPUs"),
+                Rejected(
+                    "cpu-oversubscribed-openmp", f"{pool_threads(view)} active compute threads for {len(mask)} CPUs"
+                ),
                 Rejected("workers-exceed-cores", f"{len(busy_workers(view))} busy workers for {len(mask)} CPUs"),
                 Rejected("cgroup-cpu-throttled", f"{throttled:.0%} of periods throttled"),
             ),

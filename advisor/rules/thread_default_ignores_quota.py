@@ -53,7 +53,9 @@ class ThreadDefaultIgnoresQuota(Rule):
             confidence=0.85,
             evidence=(
                 evidence(view, "quota_cores", "cores", quota, settings.limit("quota_per_cpu") * cpus),
-                evidence(view, "default_threads", "threads", workers * cpus, settings.limit("threads_per_quota") * quota),
+                evidence(
+                    view, "default_threads", "threads", workers * cpus, settings.limit("threads_per_quota") * quota
+                ),
                 evidence(view, "active_compute_threads", "threads", seen, workers),
                 evidence(view, "throttled_ratio", "ratio", throttled),
                 evidence(view, "run_delay_share", "ratio", view.delay_share),

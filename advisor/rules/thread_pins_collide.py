@@ -66,8 +66,6 @@ class ThreadPinsCollide(Rule):
                 Rejected("affinity-overlapping-pins", f"the threads were bound by their runtime: {named}"),
                 Rejected("cpu-noisy-neighbour", f"others use {view.others(covered):.2f} cores inside the masks"),
             ),
-            changes=(
-                Change(lever=Lever.THREAD_BINDING, current=", ".join(bound.values()) or None, proposed="false"),
-            ),
+            changes=(Change(lever=Lever.THREAD_BINDING, current=", ".join(bound.values()) or None, proposed="false"),),
             gains=(ratio, latency_p50_of(ratio)),
         )

@@ -1,6 +1,6 @@
 """Are there more single-threaded workers than cores to run them?"""
 
-from math import ceil
+from math import ceil, floor
 
 from advisor.contention import busy_workers, pool_threads
 from advisor.facts import ServiceFacts
@@ -54,7 +54,8 @@ class WorkersExceedCores(Rule):
         if wanted < 1.1 * pool:
             return None
         total = len(view.serving)
-        proposed = max(1, ceil(left - 0.25))
+        # whole cores that others hold are not there; less than one may be gone tomorrow
+        proposed = max(1, ceil(pool - floor(view.others(view.pool) + 0.1) - 0.25))
         if proposed >= total:
             return None
         return Conclusion(
@@ -69,7 +70,9 @@ class WorkersExceedCores(Rule):
                 evidence(view, "cores_used", "cores", view.cores_used, settings.limit("cores_full") * left),
                 evidence(view, "run_delay_share", "ratio", view.delay_share, settings.limit("delay_share")),
                 evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.limit("waiting_cores")),
-                evidence(view, "active_threads_per_worker", "threads", per_worker, settings.limit("threads_per_worker")),
+                evidence(
+                    view, "active_threads_per_worker", "threads", per_worker, settings.limit("threads_per_worker")
+                ),
                 evidence(view, "switches_per_second", "1/s", _switches(view)),
             ),
             rejected=(

@@ -1,4 +1,4 @@
-"""Where does the demo's model server come from? A virtual environment of its own in the user's cache, made once.
+"""Where does a model server to show things with come from? An own virtual environment in the user's cache, made once.
 
 What is installed is pinned by version and sha256 in `requirements.lock`; a stamp with the hash of that list says that
 the environment is whole. Nothing is installed beside nodewright itself.
@@ -45,10 +45,12 @@ def stamp_of(lock: Path, python: str) -> str:
     return hashlib.sha256(lock.read_bytes() + os.path.realpath(python).encode()).hexdigest()
 
 
-def prepare(programs: Programs, say: Callable[[str], None], lock: Path = LOCK) -> Path:
-    """The folder with the environment's programs; installs them first if they are not there yet."""
+def prepare(
+    programs: Programs, say: Callable[[str], None], lock: Path = LOCK, name: str = "demo-venv"
+) -> Path:
+    """The folder with the programs of the environment `name`; installs what `lock` lists if it is not there yet."""
     python = interpreter()
-    folder = cache_folder() / "demo-venv"
+    folder = cache_folder() / name
     with _alone(folder.with_suffix(".busy")):
         stamp = folder / STAMP
         wanted = stamp_of(lock, python)
@@ -60,7 +62,7 @@ def prepare(programs: Programs, say: Callable[[str], None], lock: Path = LOCK) -
 
 def _install(programs: Programs, say: Callable[[str], None], lock: Path, python: str, folder: Path) -> None:
     packages = sum("==" in line for line in lock.read_text().splitlines() if not line.startswith("#"))
-    say(f"setting up a model server in {folder}, once: up to {packages} packages, 500 MB, usually about a minute")
+    say(f"installing up to {packages} packages into {folder}, once; usually about a minute")
     _run(programs, [python, "-m", "venv", "--clear", str(folder)], lambda _: None)
     collected = 0
 

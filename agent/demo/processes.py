@@ -108,6 +108,7 @@ class Programs:
                 _kill(row)
             self._wait(programs, known, KILL_SECONDS)
         for program in programs:
+            program.poll()
             if program.stdout is not None:
                 program.stdout.close()
             self._running.remove(program)

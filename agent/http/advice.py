@@ -13,7 +13,7 @@ from agent.http.deps import AckRequest
 from agent.http.envelope import Refused, data
 from agent.http.route import Query, Route
 
-STATES: tuple[str, ...] = get_args(msgspec.structs.fields(Finding)[5].type)
+STATES: tuple[str, ...] = get_args(Finding.__annotations__["state"])
 
 
 async def get_advice(request: web.Request) -> web.Response:

@@ -9,6 +9,7 @@ import msgspec
 from advisor.documents import RulePage, Snapshot
 from advisor.finding import Finding
 from agent.http.updates import Updates
+from agent.store.series import Series
 from agent.units import parse_duration
 from collectors.sample import Sample
 
@@ -17,7 +18,7 @@ Latest = Mapping[str, Mapping[str, Sample]]
 
 
 class AckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/advice/{id}`: `acknowledged` (known, stays so), `snoozed` (later), or `open` (neither any more).
+    """Body of `POST /v1/advice/{id}`: `acknowledged` (known, stays so), `snoozed` (later), `open` (neither any more).
 
     `expires_in` is a duration with its unit (`7d`); without it an acknowledgement has no end. A snooze needs one.
     """
@@ -40,10 +41,10 @@ class AckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ReadSeries(Protocol):
-    """Reads a stored series. Called in a thread of its own; times in Unix seconds. Raises ValueError (one clause) for a
-    kind, field or span that there is not."""
+    """Reads a stored series: kind, entity, field, start, end (Unix seconds), step (seconds). Called in a thread of its
+    own. Raises LookupError or ValueError, with one clause, for a kind or field that is not stored."""
 
-    def __call__(self, kind: str, entity: str, field: str, start: float, end: float, step: float) -> object: ...
+    def __call__(self, kind: str, entity: str, field: str, start: float, end: float, step: float, /) -> Series: ...
 
 
 def _no_cgroups() -> Mapping[str, str]:

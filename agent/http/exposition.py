@@ -1,7 +1,7 @@
 """What stands on `/metrics`? Families made from the samples' declarations and from the snapshot.
 
-Names are `nodewright_KIND_FIELD` in base units. Labels say core, resource, port, service, slot, role and thread class: a
-number of values that does not grow with time. A pid is never one of them: what belongs to no service is left out.
+Names are `nodewright_KIND_FIELD` in base units. Labels say core, resource, port, service, slot, role, thread class: as
+many values as do not grow with time. A pid is never one of them: what belongs to no service is left out.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -18,7 +18,7 @@ async def get_metrics(request: web.Request) -> web.Response:
 
 
 def _page(snapshot: Snapshot, deps: HttpDeps, accept: str) -> tuple[bytes, str]:
-    """OpenMetrics where it is accepted, else the text format. Takes up to some 10 ms on a large node: not on the loop."""
+    """OpenMetrics where it is accepted, else the text format. Takes some 10 ms on a large node: not for the loop."""
     from prometheus_client.exposition import choose_encoder
 
     encode, content_type = choose_encoder(accept)

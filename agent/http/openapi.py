@@ -52,7 +52,7 @@ def openapi_route(routes: Callable[[], Sequence[Route]], version: str) -> Route:
 def _operation(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "summary": route.doc,
-        "operationId": route.handler.__name__,  # type: ignore[attr-defined]
+        "operationId": route.handler.__name__,
         "parameters": [_path_parameter(name) for name in re.findall(r"{(\w+)}", route.path)]
         + [_query_parameter(query) for query in route.query],
         "responses": {"200": _answer(route, schema_of), "default": _problem(schema_of)},

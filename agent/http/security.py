@@ -1,8 +1,8 @@
 """Who may ask, and who may change something?
 
-Reading is open on loopback and needs the token beyond it. Writing always needs the token, or a Unix socket whose peer is
-root or the agent's own user. A Host header that is not ours is refused: a web page that rebinds its name to 127.0.0.1
-sends its own.
+Reading is open on loopback and needs the token beyond it. Writing always needs the token, or a Unix socket whose peer
+is root or the agent's own user. A Host header that is not ours is refused: a web page that rebinds its name to
+127.0.0.1 sends its own.
 """
 
 import hmac

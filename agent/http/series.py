@@ -1,6 +1,7 @@
 """How did one field of one thing develop? The store answers, in a thread of its own."""
 
 import asyncio
+import re
 import time
 from datetime import datetime
 
@@ -9,11 +10,13 @@ from aiohttp import web
 from agent.http.context import DEPS
 from agent.http.envelope import Refused, data
 from agent.http.route import Query, Route
+from agent.store.series import Series
 from agent.units import parse_duration
 
 POINT_LIMIT = 11_000
 _DEFAULT_SPAN_SECONDS = 900.0
 _DEFAULT_POINTS = 300
+_PLUS_READ_AS_SPACE = re.compile(r" (?=\d\d:\d\d$)")
 
 
 async def get_series(request: web.Request) -> web.Response:
@@ -28,8 +31,9 @@ async def get_series(request: web.Request) -> web.Response:
     read = request.app[DEPS].series
     try:
         found = await asyncio.to_thread(read, query["kind"], query["entity"], query["field"], start, end, step)
-    except ValueError as error:
-        raise Refused(400, "series.unknown", str(error), "kinds and fields are those of the samples") from error
+    except (LookupError, ValueError) as error:
+        message = str(error.args[0]) if error.args else "there is no such series"
+        raise Refused(400, "series.unknown", message, "kinds and fields are those of the samples") from error
     return data(found)
 
 
@@ -41,7 +45,7 @@ def _moment(text: str | None, name: str, default: float) -> float:
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(_PLUS_READ_AS_SPACE.sub("+", text))
         if moment.tzinfo is None:
             raise ValueError(text)
         return _finite(moment.timestamp())
@@ -76,7 +80,8 @@ ROUTES = (
     Route(
         path="/v1/series",
         handler=get_series,
-        doc="One field of one entity over time.",
+        doc="One field of one entity over time; a counter as its rate.",
+        answer=Series,
         query=(
             Query("kind", "Kind of sample, such as core.", required=True),
             Query("entity", "What it is about, such as core:0.", required=True),

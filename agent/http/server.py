@@ -76,8 +76,9 @@ def _bind(path: str) -> socket.socket:
     """A Unix socket that user and group may open; the umask is not touched, as other threads make files."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        os.fchmod(listener.fileno(), 0o660)  # before bind(2), so that the file has this mode from its first moment
+        os.fchmod(listener.fileno(), 0o600)  # the file's mode from its first moment, which no umask widens
         listener.bind(path)
+        os.chmod(path, 0o660)
     except OSError:
         listener.close()
         raise

@@ -135,6 +135,6 @@ def _unavailable(message: str) -> Refusal:
 
 
 def _expect(reply: Reply, kind: type[Expected]) -> Expected | Refusal:
-    if isinstance(reply, kind) or isinstance(reply, Refusal):
+    if isinstance(reply, (kind, Refusal)):
         return reply
     return _unavailable("the sidecar answered another question")

@@ -32,6 +32,7 @@ class SidecarProcess:
         self._command = command
         self._socket_path = socket_path
         self._lock = threading.Lock()
+        self._begun = threading.Event()
         self._stopping = threading.Event()
         self._state: SidecarState = "off"
         self._remote = False
@@ -53,13 +54,14 @@ class SidecarProcess:
         return process.pid if process is not None else None
 
     def start(self) -> None:
-        """Begin, without waiting for the sidecar to be ready."""
+        """Begin. A child is started when this returns; the first question waits until it is ready."""
         if _is_socket(self._socket_path):
             self._remote = True
             self._state = "running"
         elif self._command is not None:
             self._watcher = threading.Thread(target=self._watch, name="sidecar-watch", daemon=True)
             self._watcher.start()
+            self._begun.wait()
         elif self._socket_path is not None:
             self._remote = True
             self._state = "missing"
@@ -96,6 +98,7 @@ class SidecarProcess:
                 return
             process = self._process = self._spawn()
             self._state = "running" if process is not None else "missing"
+            self._begun.set()
         if process is None:
             return
         process.wait()

@@ -37,7 +37,8 @@ class TargetPolicy:
         if not chain[0].argv:
             return _refused(f"pid {key.pid} is a kernel thread")
         if not self._recognised(chain):
-            return _refused(f"pid {key.pid} ({chain[0].comm}) is not known as a model server")
+            closed = _closed(self._host, key)
+            return closed or _refused(f"pid {key.pid} ({chain[0].comm}) is not known as a model server")
         return None
 
 
@@ -47,6 +48,20 @@ def _refused(message: str) -> Refusal:
         message=message,
         hint="model servers, and Python processes that listen on TCP or descend from one, are looked into",
     )
+
+
+def _closed(host: Host, key: WorkerKey) -> Refusal | None:
+    """Says what is missing if we may not see the descriptors, by which a server without a framework is told."""
+    try:
+        with ProcessFolder(host, key) as folder:
+            try:
+                descriptor_targets(folder)
+            except PermissionError:
+                message = f"pid {key.pid}: fd: Permission denied, so that it cannot be told whether it is a server"
+                return Refusal(key="sidecar.no-privilege", message=message, hint=folder.what_to_grant())
+    except (OSError, Vanished):
+        pass
+    return None
 
 
 def process_chain(host: Host, key: WorkerKey) -> tuple[Process, ...]:

@@ -39,8 +39,9 @@ def view_sql(kind: type[Sample], epoch_unix_seconds: int) -> str:
     """The view KIND_rates: base units; a counter per second since the entity's row before, NULL where it was reset."""
     columns = ",\n".join(f"  {_view_column(spec)}" for spec in fields_of(kind))
     return (
-        f"CREATE VIEW {quoted(table_name(kind) + '_rates')} AS SELECT\n"  # noqa: S608 - names from declarations
-        f"  {epoch_unix_seconds} + r.time / 1000.0 AS unix_seconds,\n  e.key AS entity,\n  e.label AS label,\n{columns}\n"
+        f"CREATE VIEW {quoted(table_name(kind) + '_rates')} AS SELECT\n"
+        f"  {epoch_unix_seconds} + r.time / 1000.0 AS unix_seconds,\n"
+        f"  e.key AS entity,\n  e.label AS label,\n{columns}\n"
         f"FROM {quoted(table_name(kind))} AS r JOIN entity AS e ON e.id = r.entity\n"
         "WINDOW w AS (PARTITION BY r.entity ORDER BY r.time)"
     )

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 DAY_SECONDS = 86400
+MIGRATIONS_TABLE = "_sqlite_migrations"
+"""sqlite-utils makes it before anything else."""
 _COMPANIONS = ("", "-wal", "-shm")
 _SHARD = re.compile(r"raw-(\d{8})\.db")
 
@@ -62,9 +64,15 @@ def set_aside(path: Path) -> Path:
 
 
 def open_writable(path: Path, page_bytes: int) -> sqlite3.Connection:
-    """A connection without implicit transactions; the file is created if missing. Raises sqlite3.Error."""
+    """A connection without implicit transactions; the file is created if missing.
+
+    Raises sqlite3.Error, also for a database that another program made: nothing is changed in it.
+    """
     connection = sqlite3.connect(path, timeout=2.0, isolation_level=None, cached_statements=64)
     try:
+        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+        if tables and MIGRATIONS_TABLE not in tables:
+            raise sqlite3.DatabaseError("it is a database of another program; name another file")
         connection.execute(f"PRAGMA page_size = {page_bytes}")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL")

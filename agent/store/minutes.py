@@ -5,6 +5,7 @@ and percentiles of any span are had by adding rows. Pure: the caller stores the 
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -15,6 +16,8 @@ from collectors.reading import Reading
 from collectors.sample import FieldSpec, Sample, fields_of
 
 MINUTE_NS = 60_000_000_000
+RATE_SECONDS = 1000
+"""Growth is noted per so many seconds: small rates stay whole numbers, which take half the bytes."""
 _CARRIED_NS = 10 * MINUTE_NS
 """A counter that was not read for longer starts anew: its growth could not be placed in a minute."""
 
@@ -31,8 +34,8 @@ class MinuteRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     field: str
     total: int
     count: int
-    minimum: float
-    maximum: float
+    minimum: int
+    maximum: int
     span_ms: int | None
     histogram: bytes | None
 
@@ -91,7 +94,7 @@ def _entity_rows(minute: int, key: _Key, points: list[_Point], before: _Point | 
             )  # fmt: skip
 
 
-_Measures = tuple[int, int, float, float, int | None, bytes | None]
+_Measures = tuple[int, int, int, int, int | None, bytes | None]
 
 
 def _measure(spec: FieldSpec, times: Sequence[int], column: Sequence[int | None], skip: int) -> _Measures | None:
@@ -107,19 +110,19 @@ def _measure(spec: FieldSpec, times: Sequence[int], column: Sequence[int | None]
 def _counter(times: Sequence[int], column: Sequence[int | None]) -> _Measures | None:
     """A value smaller than the one before was counted from 0. None where there are no two values."""
     read = [(time, value) for time, value in zip(times, column, strict=True) if value is not None]
-    growth = [b - a if b >= a else b for (_, a), (_, b) in zip(read, read[1:], strict=False)]
-    gaps = [b - a for (a, _), (b, _) in zip(read, read[1:], strict=False)]
+    growth = [b - a if b >= a else b for (_, a), (_, b) in pairwise(read)]
+    gaps = [b - a for (a, _), (b, _) in pairwise(read)]
     if not growth or min(gaps) <= 0:
         return None
     if not any(growth):
         return (0, len(growth), 0, 0, sum(gaps) // 1_000_000, None)
-    rates = [grown * 1e9 / gap for grown, gap in zip(growth, gaps, strict=True)]
+    rates = [grown * RATE_SECONDS * 1_000_000_000 // gap for grown, gap in zip(growth, gaps, strict=True)]
     return (sum(growth), len(growth), *_spread(rates), sum(gaps) // 1_000_000, _histogram(rates))
 
 
-def _spread(values: Sequence[float]) -> tuple[float, float]:
+def _spread(values: Sequence[int]) -> tuple[int, int]:
     return min(values), max(values)
 
 
-def _histogram(values: Sequence[float]) -> bytes | None:
+def _histogram(values: Sequence[int]) -> bytes | None:
     return encode(histogram_of(values)) if min(values) < max(values) else None

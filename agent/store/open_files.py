@@ -15,7 +15,8 @@ _MOST_SET_ASIDE = 3
 """Of one file in one run: what is damaged again and again lies on a bad disk."""
 
 _File = TypeVar("_File", StateFile, RawFile)
-_Result = TypeVar("_Result")
+_Result = TypeVar("_Result", bound=int)
+"""What work gives back, a number or a bool, so that None can say that it could not be done."""
 
 
 class OpenFiles:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from sqlite3 import Connection
 from typing import Any
 
+from agent.store.files import MIGRATIONS_TABLE
+
 Step = tuple[str, tuple[str, ...]]
 """A migration: its name and its statements. Never changed once released; a change is a further step."""
 
@@ -58,19 +60,20 @@ STATE: tuple[Step, ...] = (
   time INTEGER NOT NULL, -- Unix time / 60
   entity INTEGER NOT NULL,
   field INTEGER NOT NULL,
-  total NOT NULL, -- counter: growth in this minute; gauge: sum of the values (mean = total / count)
+  total INTEGER NOT NULL, -- counter: growth in this minute; gauge: sum of the values (mean = total / count)
   count INTEGER NOT NULL, -- number of values; of a counter, of its rates
-  minimum NOT NULL, -- of the values; of a counter, of its growth per second
-  maximum NOT NULL,
+  minimum INTEGER NOT NULL, -- of the values; of a counter, of its growth per 1000 s
+  maximum INTEGER NOT NULL,
   span_ms INTEGER, -- counter: time over which total was counted
-  histogram BLOB, -- agent/store/histogram.py; NULL where minimum = maximum
+  histogram BLOB, -- of what minimum is of, see agent/store/histogram.py; NULL where minimum = maximum
   PRIMARY KEY (time, entity, field)
 ) WITHOUT ROWID""",
             """CREATE VIEW minutes AS SELECT
   m.time * 60 AS unix_seconds, e.kind AS kind, e.key AS entity, f.name AS field,
   CASE f.counter WHEN 1 THEN f.unit || '/s' ELSE f.unit END AS unit,
   CASE f.counter WHEN 1 THEN m.total * f.scale * 1000.0 / m.span_ms ELSE m.total * f.scale / m.count END AS mean,
-  m.minimum * f.scale AS minimum, m.maximum * f.scale AS maximum, m.count AS count
+  m.minimum * f.scale / CASE f.counter WHEN 1 THEN 1000.0 ELSE 1 END AS minimum,
+  m.maximum * f.scale / CASE f.counter WHEN 1 THEN 1000.0 ELSE 1 END AS maximum, m.count AS count
 FROM minute AS m JOIN entity AS e ON e.id = m.entity JOIN field AS f ON f.id = m.field""",
         ),
     ),
@@ -139,8 +142,7 @@ def _runner(statements: Sequence[str]) -> Callable[[Any], None]:
 
 
 def _is_done(connection: Connection, name: str, steps: Sequence[Step]) -> bool:
-    exists = connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone()
-    if not exists:
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (MIGRATIONS_TABLE,)).fetchone():
         return False
-    rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (name,))
+    rows = connection.execute(f"SELECT name FROM {MIGRATIONS_TABLE} WHERE migration_set = ?", (name,))  # noqa: S608
     return {step_name for step_name, _ in steps} <= {row[0] for row in rows}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from sqlite3 import Connection
 
 from agent.store.files import open_writable
 from agent.store.histogram import bucket_of, decode, encode, merge

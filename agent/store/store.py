@@ -59,6 +59,8 @@ class Store:
     @property
     def problem(self) -> str | None:
         """One line on what is wrong with the files; None while all is well."""
+        if not self._thread.is_alive() and not self._closing:
+            return "the store's writer ended unexpectedly; restart nodewright"
         return self._writer.problem
 
     @property

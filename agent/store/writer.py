@@ -80,9 +80,10 @@ class Writer:
         if self._opened and not self._minute_rows and not self._documents:
             return True
 
-        def work(state: StateFile) -> None:
+        def work(state: StateFile) -> bool:
             state.insert_minutes(self._minute_rows)
             write_documents(state.connection, self._documents.items(), wall_ns // 1_000_000_000)
+            return True
 
         self._opened = self._files.on_state(work) is not None
         if self._opened:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from os.path import splitext
 from typing import ClassVar, Literal
 
-from collectors.command_line import Command, helper_role, is_python, parse_command
+from collectors.command_line import Command, helper_role, may_serve, parse_command
 from collectors.entities import Process, Role, Service
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, Traits
@@ -15,8 +15,6 @@ from collectors.learned import listening_port, mapped_models
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.reading import Unsupported
 from collectors.shared_levers import shared_places, shared_setting
-
-_NO_SERVERS = ("ipykernel", "jupyter", "notebook", "debugpy", "tensorboard", "pytest", "nodewright")
 
 
 class Generic(Framework):
@@ -47,13 +45,6 @@ class Generic(Framework):
 
     def places(self, lever: Lever, value: Value, service: Service, facts: Facts) -> Sequence[Place]:
         return shared_places(lever, value, service, facts)
-
-
-def may_serve(process: Process) -> bool:
-    """Whether a look inside is worth it: a Python process that is no known tool."""
-    command = parse_command(process.argv)
-    python = command.python or is_python(process.comm)
-    return python and not command.program.startswith(_NO_SERVERS) and "multiprocessing." not in command.code
 
 
 def _application(command: Command, process: Process) -> str:

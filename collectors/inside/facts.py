@@ -68,18 +68,9 @@ def _part(folder: ProcessFolder, name: str, read: Callable[[ProcessFolder], Part
     except Unreadable as no:
         return Unsupported(no.reason, no.hint)
     except OSError as error:
-        return Unsupported(f"{name}: {os.strerror(error.errno or 0)}", _hint(folder, error))
-
-
-def _hint(folder: ProcessFolder, error: OSError) -> str:
-    if not isinstance(error, PermissionError):
-        return "this kernel or this process has no such file"
-    try:
-        uid = folder.ids("Uid")[:1]
-    except OSError:
-        uid = []
-    owner = f"uid {uid[0]}" if uid else "the server's uid"
-    return f"run the sidecar with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or as {owner}"
+        denied = isinstance(error, PermissionError)
+        hint = folder.what_to_grant() if denied else "this kernel or this process has no such file"
+        return Unsupported(f"{name}: {os.strerror(error.errno or 0)}", hint)
 
 
 def _environ(folder: ProcessFolder) -> Environ:

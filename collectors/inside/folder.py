@@ -74,6 +74,15 @@ class ProcessFolder:
         _, found, rest = (b"\n" + self.read("status")).partition(f"\n{name}:".encode())
         return [int(number) for number in rest.partition(b"\n")[0].split()] if found else []
 
+    def what_to_grant(self) -> str:
+        """The hint for a part that we may not read: which privilege or which user it takes."""
+        try:
+            uid = self.ids("Uid")[:1]
+        except OSError:
+            uid = []
+        owner = f"uid {uid[0]}" if uid else "the server's uid"
+        return f"run the sidecar with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or as {owner}"
+
     def close(self) -> None:
         os.close(self._descriptor)
 

@@ -18,6 +18,7 @@ from collectors.inside.tree import open_inside, parts_of, reopen
 from collectors.procfs import safe_text
 from collectors.redaction import is_secret_name, looks_secret
 
+REQUESTS_LIMIT = 16
 FILES_LIMIT = 32
 CANDIDATES_LIMIT = 1024
 FILE_LIMIT_BYTES = 256 * 1024
@@ -34,7 +35,7 @@ def settings_files(folder: ProcessFolder, requests: Sequence[SettingsRequest]) -
     may_read = Reader.of(folder)
     root = folder.open("root", os.O_PATH | os.O_DIRECTORY)
     try:
-        found = (file for request in requests for file in _files(root, here, request, may_read))
+        found = (file for request in requests[:REQUESTS_LIMIT] for file in _files(root, here, request, may_read))
         return tuple(islice(found, FILES_LIMIT))
     finally:
         os.close(root)

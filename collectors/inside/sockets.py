@@ -1,7 +1,8 @@
 """On which TCP addresses does a process listen?"""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from socket import AF_INET, AF_INET6, inet_ntop
 
 from collectors.facts import Listening
@@ -19,7 +20,7 @@ def listening(folder: ProcessFolder, targets: Iterable[bytes]) -> tuple[Listenin
     rows: list[TcpSocket] = []
     for table in ("net/tcp", "net/tcp6"):
         try:
-            rows += parse_tcp(b"\n".join(line for line in folder.lines(table) if b" 0A " in line))
+            rows += parse_tcp(b"\n".join(_listen_lines(folder, table)))
         except FileNotFoundError:  # a kernel without IPv6 has no tcp6
             continue
     found = (
@@ -28,6 +29,13 @@ def listening(folder: ProcessFolder, targets: Iterable[bytes]) -> tuple[Listenin
         if row.state == "0A" and row.inode in inodes
     )
     return tuple(sorted(found, key=lambda row: (row.port, row.address, row.inode)))
+
+
+def _listen_lines(folder: ProcessFolder, table: str) -> Iterator[bytes]:
+    """The kernel writes sockets in state LISTEN first; what follows them may be tens of thousands of connections."""
+    lines = folder.lines(table)
+    next(lines, None)  # the names of the columns
+    return takewhile(lambda line: b" 0A " in line, lines)
 
 
 def _address(text: str) -> str:

@@ -50,7 +50,7 @@ class ProcessesCollector(Collector):
     needs: ClassVar[str] = "the worker's own user or CAP_SYS_PTRACE for bytes read and written, else nothing"
 
     def __init__(self) -> None:
-        self._budget = DescriptorBudget()
+        self._budget = DescriptorBudget.share(1 / 8)
         self._watched: dict[WorkerKey, _Watched | None] = {}
         self._run = 0
 

@@ -61,7 +61,7 @@ class ThreadsCollector(Collector):
     needs: ClassVar[str] = "a kernel with CONFIG_SCHED_INFO for run-queue delay, else nothing"
 
     def __init__(self) -> None:
-        self._budget = DescriptorBudget()
+        self._budget = DescriptorBudget.share(1 / 2)
         self._watched: dict[WorkerKey, _WatchedWorker | None] = {}
 
     def collect(self, host: Host, services: Sequence[Service]) -> Iterable[Sample]:

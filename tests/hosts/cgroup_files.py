@@ -21,7 +21,7 @@ def cgroup_files(cgroups: CgroupTree) -> dict[str, str]:
     mounts = mount_lines(cgroups)
     files["proc/mounts"] = "".join(f"{kind} {point} {kind} {options} 0 0\n" for point, kind, options in mounts)
     files["proc/self/mountinfo"] = "".join(
-        f"{31 + n} 25 0:{28 + n} / {point} rw,relatime - {kind} {kind} {options}\n"
+        f"{31 + n} 25 0:{28 + n} {'/' if kind == 'tmpfs' else cgroups.mounted} {point} rw,relatime - {kind} {kind} {options}\n"
         for n, (point, kind, options) in enumerate(mounts)
     )
     return files

@@ -24,6 +24,12 @@ HYBRID_LINES: Lines = (*V1_LINES[:-1], (0, "", UNIT))
 UNIFIED_LINES: Lines = ((0, "", CONTAINER),)
 SIDECAR_LINES: Lines = ((0, "", f"/../cri-containerd-{CONTAINER_ID}.scope"),)
 
+V1_POD = "/kubepods/burstable/podf6f2d169-f2ae-4afa-95ed-06ff2ed6b288"
+V1_SIDECAR_LINES: Lines = tuple(
+    (number, name, f"{V1_POD}/{CONTAINER_ID}")
+    for number, name in ((5, "name=systemd"), (4, "pids"), (3, "cpuset"), (2, "memory"), (1, "cpu,cpuacct"))
+)
+
 SEPARATE = (("cpu", "cpu"), ("cpuacct", "cpuacct"), ("cpuset", "cpuset"), ("memory", "memory"))
 JOINED = (("cpu", "cpu,cpuacct"), ("cpuacct", "cpu,cpuacct"), ("cpuset", "cpuset"), ("memory", "memory"))
 
@@ -126,6 +132,18 @@ SIDECAR = CgroupTree(
         CgroupRow(path="/", quota_us=20_000, period_us=100_000, weight=10, periods=808, throttled_periods=88,
                   throttled_us=700_031, usage_us=1_001_033, cpus="0-3", memory_limit_bytes=67_108_864,
                   memory_current_bytes=23_002_880, memory_peak_bytes=25_000_256, memory_limit_hits=0, oom_kills=0),
+    ),
+)  # fmt: skip
+
+V1_SIDECAR = CgroupTree(
+    version="v1",
+    folders=JOINED,
+    reachable=False,
+    mounted=f"{V1_POD}/{'5c' * 32}",
+    levels=(
+        CgroupRow(path="/", quota_us=10_000, period_us=100_000, weight=20, periods=707, throttled_periods=77,
+                  throttled_us=600_031, usage_us=2_001_033, cpus="0-3", memory_limit_bytes=33_554_432,
+                  memory_current_bytes=13_002_880, memory_peak_bytes=15_000_256, memory_limit_hits=1, oom_kills=0),
     ),
 )  # fmt: skip
 

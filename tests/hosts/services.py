@@ -1,7 +1,7 @@
 """Which services does a host have, as discovery would hand them to the collectors? Made from the table alone."""
 
 from collectors.entities import Process, Role, Service, Worker, WorkerKey, service_id
-from tests.hosts.expect import shown
+from tests.hosts.expect_workers import shown
 from tests.hosts.table import HostState, ProcessRow
 
 NAME = "gunicorn/app:8000"

@@ -76,6 +76,7 @@ class CoreRow:
 class NodeRow:
     """What is counted once per node. Memory in KiB; `oom_kills` None = a kernel before 4.13."""
 
+    last_pid: int
     forks: int
     context_switches: int
     running: int
@@ -131,12 +132,14 @@ class CgroupRow:
 @dataclass(frozen=True, kw_only=True)
 class CgroupTree:
     """`version`: v1, v2 or hybrid. `folders`: the mount folder of each v1 controller. `reachable`: False where the
-    levels are those of the reader itself, and the watched processes live outside its cgroup namespace."""
+    levels are those of the reader itself, and the watched processes live outside of what it has mounted.
+    `mounted`: the path in the host's hierarchy that the mounts show as their root."""
 
     version: str
     levels: tuple[CgroupRow, ...]
     folders: tuple[tuple[str, str], ...] = ()
     reachable: bool = True
+    mounted: str = "/"
 
     def folder(self, controller: str) -> str:
         return dict(self.folders)[controller]

@@ -21,7 +21,7 @@ def test_a_duration_is_written_in_the_unit_that_fits(seconds: float, text: str) 
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(512, "512 B"), (1536, "1.5 KiB"), (41 << 20, "41 MiB"), (8 << 30, "8.0 GiB"), (3 << 50, "3072.0 TiB")]
+    ("count", "text"), [(512, "512 B"), (1536, "1.5 KiB"), (41 << 20, "41 MiB"), (8 << 30, "8.0 GiB")]
 )  # fmt: skip
 def test_a_size_is_written_in_powers_of_1024(count: int, text: str) -> None:
     assert fmt.size(count) == text
@@ -34,7 +34,7 @@ def test_a_small_share_is_not_rounded_to_none() -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
-    [(1.9, "cores", "1.9 cores"), (0.21, "seconds", "210 ms"), (0.41, "ratio", "41 %"), (12345.6, "count", "12346"), (7, "", "7")],
+    [(1.9, "cores", "1.9 cores"), (0.21, "seconds", "210 ms"), (0.41, "ratio", "41 %"), (12345.6, "count", "12346")],
 )  # fmt: skip
 def test_evidence_is_written_in_its_unit(value: float, unit: str, text: str) -> None:
     assert fmt.quantity(value, unit) == text

@@ -57,7 +57,7 @@ class Server:
             def address_string(self) -> str:
                 return "local"
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
                 pass
 
         class UnixServer(socketserver.UnixStreamServer):

@@ -22,7 +22,7 @@ RULE = BelowOneWorkerMax()
 
 def test_a_load_that_one_worker_could_serve_is_said_to_be_one():
     found = concluded(RULE, far_below())
-    assert numbers(found)["busy_workers_p95"] == pytest.approx(0.306)
+    assert numbers(found)["busy_workers_p90"] == pytest.approx(0.306)
     assert gains(found)["throughput_ratio"] == (0.98, 1.0, 1.02)
     assert found.changes == ()
 

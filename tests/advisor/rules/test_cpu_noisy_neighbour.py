@@ -37,9 +37,10 @@ def test_the_gain_is_at_most_everything_that_it_waits_for():
 
 def test_a_gang_of_threads_may_lose_more_than_the_share():
     pair = view([worker(101, [thread(101, 0.33, 0.6), thread(151, 0.33, 0.6, kind="compute")])], busy=(1.0, 1.0))
-    assert gains(concluded(RULE, pair))["throughput_ratio"][2] > gains(concluded(RULE, noisy_neighbour()))[
-        "throughput_ratio"
-    ][2]
+    assert (
+        gains(concluded(RULE, pair))["throughput_ratio"][2]
+        > gains(concluded(RULE, noisy_neighbour()))["throughput_ratio"][2]
+    )
 
 
 def test_time_stolen_by_the_hypervisor_counts_as_a_neighbour():

@@ -43,9 +43,10 @@ def test_the_gain_follows_from_overlap_and_collisions_of_this_window():
 
 def test_less_waiting_gives_a_smaller_gain():
     calmer = view([worker(k, [thread(k, 0.5, 0.36), thread(k + 50, 0.5, 0.36, kind="compute")]) for k in (101, 102)])
-    assert gains(concluded(RULE, calmer))["throughput_ratio"][1] < gains(concluded(RULE, fighting_pools()))[
-        "throughput_ratio"
-    ][1]
+    assert (
+        gains(concluded(RULE, calmer))["throughput_ratio"][1]
+        < gains(concluded(RULE, fighting_pools()))["throughput_ratio"][1]
+    )
 
 
 def test_two_active_threads_on_two_cores_just_miss():
@@ -54,8 +55,13 @@ def test_two_active_threads_on_two_cores_just_miss():
 
 
 def test_threads_that_wait_too_little_just_miss():
-    assert verdict(RULE, view([worker(k, [thread(k, 0.5, 0.11), thread(k + 50, 0.5, 0.11, kind="compute")])
-                               for k in (101, 102)])) is None
+    assert (
+        verdict(
+            RULE,
+            view([worker(k, [thread(k, 0.5, 0.11), thread(k + 50, 0.5, 0.11, kind="compute")]) for k in (101, 102)]),
+        )
+        is None
+    )
 
 
 def test_a_pool_that_is_already_limited_to_one_thread_is_not_its_case():

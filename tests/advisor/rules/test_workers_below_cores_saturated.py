@@ -36,9 +36,8 @@ def test_the_gain_is_bounded_by_the_cores_that_are_left():
 
 
 def test_a_node_that_others_use_more_promises_less():
-    seen = one_saturated_worker()
-    crowded = view(seen.workers, cores=4, others=1.2)
-    alone = view(seen.workers, cores=4)
+    free = [worker(101, [thread(101, 0.98, 0.05, allowed=range(4))])]
+    crowded, alone = view(free, cores=4, others=1.2), view(free, cores=4)
     assert gains(concluded(RULE, crowded))["throughput_ratio"][1] < gains(concluded(RULE, alone))["throughput_ratio"][1]
 
 

@@ -16,10 +16,10 @@ import os, signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sleep = [sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"]
 child = subprocess.Popen(sleep)
-own_session = subprocess.Popen(sleep, start_new_session=True)
+own_session = subprocess.Popen(sleep, start_new_session=sys.argv[1:] != ["one session"])
 orphan = subprocess.run(
-    [sys.executable, "-c", f"import subprocess; print(subprocess.Popen({sleep!r}, stdout=2).pid)"],
-    capture_output=True, text=True).stdout.strip()
+    [sys.executable, "-c", f"import subprocess as s; print(s.Popen({sleep!r}, stdout=s.DEVNULL).pid)"],
+    stdout=subprocess.PIPE, text=True).stdout.strip()
 print(child.pid, own_session.pid, orphan, flush=True)
 time.sleep(600)
 """
@@ -78,7 +78,7 @@ def test_children_in_other_sessions_and_orphans_that_ignore_sigterm_are_ended(
 
 def test_workers_of_a_program_that_was_killed_are_ended(tmp_path: Path) -> None:
     with Programs() as programs:
-        program = programs.start([sys.executable, "-c", TREE])
+        program = programs.start([sys.executable, "-c", TREE, "one session"])
         assert program.stdout is not None
         child = int(program.stdout.readline().split()[0])
         program.kill()

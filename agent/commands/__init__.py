@@ -1,0 +1,1 @@
+"""The commands of `nodewright`, each a thin layer over the function that does it."""

@@ -1,0 +1,156 @@
+"""Plays a recording: the same readings through the same history and rules, served read-only."""
+
+import asyncio
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from advisor.catalogue import pages
+from advisor.documents import AdviceDocument, Snapshot
+from advisor.history import History
+from agent.config import LoadedConfig
+from agent.http.app import build_app
+from agent.http.deps import HttpDeps
+from agent.http.server import serve
+from agent.http.updates import Updates
+from agent.judging import Judging
+from agent.latest import Latest
+from agent.listen import parse_listen
+from agent.recorded import Recorded
+from agent.sampler import Beat
+from agent.self_cost import SelfCost
+from agent.status import NodePicture, model_statuses, service_status, worker_status
+from agent.store.errors import BadRecording
+from agent.store.reader import StoreReader
+from agent.store.recording import Replay
+from collectors.collector import all_collectors
+from collectors.entities import Service
+from collectors.reading import Instant, Reading
+from collectors.topology import Topology
+from nodewright import __version__
+
+JUDGE_EVERY_TICKS = 2
+
+
+@dataclass(slots=True)
+class Played:
+    """A recording, played to its end."""
+
+    node: str
+    services: tuple[Service, ...]
+    judging: Judging
+    latest: Latest
+    now: Instant
+    beat: Beat
+
+    @property
+    def advice(self) -> AdviceDocument:
+        return msgspec.structs.replace(self.judging.document(self.services, self.now), node=self.node)
+
+
+def play(loaded: LoadedConfig, path: Path) -> Played:
+    """Play the whole file. Raises BadRecording where it is none."""
+    replay = Replay(path)
+    known = _facts(path, replay.meta.facts)
+    history, latest, beat = History(), Latest(), Beat()
+    now = Instant(0, 0)
+    judging = Judging(loaded.config, history, lambda: now)
+    judging.learn(known.services, {f.key: f for f in known.processes})
+    kinds = {c.name: c.samples for c in all_collectors()}
+    for tick in ticks(replay.readings()):
+        for reading in tick:
+            history.add(reading)
+            latest.take(reading, kinds.get(reading.collector, ()))
+            now = max(now, reading.at)
+        history.end_tick(known.services)
+        beat.ticks += 1
+        if beat.ticks % JUDGE_EVERY_TICKS == 0:
+            judging.judge(known.services, now)
+    if not beat.ticks:
+        raise BadRecording(path, "holds no reading", "record for longer")
+    judging.judge(known.services, now)
+    return Played(replay.meta.node, known.services, judging, latest, now, beat)
+
+
+def ticks(readings: Iterator[Reading]) -> Iterator[Sequence[Reading]]:
+    """The readings by tick: a new one begins where a collector comes again."""
+    current: list[Reading] = []
+    seen: set[str] = set()
+    for reading in readings:
+        if reading.collector in seen:
+            yield current
+            current, seen = [], set()
+        current.append(reading)
+        seen.add(reading.collector)
+    if current:
+        yield current
+
+
+def judge_recording(loaded: LoadedConfig, path: Path) -> AdviceDocument:
+    """What today's rules say of a recording."""
+    return play(loaded, path).advice
+
+
+def replay_file(loaded: LoadedConfig, path: Path) -> int:
+    """Serve a recording until SIGTERM or SIGINT."""
+    return asyncio.run(_serve(loaded, path))
+
+
+async def _serve(loaded: LoadedConfig, path: Path) -> int:
+    played = await asyncio.to_thread(play, loaded, path)
+    snapshot = picture(played)
+    updates = Updates()
+    deps = HttpDeps(
+        snapshot=lambda: snapshot,
+        series=StoreReader(path).series,
+        acknowledge=lambda finding, request: None,
+        rules=pages,
+        latest=played.latest.samples,
+        updates=updates,
+        token="",
+        loopback=parse_listen(loaded.config.agent.listen).loopback,
+        allowed_hosts=frozenset(loaded.config.http.allowed_hosts),
+        read_only=True,
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = await serve(build_app(deps, __version__), loaded.config.agent.listen)
+    print(f"serving {path} on {runner.url}", flush=True)
+    await stop.wait()
+    updates.close()
+    await runner.close()
+    return 0
+
+
+def picture(played: Played) -> Snapshot:
+    """The documents of the recording's last moment."""
+    collectors = played.latest.collectors()
+    statuses, workers = [], []
+    verdicts = {s.name: s.verdict for s in played.advice.services}
+    for service in played.services:
+        view, facts = played.judging.view(service), played.judging.facts(service)
+        statuses.append(service_status(service, view, facts, verdicts[service.name]))
+        seen = {w.key: w for w in view.workers} if view else {}
+        workers += [worker_status(w, seen.get(w.key), facts, view.samples if view else 0) for w in service.workers]
+    return Snapshot(
+        generation=1,
+        node=NodePicture(played.node, Topology(())).take(played.latest.samples(), collectors, played.now),
+        services=tuple(statuses),
+        workers=tuple(workers),
+        models=model_statuses(played.services),
+        self_status=SelfCost(__version__).status(played.beat, 1.0, collectors),
+        advice=played.advice,
+    )
+
+
+def _facts(path: Path, raw: bytes | None) -> Recorded:
+    if raw is None:
+        return Recorded(services=(), processes=())
+    try:
+        return msgspec.json.decode(raw, type=Recorded)
+    except msgspec.DecodeError as error:
+        raise BadRecording(path, f"facts cannot be read: {error}", "record it again with this version") from error

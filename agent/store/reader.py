@@ -1,0 +1,200 @@
+"""What do the screens, the HTTP interface and commands read from the files while the agent writes them?"""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from advisor.finding import Finding
+from agent.store.columns import quoted
+from agent.store.documents import Acknowledgement
+from agent.store.files import DAY_SECONDS, open_readable, shards
+from agent.store.histogram import merge, quantile
+from agent.store.minutes import RATE_SECONDS
+from agent.store.series import Series, Sum, counter_sums, gauge_sums, points
+from agent.store.state import row_histogram
+from collectors.sample import FieldSpec
+
+RAW_SPAN_SECONDS = 6 * 3600
+"""Longer spans, and steps of a minute and more, are answered from minute rows where there are any."""
+_MINUTE_SECONDS = 60
+_LOOK_BACK_SECONDS = 30
+"""How far before the start a counter's base is looked for."""
+
+_RAW_ROWS = """SELECT meta.value + raw.time / 1000.0, raw.{field}
+FROM meta CROSS JOIN entity CROSS JOIN {kind} AS raw
+WHERE meta.key = 'epoch_unix_seconds' AND entity.kind = ? AND entity.key = ? AND raw.entity = entity.id
+  AND raw.time >= (? - meta.value) * 1000 AND raw.time < (? - meta.value) * 1000
+ORDER BY raw.time"""
+
+_MINUTE_ROWS = """WITH RECURSIVE
+  span(first, last) AS (SELECT max(?, min(time)), min(?, max(time)) FROM minute),
+  each_minute(time) AS (
+    SELECT first FROM span WHERE first <= last
+    UNION ALL SELECT time + 1 FROM each_minute, span WHERE time < last)
+SELECT row.time * 60.0, row.total, row.count, row.span_ms, row.minimum, row.histogram
+FROM entity CROSS JOIN field CROSS JOIN each_minute
+CROSS JOIN minute AS row ON row.time = each_minute.time AND row.entity = entity.id AND row.field = field.id
+WHERE entity.kind = ? AND entity.key = ? AND field.kind = ? AND field.name = ?"""
+"""One seek per minute: rows lie in order of time, and a day holds hundreds of thousands of other entities' rows."""
+
+
+class StoreReader:
+    """A store, or a recording, by its path. Each call opens and closes its own connections, so any thread may call.
+
+    A file that is missing holds nothing. Methods raise sqlite3.DatabaseError where a file is damaged.
+    """
+
+    def __init__(self, state_path: Path) -> None:
+        self._path = state_path
+
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of samples of which something is stored."""
+        return tuple(sorted(self._fields()))
+
+    def fields(self, kind: str) -> tuple[FieldSpec, ...]:
+        """The fields of a kind as they are stored; none for a kind of which nothing is."""
+        return tuple(self._fields().get(kind, {}).values())
+
+    def entities(self, kind: str) -> tuple[str, ...]:
+        """The entities of a kind, sorted."""
+        query = "SELECT key FROM entity WHERE kind = ?"
+        return tuple(sorted({row[0] for path in self._files() for row in _ask(path, query, (kind,))}))
+
+    def series(
+        self, kind: str, entity_key: str, field: str, start_unix: float, end_unix: float, step_seconds: float | None
+    ) -> Series:
+        """One field of one entity from `start_unix` to before `end_unix` (Unix time, seconds), in base units.
+
+        `step_seconds` None: every stored value. Raises LookupError for a field that is not stored or is text.
+        """
+        request = _Request(self._field(kind, field), kind, entity_key, start_unix, end_unix)
+        sums: Sequence[Sum] = ()
+        is_raw = (step_seconds or 0) < _MINUTE_SECONDS and end_unix - start_unix <= RAW_SPAN_SECONDS
+        if is_raw:
+            sums = self._raw_sums(request)
+        if not sums:
+            sums, is_raw = self._minute_sums(request), False
+        if not sums:
+            sums, is_raw = self._raw_sums(request), True
+        return Series(
+            unit=f"{request.spec.unit}/s" if request.spec.counter else request.spec.unit,
+            points=points(sums, start_unix, end_unix, step_seconds),
+            resolution="raw" if is_raw else "minute",
+        )
+
+    def quantiles(
+        self, kind: str, entity_key: str, field: str, start_unix: float, end_unix: float, shares: Sequence[float]
+    ) -> tuple[float | None, ...]:
+        """Percentiles of a field's values (of a counter: of its rates) over whole minutes, in base units.
+
+        Within `histogram.RELATIVE_ERROR`; None where nothing is stored. Raises LookupError as `series` does.
+        """
+        request = _Request(self._field(kind, field), kind, entity_key, start_unix, end_unix)
+        rows = self._minute_rows(request)
+        histogram = merge(row_histogram(row[5], row[4], row[2]) for row in rows)
+        scale = request.spec.scale / (RATE_SECONDS if request.spec.counter else 1)
+        values = (quantile(histogram, share) for share in shares)
+        return tuple(None if value is None else value * scale for value in values)
+
+    def findings(self, state: str | None = None) -> tuple[Finding, ...]:
+        """The findings that were saved, of one state or of all; those of a form no longer known are left out."""
+        rows = _ask(
+            self._path, "SELECT body FROM finding WHERE ? IN (state, '') ORDER BY first_seen, id", (state or "",)
+        )
+        return tuple(finding for (body,) in rows if (finding := _decoded(body)) is not None)
+
+    def acknowledgements(self) -> tuple[Acknowledgement, ...]:
+        rows = _ask(
+            self._path, "SELECT finding_id, reason, owner, until, at FROM acknowledgement ORDER BY at, finding_id"
+        )
+        return tuple(
+            Acknowledgement(finding_id=finding_id, reason=reason, owner=owner, until=until, at=at)
+            for finding_id, reason, owner, until, at in rows
+        )
+
+    def service_facts(self) -> dict[str, bytes]:
+        """The newest facts of each service, by its id, as they were saved."""
+        rows = _ask(self._path, "SELECT service, body FROM service_facts ORDER BY at")
+        return {service: body.encode() for service, body in rows}
+
+    def _raw_sums(self, request: "_Request") -> list[Sum]:
+        first_day = int(request.start - _LOOK_BACK_SECONDS) // DAY_SECONDS
+        days = self._raw_files()
+        paths = [
+            path for day, path in days.items() if day is None or first_day <= day <= int(request.end) // DAY_SECONDS
+        ]
+        query = _RAW_ROWS.format(kind=quoted(request.kind), field=quoted(request.spec.name))
+        span = (request.kind, request.entity, request.start - _LOOK_BACK_SECONDS, request.end)
+        rows = [row for path in paths for row in _ask(path, query, span)]
+        return counter_sums(rows, request.spec.scale) if request.spec.counter else gauge_sums(rows, request.spec.scale)
+
+    def _minute_sums(self, request: "_Request") -> list[Sum]:
+        rows = self._minute_rows(request)
+        scale = request.spec.scale
+        if request.spec.counter:
+            return [Sum(time, total * scale, span_ms / 1000) for time, total, _, span_ms, _, _ in rows]
+        return [Sum(time, total * scale, count) for time, total, count, _, _, _ in rows]
+
+    def _minute_rows(self, request: "_Request") -> list[Any]:
+        first, last = int(request.start) // _MINUTE_SECONDS, int(request.end - 1) // _MINUTE_SECONDS
+        key = (request.kind, request.entity, request.kind, request.spec.name)
+        return _ask(self._path, _MINUTE_ROWS, (first, last, *key))
+
+    def _field(self, kind: str, name: str) -> FieldSpec:
+        spec = self._fields().get(kind, {}).get(name)
+        if spec is None or spec.text:
+            raise LookupError(f"no numbers are stored of {kind}.{name}")
+        return spec
+
+    def _fields(self) -> dict[str, dict[str, FieldSpec]]:
+        """As declared when they were last stored."""
+        query = "SELECT kind, name, unit, help, counter, scale, text FROM field ORDER BY id"
+        found: dict[str, dict[str, FieldSpec]] = {}
+        for path in self._files():
+            for kind, name, unit, help_text, counter, scale, text in _ask(path, query):
+                found.setdefault(kind, {})[name] = FieldSpec(
+                    name=name, unit=unit, help=help_text, counter=bool(counter), scale=scale, text=bool(text)
+                )
+        return found
+
+    def _files(self) -> list[Path]:
+        return list(dict.fromkeys([self._path, *self._raw_files().values()]))
+
+    def _raw_files(self) -> dict[int | None, Path]:
+        """The files with raw rows by day, oldest first; a recording is one without a day."""
+        is_recording = _ask(self._path, "SELECT 1 FROM reading LIMIT 1")
+        if is_recording:
+            return {None: self._path}
+        return dict(shards(self._path).items())
+
+
+class _Request(msgspec.Struct, frozen=True):
+    """What is asked for."""
+
+    spec: FieldSpec
+    kind: str
+    entity: str
+    start: float
+    end: float
+
+
+def _ask(path: Path, query: str, parameters: Iterable[Any] = ()) -> list[Any]:
+    """The rows of an answer; none where the file, or what the query names, is not there (yet)."""
+    try:
+        with closing(open_readable(path)) as connection:
+            return connection.execute(query, tuple(parameters)).fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR or not path.exists():
+            return []
+        raise
+
+
+def _decoded(body: str) -> Finding | None:
+    try:
+        return msgspec.json.decode(body, type=Finding)
+    except msgspec.DecodeError:
+        return None

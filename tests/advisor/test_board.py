@@ -1,0 +1,120 @@
+"""The life of a finding: opens, stands, is superseded or resolved, is acknowledged."""
+
+from advisor.board import Acknowledged, Board
+from advisor.catalogue import all_rules
+from advisor.engine import Engine, Judgement
+from advisor.view import View
+from collectors.reading import Instant
+from tests.advisor.built import facts, fighting_pools, healthy, view
+
+ENGINE = Engine(all_rules())
+SECOND = 1_000_000_000
+
+
+def at(seconds: float) -> Instant:
+    return Instant(int(seconds * SECOND), 1_700_000_000 * SECOND + int(seconds * SECOND))
+
+
+def say(board: Board, seen: View, seconds: float) -> None:
+    judgement = ENGINE.judge(seen, facts(seen, environ={}), board.standing(seen.service))
+    board.update(seen.service, judgement, seen, at(seconds))
+
+
+def rules(board: Board, seconds: float) -> list[str]:
+    return [f.rule for f in board.findings(at(seconds))]
+
+
+def test_one_judgement_alone_opens_nothing():
+    board = Board()
+    say(board, fighting_pools(), 0)
+    assert rules(board, 0) == []
+    say(board, healthy(), 2)
+    say(board, fighting_pools(), 4)
+    assert rules(board, 4) == []
+
+
+def test_two_judgements_in_a_row_open_a_finding_with_a_stable_id():
+    board, other = Board(), Board()
+    for second in (0, 2):
+        say(board, fighting_pools(), second)
+        say(other, fighting_pools(), second + 100)
+    found = board.findings(at(2))
+    assert [f.rule for f in found] == ["cpu-oversubscribed-openmp"]
+    assert found[0].id == other.findings(at(102))[0].id
+    assert found[0].rank == 1
+    assert found[0].severity == "high"
+
+
+def test_a_finding_grows_surer_while_it_stands():
+    board = Board()
+    for second in range(0, 60, 2):
+        say(board, fighting_pools(), second)
+        if second == 2:
+            early = board.findings(at(2))[0].confidence
+    assert board.findings(at(60))[0].confidence > early
+
+
+def test_a_finding_stands_through_its_hold_time_and_is_resolved_after_it():
+    board = Board(longest_hold_seconds=30)
+    say(board, fighting_pools(), 0)
+    say(board, fighting_pools(), 2)
+    say(board, healthy(), 20)
+    assert rules(board, 20) == ["cpu-oversubscribed-openmp"]
+    say(board, healthy(), 40)
+    assert rules(board, 40) == []
+    assert [(f.rule, how) for f, how in board.ended] == [("cpu-oversubscribed-openmp", "resolved")]
+
+
+def test_without_load_a_finding_is_not_resolved():
+    board = Board(longest_hold_seconds=30)
+    say(board, fighting_pools(), 0)
+    say(board, fighting_pools(), 2)
+    board.update(fighting_pools().service, Judgement((), ()), view(healthy().workers, samples=3), at(400))
+    assert rules(board, 400) == ["cpu-oversubscribed-openmp"]
+
+
+def test_a_changed_lever_supersedes_at_once_but_a_recycled_worker_does_not():
+    board = Board()
+    service = fighting_pools().service
+    assert board.changed(service, (2, None), at(0)) is False
+    say(board, fighting_pools(), 0)
+    say(board, fighting_pools(), 2)
+    assert board.changed(service, (1, None), at(3)) is False
+    assert board.changed(service, (2, None), at(5)) is False
+    assert rules(board, 5) == ["cpu-oversubscribed-openmp"]
+    assert board.changed(service, (2, 1), at(6)) is False
+    assert board.changed(service, (2, 1), at(11)) is True
+    assert rules(board, 11) == []
+    assert board.ended[0][1] == "superseded"
+    assert board.changed(service, (2, 1), at(12)) is False
+
+
+def test_findings_of_a_service_that_is_gone_are_resolved():
+    board = Board()
+    say(board, fighting_pools(), 0)
+    say(board, fighting_pools(), 2)
+    board.keep_only([])
+    assert rules(board, 3) == []
+    assert board.ended[0][1] == "resolved"
+
+
+def test_a_snooze_runs_out():
+    board = Board()
+    say(board, fighting_pools(), 0)
+    say(board, fighting_pools(), 2)
+    name = board.findings(at(2))[0].id
+    assert board.acknowledge(name, Acknowledged("snoozed", "later", at(10).wall_ns))
+    assert board.findings(at(5))[0].state == "snoozed"
+    assert board.findings(at(11))[0].state == "open"
+    assert board.acknowledge("0000", Acknowledged("acknowledged", "", None)) is False
+
+
+def test_an_acknowledgement_outlives_a_restart():
+    board = Board()
+    say(board, fighting_pools(), 0)
+    say(board, fighting_pools(), 2)
+    again = Board()
+    again.restore({board.findings(at(2))[0].id: Acknowledged("acknowledged", "known", None)})
+    say(again, fighting_pools(), 100)
+    say(again, fighting_pools(), 102)
+    assert again.findings(at(102))[0].state == "acknowledged"

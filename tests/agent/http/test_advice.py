@@ -1,0 +1,107 @@
+"""Advice is cut to what was asked for, and findings are acknowledged."""
+
+import msgspec
+import pytest
+
+from advisor.documents import AdviceDocument
+from agent.http.deps import AckRequest
+from tests.agent.http.example import BEARER
+from tests.snapshots import HEALTHY, LOADED, example_findings
+
+OVERSUBSCRIBED, PRESSURE, SWITCHES, DEFAULT, IDLE = example_findings()
+
+
+async def advice(client, query: str) -> AdviceDocument:
+    answer = await client.get(f"/v1/advice?{query}")
+    assert answer.status == 200, await answer.text()
+    return msgspec.convert((await answer.json())["data"], type=AdviceDocument)
+
+
+async def problem(client, query: str) -> dict[str, str]:
+    answer = await client.get(f"/v1/advice?{query}")
+    assert answer.status == 400
+    return (await answer.json())["error"]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("severity=info", [OVERSUBSCRIBED, PRESSURE, SWITCHES, DEFAULT, IDLE]),
+        ("severity=medium", [OVERSUBSCRIBED, PRESSURE, SWITCHES]),
+        ("severity=critical", [PRESSURE]),
+        ("state=acknowledged", [DEFAULT]),
+        ("state=resolved", []),
+        ("rule=context-switch-storm", [SWITCHES]),
+        (f"service={LOADED}", [OVERSUBSCRIBED, SWITCHES]),
+        (f"service={HEALTHY}&state=open", [IDLE]),
+    ],
+)
+async def test_a_filter_keeps_what_was_asked_for(client, query, expected):
+    assert list((await advice(client, query)).findings) == expected
+
+
+async def test_a_service_filter_cuts_verdicts_and_inconclusive_rules_too(client):
+    own = await advice(client, f"service={LOADED}")
+    assert [one.name for one in own.services] == [LOADED]
+    assert [one.rule for one in own.inconclusive] == ["gil-bound-worker"]
+    other = await advice(client, f"service={HEALTHY}")
+    assert other.inconclusive == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "key", "named"),
+    [
+        ("severity=terrible", "query.bad-value", "info, low, medium, high, critical"),
+        ("state=closed", "query.bad-value", "open, acknowledged, snoozed, resolved, superseded"),
+        ("rule=none", "query.bad-value", "memory-pressure"),
+        ("service=none", "query.bad-value", LOADED),
+        ("since=1", "query.unknown", "service, severity, state, rule"),
+        ("rule=memory-pressure&rule=gil-bound-worker", "query.twice", "once"),
+        ("severity=", "query.bad-value", "critical"),
+    ],
+)
+async def test_a_bad_parameter_names_what_is_possible(client, query, key, named):
+    error = await problem(client, query)
+    assert error["key"] == key
+    assert named in error["hint"]
+
+
+async def test_one_finding_is_read_by_its_id(client):
+    answer = await client.get(f"/v1/advice/{OVERSUBSCRIBED.id}")
+    assert (await answer.json())["data"]["rule"] == "cpu-oversubscribed-openmp"
+    assert (await client.get("/v1/advice/0000")).status == 404
+
+
+async def test_a_finding_is_acknowledged_with_the_token(client):
+    url = f"/v1/advice/{OVERSUBSCRIBED.id}"
+    answer = await client.post(url, json={"state": "acknowledged", "reason": "known"}, headers=BEARER)
+    assert answer.status == 200
+    assert (await answer.json())["data"]["state"] == "acknowledged"
+    assert (await client.post("/v1/advice/0000", json={"state": "open"}, headers=BEARER)).status == 404
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"state": "gone"}',
+        b'{"state": "snoozed"}',
+        b'{"state": "snoozed", "expires_in": "7"}',
+        b'{"state": "snoozed", "expires_in": "0s"}',
+        b'{"state": "open", "expires_in": "900y"}',
+        b'{"state": "open", "reson": "typo"}',
+        b'{"state": "open", "reason": "' + b"x" * 1001 + b'"}',
+        b"\xff",
+    ],
+)
+async def test_a_body_that_is_not_as_described_is_refused(client, body):
+    headers = BEARER | {"Content-Type": "application/json"}
+    answer = await client.post(f"/v1/advice/{OVERSUBSCRIBED.id}", data=body, headers=headers)
+    assert answer.status == 400
+    assert (await answer.json())["error"]["key"] == "body.invalid"
+
+
+def test_an_expiry_is_a_duration_with_its_unit():
+    assert AckRequest(state="snoozed", expires_in="7d").expires_seconds == 604800
+    assert AckRequest(state="acknowledged").expires_seconds is None

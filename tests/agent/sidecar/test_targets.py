@@ -1,0 +1,118 @@
+"""The sidecar looks into model servers and their kin, and into nothing else."""
+
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from agent.sidecar.targets import TargetPolicy, all_frameworks, model_servers, process_chain
+from collectors.entities import Process, Role, Service, WorkerKey
+from collectors.facts import ProcessFacts
+from collectors.framework import Facts, Framework, Traits
+from collectors.host import Host
+from collectors.levers import Lever, Place, Setting, Value
+from collectors.procfs import parse_stat
+from tests.collectors.process_tree import STARTED, host_of, make_process
+
+LISTENING = (
+    "  sl local\n"
+    "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 901 1 0 100 0\n"
+)
+
+
+class Fake(Framework):
+    """Recognises `serve`, and any child of what it recognised."""
+
+    evidence: Literal["live", "captured", "documented"] = "documented"  # type: ignore[misc]
+
+    def recognise(self, process: Process, parent: Role | None, facts: ProcessFacts | None) -> Role | None:
+        if parent is not None:
+            return Role.WORKER
+        return Role.FRONT_END if process.argv[:1] == ("serve",) else None
+
+    def traits(self, processes: Sequence[tuple[Process, Role]], facts: Facts) -> Traits:
+        return Traits(application="x")
+
+    def setting(self, lever: Lever, service: Service, facts: Facts) -> Setting | None:
+        return None
+
+    def places(self, lever: Lever, value: Value, service: Service, facts: Facts) -> Sequence[Place]:
+        return ()
+
+
+def refusal(root: Path, pid: int, started: int = STARTED) -> str | None:
+    host = host_of(root)
+    refused = TargetPolicy(host, model_servers(host, [Fake()])).refusal(WorkerKey(pid, started))
+    return refused.message if refused else None
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    """serve (10) ─ worker (11); a database (20); python that listens (30) ─ its child (31) ─ a shell (32); others."""
+    make_process(tmp_path, 1, comm="init", argv=("init",), ppid=0)
+    make_process(tmp_path, 10, comm="serve", argv=("serve",), ppid=1)
+    make_process(tmp_path, 11, comm="x", argv=("anonymous",), ppid=10)
+    make_process(tmp_path, 20, comm="postgres", argv=("postgres",), ppid=1)
+    listener = make_process(tmp_path, 30, argv=("/opt/venv/bin/python3.11", "app.py"), ppid=1)
+    (listener / "fd" / "3").symlink_to("socket:[901]")
+    (listener / "net" / "tcp").write_text(LISTENING)
+    make_process(tmp_path, 31, argv=("/opt/venv/bin/python3.11", "-c", "spawn"), ppid=30)
+    shell = make_process(tmp_path, 32, comm="sh", argv=("sh",), ppid=31)
+    (shell / "exe").unlink()
+    (shell / "exe").symlink_to("/bin/sh")
+    make_process(tmp_path, 40, argv=("python", "backup.py"), ppid=1)
+    make_process(tmp_path, 50, comm="kworker/0:1", argv=(), ppid=2)
+    return tmp_path
+
+
+@pytest.mark.parametrize("pid", [10, 11, 30, 31])
+def test_model_servers_and_what_descends_from_them_are_allowed(host: Path, pid: int) -> None:
+    assert refusal(host, pid) is None
+
+
+@pytest.mark.parametrize(
+    ("pid", "why"),
+    [
+        (0, "never looked into"),
+        (1, "never looked into"),
+        (-1, "never looked into"),
+        (os.getpid(), "never looked into"),
+        (20, "pid 20 (postgres) is not known as a model server"),
+        (32, "not known as a model server"),
+        (40, "not known as a model server"),
+        (50, "kernel thread"),
+        (60, "process vanished"),
+    ],
+)
+def test_everything_else_is_refused(host: Path, pid: int, why: str) -> None:
+    assert why in (refusal(host, pid) or "")
+
+
+def test_a_title_that_replaced_the_interpreters_name_is_seen_through_by_its_exe(host: Path) -> None:
+    (host / "proc/31/cmdline").write_bytes(b"my worker\0")
+    assert refusal(host, 31) is None
+
+
+def test_a_reused_pid_is_refused(host: Path) -> None:
+    assert refusal(host, 10, started=STARTED + 1) == "process vanished"
+
+
+def test_parents_in_a_circle_end(host: Path) -> None:
+    (host / "proc/20/stat").write_text((host / "proc/20/stat").read_text().replace(") S 1 ", ") S 20 "))
+    assert "not known" in (refusal(host, 20) or "")
+
+
+def test_the_installed_frameworks_are_all_asked() -> None:
+    assert len(all_frameworks()) == len({framework.name for framework in all_frameworks()}) > 0
+
+
+def test_this_real_process_is_allowed_once_it_listens() -> None:
+    real = Host.real()
+    key = WorkerKey(os.getpid(), parse_stat(Path("/proc/self/stat").read_bytes()).started)
+    chain = process_chain(real, key)
+    assert chain[0].key == key
+    with socket.create_server(("127.0.0.1", 0)):
+        assert model_servers(real, [Fake()])(chain)

@@ -1,0 +1,98 @@
+"""Are minute rows and documents kept, over restarts too?"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from agent.store.documents import Acknowledgement
+from agent.store.reader import StoreReader
+from agent.store.writer import Writer
+from agent.store.retention import Retention
+from tests.agent.store.builders import NOON, FakeClock, core, reading
+from tests.agent.store.conftest import OpenStore
+from tests.snapshots import example_findings
+
+
+def ask(path: Path, query: str) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def record(state: Path, clock: FakeClock, seconds: range, per_second: int) -> None:
+    """One life of the agent."""
+    writer = Writer(state, Retention(), clock, {}, 1000)
+    assert writer.write([reading(NOON + second, [core(second * per_second)]) for second in seconds], {})
+    writer.close()
+    assert writer.problem is None
+
+
+def test_a_minute_row_can_be_read_in_base_units(state: Path, clock: FakeClock) -> None:
+    record(state, clock, range(61), 90)
+    rows = ask(state, "SELECT unix_seconds, entity, unit, mean, minimum, maximum, count FROM minutes WHERE field = 'user_ticks'")
+    approx = pytest.approx
+    assert rows == [
+        (NOON, "core:0", "seconds/s", approx(0.9), approx(0.9), approx(0.9), 59),
+        (NOON + 60, "core:0", "seconds/s", approx(0.9), approx(0.9), approx(0.9), 1),
+    ]
+
+
+def test_a_minute_in_two_parts_is_added_up(state: Path, clock: FakeClock) -> None:
+    record(state, clock, range(0, 20), 90)
+    record(state, clock, range(20, 50), 10)
+    rows = ask(state, "SELECT total, count, minimum, maximum, span_ms FROM minute JOIN field f ON f.id = field WHERE f.name = 'user_ticks'")
+    assert rows == [(19 * 90 + 29 * 10, 48, 10_000, 90_000, 48_000)]
+    shares = StoreReader(state).quantiles("core", "core:0", "user_ticks", NOON, NOON + 60, (0.3, 0.9))
+    assert shares == (pytest.approx(0.1, rel=0.045), pytest.approx(0.9, rel=0.045))
+
+
+def test_a_finding_is_kept_with_columns_to_search_by(state: Path, open_store: OpenStore) -> None:
+    store = open_store()
+    findings = example_findings()
+    for finding in findings:
+        store.save_document("finding", finding.id, msgspec.json.encode(finding))
+    assert store.flush(10)
+    first = findings[0]
+    rows = ask(state, f"SELECT rule, subject_kind, subject, state, severity FROM finding WHERE id = '{first.id}'")
+    assert rows == [(first.rule, first.subject.kind, first.subject.name, first.state, first.severity)]
+    assert {kept.id: kept for kept in StoreReader(state).findings()} == {finding.id: finding for finding in findings}
+    assert all(kept.state == "open" for kept in StoreReader(state).findings("open"))
+
+
+def test_the_newest_body_of_a_document_counts(state: Path, open_store: OpenStore) -> None:
+    store = open_store()
+    finding = example_findings()[0]
+    store.save_document("finding", finding.id, msgspec.json.encode(finding))
+    store.flush(10)
+    store.save_document("finding", finding.id, msgspec.json.encode(msgspec.structs.replace(finding, state="resolved")))
+    store.flush(10)
+    assert [kept.state for kept in StoreReader(state).findings()] == ["resolved"]
+
+
+def test_an_acknowledgement_is_kept_until_it_is_forgotten(state: Path, open_store: OpenStore) -> None:
+    accepted = Acknowledgement(finding_id="ab12", reason="known", owner="token", until=None, at="2026-10-31T12:00:00Z")
+    store = open_store()
+    store.save_document("acknowledgement", "ab12", msgspec.json.encode(accepted))
+    store.flush(10)
+    assert StoreReader(state).acknowledgements() == (accepted,)
+    store.forget_document("acknowledgement", "ab12")
+    store.flush(10)
+    assert StoreReader(state).acknowledgements() == ()
+
+
+def test_facts_make_a_row_when_they_change(state: Path, clock: FakeClock, open_store: OpenStore) -> None:
+    store = open_store()
+    for offset, body in enumerate((b'{"workers":2}', b'{"workers":2}', b'{"workers":4}')):
+        clock.unix_seconds = NOON + offset
+        store.save_document("service_facts", "5f0c", body)
+        store.flush(10)
+    assert ask(state, "SELECT at, body FROM service_facts") == [(NOON, '{"workers":2}'), (NOON + 2, '{"workers":4}')]
+    assert StoreReader(state).service_facts() == {"5f0c": b'{"workers":4}'}
+
+
+def test_a_document_that_lacks_what_its_kind_needs_is_refused_at_once(open_store: OpenStore) -> None:
+    with pytest.raises(msgspec.ValidationError, match="rule"):
+        open_store().save_document("finding", "x", b"{}")

@@ -1,0 +1,170 @@
+"""Settings files are found inside the process's root, cut to asked keys, and nothing else is opened."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from collectors.facts import SettingsFile
+from collectors.framework import SettingsRequest
+from collectors.inside.folder import ProcessFolder
+from collectors.inside.settings import settings_files
+from tests.collectors.process_tree import host_of, key_of, make_process
+
+
+def ask(root: Path, pattern: str, *keys: str) -> tuple[SettingsFile, ...]:
+    with ProcessFolder(host_of(root), key_of()) as folder:
+        return settings_files(folder, [SettingsRequest(name="settings", pattern=pattern, keys=keys)])
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """The working folder of a process below `tmp_path`."""
+    return make_process(tmp_path) / "root" / "app"
+
+
+def test_only_the_asked_keys_leave(tmp_path: Path, app: Path) -> None:
+    document = {
+        "parallel_workers": 2,
+        "debug": False,
+        "parameters": {"uri": "./m.joblib", "n": 1.5},
+        "list": [1],
+        "x": None,
+    }
+    (app / "settings.json").write_text(json.dumps(document))
+    (file,) = ask(
+        tmp_path, "settings.json", "parallel_workers", "parameters.uri", "list", "parameters", "x", "absent.y"
+    )
+    assert file == SettingsFile(
+        "settings", "/app/settings.json", True, {"parallel_workers": 2, "parameters.uri": "./m.joblib", "x": None}
+    )
+
+
+def test_values_that_look_secret_stay_even_if_asked_for(tmp_path: Path, app: Path) -> None:
+    document = {"api_key": "abc", "kafka": "redis://u:pw@h", "a": {"password": 1}, "long": "x" * 2000, "workers": 2}
+    (app / "settings.json").write_text(json.dumps(document))
+    (file,) = ask(tmp_path, "settings.json", *document, "a.password")
+    assert file.values == {"workers": 2}
+
+
+def test_a_missing_file_is_not_present(tmp_path: Path, app: Path) -> None:
+    assert ask(tmp_path, "settings.json", "a") == (SettingsFile("settings", "/app/settings.json", False),)
+    assert ask(tmp_path, "none/settings.json", "a")[0].present is False
+
+
+def test_a_star_stands_for_one_part_and_finds_only_what_is_there(tmp_path: Path, app: Path) -> None:
+    for name in ("b", "a", ".hidden", "deep/er"):
+        (app / name).mkdir(parents=True)
+        (app / name / "model-settings.json").write_text(json.dumps({"name": name}))
+    found = ask(tmp_path, "*/model-settings.json", "name")
+    assert [(file.path, file.values) for file in found] == [
+        ("/app/a/model-settings.json", {"name": "a"}),
+        ("/app/b/model-settings.json", {"name": "b"}),
+    ]
+
+
+def test_at_most_32_files_are_read(tmp_path: Path, app: Path) -> None:
+    for number in range(40):
+        (app / f"m{number:02}").mkdir()
+        (app / f"m{number:02}" / "model-settings.json").write_text("{}")
+    assert len(ask(tmp_path, "*/model-settings.json", "name")) == 32
+
+
+def test_an_absolute_pattern_is_taken_inside_the_root(tmp_path: Path, app: Path) -> None:
+    (app.parent / "mnt").mkdir()
+    (app.parent / "mnt" / "settings.json").write_text('{"a": 1}')
+    assert ask(tmp_path, "/mnt/settings.json", "a")[0].values == {"a": 1}
+    assert ask(tmp_path, "../mnt/./settings.json", "a")[0].values == {"a": 1}
+
+
+@pytest.mark.parametrize("content", [b"", b"{broken", b"[1, 2]", b'"text"', b"[" * 20000, b"\xff\xfe{}", b'{"a": {}}'])
+def test_a_broken_file_is_present_without_values(tmp_path: Path, app: Path, content: bytes) -> None:
+    (app / "settings.json").write_bytes(content)
+    assert ask(tmp_path, "settings.json", "a") == (SettingsFile("settings", "/app/settings.json", True),)
+
+
+def test_a_file_over_the_limit_is_not_read(tmp_path: Path, app: Path) -> None:
+    (app / "settings.json").write_text('{"a": 1}' + " " * 256 * 1024)
+    assert ask(tmp_path, "settings.json", "a")[0].values == {}
+
+
+def test_a_fifo_does_not_hang_the_reader(tmp_path: Path, app: Path) -> None:
+    os.mkfifo(app / "settings.json")
+    assert ask(tmp_path, "settings.json", "a") == (SettingsFile("settings", "/app/settings.json", True),)
+
+
+def test_a_folder_in_the_files_place_is_not_read(tmp_path: Path, app: Path) -> None:
+    (app / "settings.json").mkdir()
+    assert ask(tmp_path, "settings.json", "a")[0].values == {}
+
+
+def test_links_are_resolved_as_the_process_sees_them(tmp_path: Path, app: Path) -> None:
+    data = app / "..2024"
+    data.mkdir()
+    (data / "settings.json").write_text('{"a": 3}')
+    (app / "..data").symlink_to("..2024")
+    (app / "settings.json").symlink_to("..data/settings.json")
+    assert ask(tmp_path, "settings.json", "a")[0].values == {"a": 3}
+
+
+@pytest.mark.parametrize("target", ["{outside}", "../../../../../../../../../../{outside}", "/../..{outside}"])
+def test_no_link_leads_out_of_the_root(tmp_path: Path, app: Path, target: str) -> None:
+    outside = tmp_path / "outside.json"
+    outside.write_text('{"a": "escaped"}')
+    (app / "settings.json").symlink_to(target.format(outside=outside))
+    assert ask(tmp_path, "settings.json", "a") == (SettingsFile("settings", "/app/settings.json", False),)
+    inside = app.parent / str(outside).lstrip("/")
+    inside.parent.mkdir(parents=True)
+    inside.write_text('{"a": "inside"}')
+    assert ask(tmp_path, "settings.json", "a")[0].values == {"a": "inside"}
+
+
+def test_a_folder_that_links_out_is_not_left_either(tmp_path: Path, app: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    (tmp_path / "secret" / "settings.json").write_text('{"a": "escaped"}')
+    (app / "models").symlink_to(tmp_path / "secret")
+    assert ask(tmp_path, "models/settings.json", "a")[0].present is False
+    assert ask(tmp_path, "*/settings.json", "a") == ()
+
+
+def test_links_in_a_circle_are_left_out(tmp_path: Path, app: Path) -> None:
+    (app / "a").symlink_to("b")
+    (app / "b").symlink_to("a")
+    (app / "settings.json").symlink_to("a")
+    assert ask(tmp_path, "settings.json", "a") == ()
+
+
+@pytest.mark.parametrize("pattern", ["settings.yaml", ".docker/config.json", "", "/", "a/.hidden.json"])
+def test_other_files_than_plain_json_are_not_looked_for(tmp_path: Path, app: Path, pattern: str) -> None:
+    assert ask(tmp_path, pattern, "a") == ()
+
+
+def test_a_file_that_the_process_could_not_read_is_not_read_for_it(tmp_path: Path, app: Path) -> None:
+    (app / "settings.json").write_text('{"a": 1}')
+    os.chmod(app / "settings.json", 0o600)
+    (tmp_path / "proc/4242/status").write_text("Uid:\t999999\t999999\t999999\t999999\nGid:\t9\t9\t9\t9\nGroups:\t9\n")
+    assert ask(tmp_path, "settings.json", "a") == ()
+
+
+def test_a_group_of_the_process_may_open_a_file(tmp_path: Path, app: Path) -> None:
+    (app / "settings.json").write_text('{"a": 1}')
+    os.chmod(app / "settings.json", 0o040)
+    gid = (app / "settings.json").stat().st_gid
+    (tmp_path / "proc/4242/status").write_text(f"Uid:\t99\t99\t99\t99\nGid:\t9\t9\t9\t9\nGroups:\t8 {gid}\n")
+    readable = os.access(app / "settings.json", os.R_OK)
+    assert [file.values for file in ask(tmp_path, "settings.json", "a")] == ([{"a": 1}] if readable else [])
+
+
+def test_the_working_folder_is_cut_where_a_chroot_shows_in_it(tmp_path: Path) -> None:
+    folder = make_process(tmp_path, cwd="/srv/jail/app")
+    jail = tmp_path / "jail"
+    (jail / "app").mkdir(parents=True)
+    (jail / "app" / "settings.json").write_text('{"a": 1}')
+    for path in sorted((folder / "root").rglob("*"), reverse=True):
+        path.rmdir()
+    (folder / "root").rmdir()
+    (folder / "root").symlink_to(jail)
+    (folder / "cwd").unlink()
+    (folder / "cwd").symlink_to(jail / "app")
+    assert ask(tmp_path, "settings.json", "a")[0] == SettingsFile("settings", "/app/settings.json", True, {"a": 1})
