@@ -114,7 +114,8 @@ def _inside(host: Host) -> Check:
     opened = sum(map(_opens, others))
     lacking = " and ".join(missing_privileges(host))
     if opened or not (others or lacking):
-        detail = f"environment of {opened} of {len(others)} other users' processes can be opened"
+        tried = f"{opened} of {len(others)} tried" if others else "none runs here to be tried"
+        detail = f"environment and libraries of other users' processes are readable: {tried}"
         return Check(area="rights", name="inside", status="ok", detail=detail, hint="")
     reason = f"lacks {lacking}" if lacking else "refused in spite of all capabilities (another user namespace)"
     hint = (
@@ -126,16 +127,20 @@ def _inside(host: Host) -> Check:
 
 
 def _others(host: Host) -> list[str]:
-    """Environment files of some processes of other users; kernel threads have none and count for nothing."""
-    found = []
+    """Environment files of some processes of other users."""
     try:
-        with os.scandir(host.proc) as entries:
-            for entry in entries:
-                if entry.name.isdigit() and entry.stat().st_uid != os.geteuid():
-                    found.append(f"{entry.path}/environ")
+        pids = [name for name in os.listdir(host.proc) if name.isdigit()]
     except OSError:
-        pass
-    return found[:_TRIED]
+        return []
+    return [f"{host.proc}/{pid}/environ" for pid in pids[-_TRIED:] if _owner(f"{host.proc}/{pid}") != os.geteuid()]
+
+
+def _owner(path: str) -> int:
+    """The user of a process; our own where it has gone, so that it is not tried."""
+    try:
+        return os.stat(path).st_uid
+    except OSError:
+        return os.geteuid()
 
 
 def _opens(path: str) -> bool:

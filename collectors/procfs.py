@@ -75,12 +75,15 @@ def parse_stat(data: bytes) -> Stat:
 
 
 def parse_status_fields(data: bytes, *names: str) -> dict[str, str]:
-    """The named fields (`Cpus_allowed_list`) of /proc/PID/status; those that are not there are left out."""
+    """The named fields (`Cpus_allowed_list`) of /proc/PID/status; those that are not there are left out.
+
+    Several values are one space apart.
+    """
     found = {}
     for name in names:
         _, label, rest = (b"\n" + data).partition(f"\n{name}:".encode())
         if label:
-            found[name] = safe_text(rest.partition(b"\n")[0].strip())
+            found[name] = safe_text(rest.partition(b"\n")[0].strip().replace(b"\t", b" "))
     return found
 
 

@@ -22,6 +22,9 @@ def run(config_file: Path | None, db: str | None, listen: str | None, sidecar: s
     Exit status: 0 ended by a signal, 2 bad configuration, 3 already running on that database.
     """
     loaded = load_and_log(config_file, db=db, listen=listen, sidecar=sidecar, interval=interval)
+    from agent.light import without_openssl
+
+    without_openssl()
     from agent.daemon import run as run_daemon
 
     return run_daemon(loaded, no_sidecar=not loaded.config.agent.sidecar)

@@ -132,7 +132,9 @@ class _Watched:
         cpu, accounting = self.places.get("cpu"), self.places.get("cpuacct")
         if cpu is not None and cpu.version == 2:
             return self._values(f"{cpu.levels[0]}/cpu.stat").get(b"usage_usec")
-        usage_ns = None if accounting is None else self._number(f"{accounting.levels[0]}/cpuacct.usage")
+        if cpu is None or accounting is None or cpu.path != accounting.path:
+            return None  # mounted apart and at another path, it counts other processes as well
+        usage_ns = self._number(f"{accounting.levels[0]}/cpuacct.usage")
         return None if usage_ns is None else usage_ns // 1000
 
     def _memory(self) -> dict[str, int | None]:

@@ -33,8 +33,8 @@ class PressureCollector(Collector):
     cost: ClassVar[str] = "three reads below /proc/pressure"
     needs: ClassVar[str] = "a kernel >= 4.20 with PSI (boot with psi=1)"
 
-    def __init__(self) -> None:
-        self._files = KeptFiles()
+    def __init__(self, files: KeptFiles | None = None) -> None:
+        self._files = files or KeptFiles()
 
     def collect(self, host: Host, services: Sequence[Service]) -> Iterable[Sample]:
         samples = [sample for name in RESOURCES if (sample := self._read(host, name)) is not None]

@@ -60,8 +60,8 @@ class ThreadsCollector(Collector):
     cost: ClassVar[str] = "about 1 us per sleeping and 8 us per running thread"
     needs: ClassVar[str] = "a kernel with CONFIG_SCHED_INFO for run-queue delay, else nothing"
 
-    def __init__(self) -> None:
-        self._budget = DescriptorBudget.share(1 / 2)
+    def __init__(self, budget: DescriptorBudget | None = None) -> None:
+        self._budget = budget or DescriptorBudget.share(1 / 2)
         self._watched: dict[WorkerKey, _WatchedWorker | None] = {}
 
     def collect(self, host: Host, services: Sequence[Service]) -> Iterable[Sample]:

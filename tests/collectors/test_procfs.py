@@ -52,9 +52,9 @@ def test_a_name_cannot_move_the_other_fields_or_reach_a_terminal(raw: bytes, com
     stat.comm.encode("utf-8")
 
 
-@pytest.mark.parametrize("length", [0, 3, 12, 40, 150])
+@pytest.mark.parametrize("length", [0, 3, 12, 40, 110])
 def test_a_stat_line_that_is_cut_short_is_a_value_error(length: int) -> None:
-    with pytest.raises(ValueError, match="cut short|invalid literal"):
+    with pytest.raises(ValueError, match=r"cut short|invalid literal"):
         parse_stat(STAT[:length])
 
 
@@ -72,7 +72,7 @@ def test_status_gives_the_asked_for_fields_and_leaves_out_the_others() -> None:
 
 
 def test_a_name_that_looks_like_a_field_is_not_taken_for_it() -> None:
-    assert parse_status_fields(b"Name:\tUid:\nUid:\t7\t7\n", "Uid", "Name") == {"Uid": "7\t7", "Name": "Uid:"}
+    assert parse_status_fields(b"Name:\tUid:\nUid:\t7\t7\n", "Uid", "Name") == {"Uid": "7 7", "Name": "Uid:"}
 
 
 def test_schedstat_is_run_wait_and_slices() -> None:

@@ -128,7 +128,11 @@ print(json.dumps({"said": said, "dropped": writer.dropped, "problem": writer.pro
 def test_a_full_disk_is_waited_for_and_said(tmp_path: Path) -> None:
     """No file of the child can grow beyond a limit for a while, which SQLite meets as it meets a full disk."""
     child = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path / "state.db")], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "state.db")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     answer = json.loads(child.stdout)
     full = [index for index, (written, _) in enumerate(answer["said"]) if not written]

@@ -35,7 +35,10 @@ def test_each_day_has_its_own_shard(writer: Writer, tmp_path: Path) -> None:
 
 def test_a_row_holds_the_values_as_read_by_milliseconds_of_the_day(writer: Writer, tmp_path: Path) -> None:
     store(writer, [core(4711, cpu=3, idle_ticks=9)])
-    rows = ask(tmp_path / SHARD, "SELECT c.time, e.kind, e.key, user_ticks, idle_ticks FROM core c JOIN entity e ON e.id = c.entity")
+    rows = ask(
+        tmp_path / SHARD,
+        "SELECT c.time, e.kind, e.key, user_ticks, idle_ticks FROM core c JOIN entity e ON e.id = c.entity",
+    )
     assert rows == [(43_200_000, "core", "core:3", 4711, 9)]
 
 
@@ -56,9 +59,9 @@ def test_every_declared_kind_can_be_stored(tmp_path: Path) -> None:
         values = {spec.name: "x" if spec.text else 1 for spec in fields_of(kind)}
         at = Instant(0, NOON * 10**9)
         sample = kind(entity="e", **values)
-        assert shard.insert([Reading(collector="c", at=at, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok([sample]))]) == (
-            0 if kind.tier == "memory" else 1
-        )
+        assert shard.insert(
+            [Reading(collector="c", at=at, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok([sample]))]
+        ) == (0 if kind.tier == "memory" else 1)
     shard.connection.close()
     for name, kind in kinds.items():
         if kind.tier != "memory":
@@ -109,11 +112,14 @@ def test_what_is_meant_for_memory_alone_is_not_stored(writer: Writer, tmp_path: 
 
 def test_a_name_that_is_not_utf8_and_a_number_beyond_64_bits_do_no_harm(writer: Writer, tmp_path: Path) -> None:
     store(writer, [thread(2**64 - 5, busy=True, name="caf\udce9"), thread(7, busy=True, tid=901)])
-    assert ask(tmp_path / SHARD, "SELECT name, run_ns FROM thread ORDER BY entity") == [("caf\\xe9", None), ("python3", 7)]
+    assert ask(tmp_path / SHARD, "SELECT name, run_ns FROM thread ORDER BY entity") == [
+        ("caf\\xe9", None),
+        ("python3", 7),
+    ]
 
 
 def test_an_entity_that_is_not_utf8_keeps_one_number(writer: Writer, tmp_path: Path) -> None:
-    bad = core(1).__class__(**{**{f: 1 for f in core(1).__struct_fields__}, "entity": "core:\udcff"})
+    bad = core(1).__class__(**{**dict.fromkeys(core(1).__struct_fields__, 1), "entity": "core:\udcff"})
     store(writer, [bad], [bad])
     assert ask(tmp_path / SHARD, "SELECT key, count(*) FROM core JOIN entity ON id = entity") == [("core:\\xff", 2)]
 
@@ -150,7 +156,9 @@ def test_a_kind_may_not_be_named_as_a_table_of_the_store() -> None:
         table_name(TakenSample)
 
 
-def test_the_files_are_migrated_by_sqlite_utils_in_wal_mode_with_incremental_vacuum(writer: Writer, tmp_path: Path) -> None:
+def test_the_files_are_migrated_by_sqlite_utils_in_wal_mode_with_incremental_vacuum(
+    writer: Writer, tmp_path: Path
+) -> None:
     store(writer, [core(1)])
     for path, name in ((tmp_path / SHARD, "raw"), (tmp_path / "state.db", "state")):
         assert ask(path, "SELECT DISTINCT migration_set FROM _sqlite_migrations") == [(name,)]

@@ -39,7 +39,7 @@ def test_shards_older_than_the_limit_are_unlinked(state: Path, clock: FakeClock)
 
 def test_minute_rows_older_than_the_limit_are_deleted(state: Path, clock: FakeClock) -> None:
     writer = Writer(state, Retention(minute_days=1), clock, {}, 100)
-    for minute in range(0, 1440 + 5):
+    for minute in range(1440 + 5):
         run_at(writer, clock, NOON + 60 * minute)
     writer.close()
     assert count(state, "SELECT min(time) FROM minute") == NOON // 60 + 4

@@ -10,8 +10,8 @@ import pytest
 
 from agent.store.documents import Acknowledgement
 from agent.store.reader import StoreReader
-from agent.store.writer import Writer
 from agent.store.retention import Retention
+from agent.store.writer import Writer
 from tests.agent.store.builders import NOON, FakeClock, core, reading
 from tests.agent.store.conftest import OpenStore
 from tests.snapshots import example_findings
@@ -32,7 +32,10 @@ def record(state: Path, clock: FakeClock, seconds: range, per_second: int) -> No
 
 def test_a_minute_row_can_be_read_in_base_units(state: Path, clock: FakeClock) -> None:
     record(state, clock, range(61), 90)
-    rows = ask(state, "SELECT unix_seconds, entity, unit, mean, minimum, maximum, count FROM minutes WHERE field = 'user_ticks'")
+    rows = ask(
+        state,
+        "SELECT unix_seconds, entity, unit, mean, minimum, maximum, count FROM minutes WHERE field = 'user_ticks'",
+    )
     approx = pytest.approx
     assert rows == [
         (NOON, "core:0", "seconds/s", approx(0.9), approx(0.9), approx(0.9), 59),
@@ -41,9 +44,12 @@ def test_a_minute_row_can_be_read_in_base_units(state: Path, clock: FakeClock) -
 
 
 def test_a_minute_in_two_parts_is_added_up(state: Path, clock: FakeClock) -> None:
-    record(state, clock, range(0, 20), 90)
+    record(state, clock, range(20), 90)
     record(state, clock, range(20, 50), 10)
-    rows = ask(state, "SELECT total, count, minimum, maximum, span_ms FROM minute JOIN field f ON f.id = field WHERE f.name = 'user_ticks'")
+    rows = ask(
+        state,
+        "SELECT total, count, minimum, maximum, span_ms FROM minute JOIN field f ON f.id = field WHERE f.name = 'user_ticks'",
+    )
     assert rows == [(19 * 90 + 29 * 10, 48, 10_000, 90_000, 48_000)]
     shares = StoreReader(state).quantiles("core", "core:0", "user_ticks", NOON, NOON + 60, (0.3, 0.9))
     assert shares == (pytest.approx(0.1, rel=0.045), pytest.approx(0.9, rel=0.045))
