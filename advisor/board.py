@@ -19,6 +19,8 @@ CONFIRMATIONS = 2
 SETTLE_SECONDS = 4.0
 """A changed configuration counts as changed once it has held this long: a recycled worker is no change."""
 
+Signature = tuple[Hashable | None, ...]
+"""The levers of a service as they stand; None = not known."""
 Ended = Literal["resolved", "superseded"]
 
 
@@ -48,8 +50,8 @@ class _Desk:
     """The findings of one service."""
 
     service: Service
-    signature: Hashable = None
-    changing: tuple[Hashable, Instant] | None = None
+    signature: Signature | None = None
+    changing: tuple[Signature, Instant] | None = None
     standing: dict[str, _Standing] = field(default_factory=dict)
     inconclusive: tuple[Inconclusive, ...] = ()
 
@@ -68,17 +70,18 @@ class Board:
         desk = self._desks.get(service.id)
         return frozenset(desk.standing) if desk else frozenset()
 
-    def changed(self, service: Service, signature: Hashable, now: Instant) -> bool:
+    def changed(self, service: Service, signature: Signature, now: Instant) -> bool:
         """Whether the service's levers changed (workers, threads, masks, quota): all that was said of it is superseded.
 
+        A lever that becomes known has not changed, and one that cannot be read for a while has not either.
         True once per change, when the new configuration has held for SETTLE_SECONDS.
         """
         desk = self._desks.setdefault(service.id, _Desk(service))
         desk.service = service
-        if desk.signature is None:
-            desk.signature = signature
-        if signature == desk.signature:
-            desk.changing = None
+        before = desk.signature or signature
+        if all(None in pair or pair[0] == pair[1] for pair in zip(before, signature, strict=True)):
+            known = tuple(old if new is None else new for old, new in zip(before, signature, strict=True))
+            desk.signature, desk.changing = known, None
             return False
         if desk.changing is None or desk.changing[0] != signature:
             desk.changing = (signature, now)

@@ -1,9 +1,9 @@
 """Turns the history of the services into findings: one judgement of every service, and the advice document."""
 
 import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from advisor.board import Acknowledged, Board, timestamp
+from advisor.board import Acknowledged, Board, Signature, timestamp
 from advisor.catalogue import all_rules
 from advisor.documents import AdviceDocument, ServiceVerdict
 from advisor.engine import Engine
@@ -116,20 +116,19 @@ def service_facts(service: Service, processes: Facts, config: Config) -> Service
     )
 
 
-def signature(view: View, facts: ServiceFacts) -> Hashable:
+def signature(view: View, facts: ServiceFacts) -> Signature:
     """What makes up the service's present configuration: when it changes, what was said before no longer holds.
 
     The number of workers is the configured one where it is known, so that recycling a worker is no change.
     """
     workers = facts.setting(Lever.WORKERS)
-    count = workers.value if workers is not None and workers.value is not None else len(view.serving)
     masks = frozenset(w.allowed for w in view.serving if w.allowed is not None and w.runnable > 0)
+    threads = facts.threads.value or "default" if facts.threads else None
     return (
-        count,
-        len(view.serving),
-        facts.threads.value if facts.threads else None,
+        workers.value if workers is not None and workers.value is not None else len(view.serving) or None,
+        threads,
         frozenset().union(*masks) if masks else None,
-        view.quota_cores,
+        "none" if view.cgroup and view.quota_cores is None else view.quota_cores,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from collectors.host import Host
+from collectors.procfs import parse_cgroup
 
 Cgroups = Sequence[tuple[str, str]]
 """(controllers, path) lines of /proc/PID/cgroup."""
@@ -24,6 +25,8 @@ class CgroupMounts(msgspec.Struct, frozen=True, kw_only=True):
     """Version 2; None where it is not mounted."""
     controllers: dict[str, str]
     """Version 1: controller to folder."""
+    own: Cgroups = ()
+    """The reader's own cgroups: in a container without a cgroup namespace the mounts begin there."""
 
 
 class CgroupPlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +50,7 @@ def find_mounts(host: Host) -> CgroupMounts:
     except OSError:
         names = []
     if "cgroup.controllers" in names:
-        return CgroupMounts(unified=host.cgroup, controllers={})
+        return CgroupMounts(unified=host.cgroup, controllers={}, own=_own_cgroups(host))
     unified = f"{host.cgroup}/unified"
     has_unified = os.path.exists(f"{unified}/cgroup.controllers")
     controllers = {
@@ -56,7 +59,15 @@ def find_mounts(host: Host) -> CgroupMounts:
         if name != "unified"
         for controller in name.split(",")
     }  # fmt: skip
-    return CgroupMounts(unified=unified if has_unified else None, controllers=controllers)
+    own = _own_cgroups(host)
+    return CgroupMounts(unified=unified if has_unified else None, controllers=controllers, own=own)
+
+
+def _own_cgroups(host: Host) -> Cgroups:
+    try:
+        return parse_cgroup(host.text(f"{host.proc}/self/cgroup"))
+    except OSError:
+        return ()
 
 
 def controller_path(cgroups: Cgroups, controller: str) -> tuple[int, str] | None:
@@ -80,7 +91,17 @@ def cgroup_place(mounts: CgroupMounts, cgroups: Cgroups, controller: str) -> Cgr
     mount = mounts.unified if version == 2 else mounts.controllers.get(controller)
     if mount is None or ".." in path.split("/"):
         return None
-    return CgroupPlace(version=version, mount=mount, path=path)
+    for below in (path, _below(controller_path(mounts.own, controller), path)):
+        if below is not None and os.path.isdir(mount + below):
+            return CgroupPlace(version=version, mount=mount, path=below)
+    return None
+
+
+def _below(own: tuple[int, str] | None, path: str) -> str | None:
+    """`path` as seen from the reader's own cgroup; None if it is not that or below."""
+    if own is None or not (path + "/").startswith(own[1].rstrip("/") + "/"):
+        return None
+    return path[len(own[1].rstrip("/")) :] or "/"
 
 
 def cgroup_entity(cgroups: Cgroups) -> str:

@@ -9,6 +9,7 @@ import re
 import msgspec
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_ESCAPED = re.compile(rb"\\(n|\\)")
 _STAT_FIELDS = 37  # after the name, up to and including field 39
 
 
@@ -83,8 +84,15 @@ def parse_status_fields(data: bytes, *names: str) -> dict[str, str]:
     for name in names:
         _, label, rest = (b"\n" + data).partition(f"\n{name}:".encode())
         if label:
-            found[name] = safe_text(rest.partition(b"\n")[0].strip().replace(b"\t", b" "))
+            value = rest.partition(b"\n")[0]
+            found[name] = safe_text(_task_name(value) if name == "Name" else value.strip().replace(b"\t", b" "))
     return found
+
+
+def _task_name(value: bytes) -> bytes:
+    """The name as it is in stat and comm: in status the kernel writes its newlines and backslashes as escapes."""
+    name = value.removeprefix(b"\t")
+    return _ESCAPED.sub(lambda match: b"\n" if match[1] == b"n" else b"\\", name) if b"\\" in name else name
 
 
 def parse_schedstat(data: bytes) -> tuple[int, int, int]:

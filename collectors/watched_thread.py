@@ -13,7 +13,7 @@ BUSY_SHARE = 0.05
 """A thread that ran at least this share of the time is worth storing by itself."""
 
 _NO_SCHEDSTAT = b"0 0 0\n"
-"""What a kernel without CONFIG_SCHED_INFO says of every thread."""
+"""What a kernel without CONFIG_SCHED_INFO says of every thread; elsewhere only of one that never ran."""
 _SCHEDSTAT_BYTES = 96
 _STATUS_BYTES = 8192
 _LAST_CPU_FIELD = 36  # counted from 0 after the name
@@ -31,7 +31,8 @@ class WatchedThread:
         "delay_ns", "last_cpu", "name", "run_ns", "state", "tid", "timeslices",
     )  # fmt: skip
 
-    def __init__(self, folder: str, tid: int, tick_ns: int, budget: DescriptorBudget) -> None:
+    def __init__(self, folder: str, tid: int, tick_ns: int | None, budget: DescriptorBudget) -> None:
+        """`tick_ns`: take run time from stat, in ticks of this length, as there is no schedstat; None: there is."""
         self.tid = tid
         self.run_ns = 0
         self.delay_ns: int | None = None
@@ -42,11 +43,11 @@ class WatchedThread:
         self.name: str | None = None
         self.allowed_cpus: str | None = None
         self._folder = folder
-        self._tick_ns = tick_ns
+        self._tick_ns = tick_ns or 0
         self._line = b""
         self._settled = False
-        self._schedstat = _schedstat(f"{folder}/schedstat", budget)
-        self._stat: RepeatedFile | None = None
+        self._schedstat = RepeatedFile(f"{folder}/schedstat", budget) if tick_ns is None else None
+        self._stat = None if tick_ns is None else RepeatedFile(f"{folder}/stat", budget)
         self._budget = budget
         self.read_status()
 
@@ -106,13 +107,9 @@ class WatchedThread:
                 file.close()
 
 
-def _schedstat(path: str, budget: DescriptorBudget) -> RepeatedFile | None:
-    """None where the kernel has no schedstat."""
+def has_schedstat(folder: str) -> bool:
+    """Whether the kernel counts run time and delay, judged by a thread that certainly ran: the main one."""
     try:
-        file = RepeatedFile(path, budget)
-        if file.read(_SCHEDSTAT_BYTES) != _NO_SCHEDSTAT:
-            return file
-        file.close()
+        return read_once(f"{folder}/schedstat", _SCHEDSTAT_BYTES) != _NO_SCHEDSTAT
     except FileNotFoundError:
-        pass
-    return None
+        return False

@@ -45,9 +45,7 @@ def stamp_of(lock: Path, python: str) -> str:
     return hashlib.sha256(lock.read_bytes() + os.path.realpath(python).encode()).hexdigest()
 
 
-def prepare(
-    programs: Programs, say: Callable[[str], None], lock: Path = LOCK, name: str = "demo-venv"
-) -> Path:
+def prepare(programs: Programs, say: Callable[[str], None], lock: Path = LOCK, name: str = "demo-venv") -> Path:
     """The folder with the programs of the environment `name`; installs what `lock` lists if it is not there yet."""
     python = interpreter()
     folder = cache_folder() / name

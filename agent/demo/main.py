@@ -1,13 +1,9 @@
 """What does `nodewright demo` do, from the bad setting to the measured gain?"""
 
 import shutil
-import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
@@ -19,7 +15,7 @@ from agent.demo.environment import prepare
 from agent.demo.faults import Fault, draw
 from agent.demo.launch import SEE_LOG, DemoError, Launch, allowed_cpus
 from agent.demo.measure import Pair, comparison, measure_pairs, measure_window, ratio
-from agent.demo.processes import Programs
+from agent.demo.processes import Programs, terminated_as_interrupted
 from agent.demo.serving import Server, start_load, start_server
 from agent.demo.watch import describe, start_daemon, wait_for_advice
 from agent.errors import error_line
@@ -58,7 +54,7 @@ def run_demo(
     plan = Plan(seed=seed, server=server, base_url=base_url, rounds=rounds, window_seconds=window_seconds)
     folder = Path(tempfile.mkdtemp(prefix="nodewright-demo-"))
     try:
-        with _terminated_as_interrupted(), Programs() as programs:
+        with terminated_as_interrupted(), Programs() as programs:
             return Demo(plan, folder, programs).run()
     except DemoError as problem:
         print(error_line("demo", problem.message, problem.hint), file=sys.stderr)
@@ -160,20 +156,3 @@ def conclude(finding: Finding, pairs: list[Pair]) -> int:
 
 def say(line: str) -> None:
     print(line, flush=True)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends the demo as Ctrl-C does, so that what it started is ended too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

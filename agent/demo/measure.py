@@ -119,9 +119,9 @@ def _quantity(metric: Metric, window: Window) -> float | None:
 
 def comparison(metric: Metric, gain: Gain | None, measured: Ratio) -> str:
     """One line: what was predicted, and what was measured."""
-    seen = f"measured {measured.median:5.2f} ({measured.least:.2f} to {measured.most:.2f})"
+    seen = f"measured {measured.median:.3g} ({measured.least:.3g} to {measured.most:.3g})"
     if gain is None:
-        return f"  {metric:<18} not predicted              {seen}"
+        return f"  {metric:<18} {'not predicted':<24} {seen}"
     inside = gain.p10 <= measured.median <= gain.p90
-    predicted = f"predicted {gain.p10:.2f} to {gain.p90:.2f}"
-    return f"  {metric:<18} {predicted:<25}  {seen}  {'inside' if inside else 'outside'} the interval"
+    predicted = f"predicted {gain.p10:.3g} to {gain.p90:.3g}"
+    return f"  {metric:<18} {predicted:<24} {seen}, {'inside' if inside else 'outside'} the interval"

@@ -132,6 +132,23 @@ class Programs:
             time.sleep(0.05)
 
 
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM ends this process as Ctrl-C does, so that what it started is ended too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _kill(row: ProcessRow) -> None:
     current = read_process(row.pid)
     if current is not None and current.started == row.started:

@@ -93,4 +93,4 @@ def describe(finding: Finding) -> Iterator[str]:
     for change in finding.changes:
         yield f"  change    {change.lever}: {change.current} -> {change.proposed}"
     for gain in finding.gains:
-        yield f"  gain      {gain.metric} {gain.p10:.2f} to {gain.p90:.2f}, likely {gain.p50:.2f}"
+        yield f"  gain      {gain.metric} {gain.p10:.3g} to {gain.p90:.3g}, likely {gain.p50:.3g}"

@@ -23,6 +23,7 @@ from agent.http.deps import HttpDeps
 from agent.http.encoded import EncodedSnapshot
 from agent.http.envelope import envelope
 from agent.http.openapi import openapi_route
+from agent.http.prometheus import load_prometheus_client
 from agent.http.route import Route
 from agent.http.security import guard
 
@@ -38,6 +39,7 @@ def all_routes(version: str) -> tuple[Route, ...]:
 
 def build_app(deps: HttpDeps, version: str = "") -> web.Application:
     """The interface over `deps`. Reads nothing until it is asked."""
+    load_prometheus_client()
     routes = all_routes(version)
     public = frozenset(route.path for route in routes if route.public)
     app = web.Application(middlewares=[envelope, guard(deps, public)], client_max_size=BODY_LIMIT_BYTES)

@@ -30,6 +30,7 @@ class Labeller:
         }
         self._services = {f"service:{one.id}": one.name for one in snapshot.services}
         self._services |= service_cgroups
+        self._ports = {str(one.port): one.name for one in snapshot.services if one.port is not None}
 
     def labels(self, entity: str) -> Labels | None:
         """None: it is not to be exposed."""
@@ -37,8 +38,11 @@ class Labeller:
         match kind:
             case "node" if not rest:
                 return ()
-            case "core" | "pressure" | "listen":
-                return (({"core": "core", "pressure": "resource", "listen": "port"}[kind], rest),)
+            case "core" | "pressure":
+                return ((("core" if kind == "core" else "resource"), rest),)
+            case "listen":  # other programs' ports come and go, and their numbers would add up to many series
+                service = self._ports.get(rest)
+                return None if service is None else (("service", service), ("port", rest))
             case "worker":
                 key, _, thread_class = rest.partition(":")[2].partition(":")
                 known = self._workers.get(f"worker:{rest.partition(':')[0]}:{key}")
@@ -70,7 +74,7 @@ class Exposition:
             return
         for spec in fields_of(type(labelled[0][1])):
             values = {
-                labels: value * spec.scale
+                labels: round(value * spec.scale, 9)
                 for labels, sample in labelled
                 if not spec.text and (value := getattr(sample, spec.name)) is not None
             }

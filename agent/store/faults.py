@@ -13,12 +13,16 @@ class Fault(Enum):
 
 
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
+WRITE_ERRORS = (sqlite3.Error, OSError, UnicodeDecodeError)
+"""What writing raises. Where a damaged file's text goes into SQLite's message, Python cannot decode that."""
+READ_ERRORS = (sqlite3.Error, UnicodeDecodeError)
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 
 def fault_of(error: Exception) -> Fault:
     """SQLITE_ERROR counts as damage: our statements fail so only where tables are not ours."""
-    return Fault.DAMAGED if _code(error) in _DAMAGE else Fault.BLOCKED
+    damaged = _code(error) in _DAMAGE or isinstance(error, UnicodeDecodeError)
+    return Fault.DAMAGED if damaged else Fault.BLOCKED
 
 
 def describe(error: Exception, path: Path) -> str:

@@ -79,7 +79,7 @@ def open_writable(path: Path, page_bytes: int) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -512")
         connection.execute("PRAGMA journal_size_limit = 4194304")
-    except sqlite3.Error:
+    except BaseException:
         connection.close()
         raise
     return connection
@@ -112,7 +112,7 @@ def open_readable(path: Path) -> sqlite3.Connection:
         if not path.exists() or os.path.exists(f"{path}-wal"):
             raise
         connection = sqlite3.connect(f"{uri}&immutable=1", uri=True, isolation_level=None)
-    except sqlite3.Error:
+    except BaseException:
         connection.close()
         raise
     return connection

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeVar
 
-from agent.store.faults import Fault, describe, fault_of
+from agent.store.faults import WRITE_ERRORS, Fault, describe, fault_of
 from agent.store.files import DAY_SECONDS, set_aside, shard_path, transaction, unlink
 from agent.store.raw import RawFile, open_shard
 from agent.store.state import StateFile
@@ -81,7 +81,7 @@ class OpenFiles:
                     file = self._open[path] = open_file()
                 with transaction(file.connection) if atomic else nullcontext():
                     return work(file)
-            except (sqlite3.Error, OSError) as error:
+            except WRITE_ERRORS as error:
                 self._close(path)
                 if not self._can_replace(path, error):
                     return None

@@ -1,6 +1,5 @@
 """What do the screens, the HTTP interface and commands read from the files while the agent writes them?"""
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 from advisor.finding import Finding
 from agent.store.columns import quoted
 from agent.store.documents import Acknowledgement
+from agent.store.faults import READ_ERRORS, Fault, fault_of
 from agent.store.files import DAY_SECONDS, open_readable, shards
 from agent.store.histogram import merge, quantile
 from agent.store.minutes import RATE_SECONDS
@@ -31,7 +31,7 @@ WHERE meta.key = 'epoch_unix_seconds' AND entity.kind = ? AND entity.key = ? AND
 ORDER BY raw.time"""
 
 _MINUTE_ROWS = """WITH RECURSIVE
-  span(first, last) AS (SELECT max(?, min(time)), min(?, max(time)) FROM minute),
+  span(first, last) AS (SELECT max(?, (SELECT min(time) FROM minute)), min(?, (SELECT max(time) FROM minute))),
   each_minute(time) AS (
     SELECT first FROM span WHERE first <= last
     UNION ALL SELECT time + 1 FROM each_minute, span WHERE time < last)
@@ -45,7 +45,8 @@ WHERE entity.kind = ? AND entity.key = ? AND field.kind = ? AND field.name = ?""
 class StoreReader:
     """A store, or a recording, by its path. Each call opens and closes its own connections, so any thread may call.
 
-    A file that is missing holds nothing. Methods raise sqlite3.DatabaseError where a file is damaged.
+    A file that is missing or damaged holds nothing, so one bad shard does not hide the other days. Methods raise
+    sqlite3.Error where a file cannot be read for another reason.
     """
 
     def __init__(self, state_path: Path) -> None:
@@ -183,12 +184,12 @@ class _Request(msgspec.Struct, frozen=True):
 
 
 def _ask(path: Path, query: str, parameters: Iterable[Any] = ()) -> list[Any]:
-    """The rows of an answer; none where the file, or what the query names, is not there (yet)."""
+    """The rows of an answer; none where the file, or what the query names, is not there (yet), or is damaged."""
     try:
         with closing(open_readable(path)) as connection:
             return connection.execute(query, tuple(parameters)).fetchall()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_ERROR or not path.exists():
+    except READ_ERRORS as error:
+        if fault_of(error) is Fault.DAMAGED or not path.exists():
             return []
         raise
 

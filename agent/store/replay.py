@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.store.columns import Kinds, known_kinds, quoted
 from agent.store.errors import BadRecording
+from agent.store.faults import READ_ERRORS
 from agent.store.files import open_readable
 from agent.store.recording import FORMAT, RecordingMeta
 from collectors.reading import Failed, Instant, Ok, Outcome, Reading, Unsupported
@@ -89,7 +90,7 @@ class Replay:
     def _read_meta(self) -> RecordingMeta:
         rows = self._connection.execute("SELECT key, value FROM meta") if self._has_meta() else ()
         meta: dict[str, Any] = dict(rows)
-        if meta.get("format") != FORMAT:
+        if meta.get("format") != FORMAT or not {"node", "version", "start"} <= set(meta):
             raise BadRecording(self._path, "is no recording", "name a file that `nodewright record` wrote")
         if (fault := self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise BadRecording(self._path, f"is damaged: {' '.join(fault.split())}", _HINT)
@@ -111,5 +112,6 @@ def _sample(kind: type[Sample], row: tuple[Any, ...]) -> Sample:
 def _clear_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except sqlite3.Error as error:
-        raise BadRecording(path, f"is damaged or no recording: {error}", _HINT) from error
+    except READ_ERRORS as error:
+        what = str(error) if isinstance(error, sqlite3.Error) else "its text cannot be read"
+        raise BadRecording(path, f"is damaged or no recording: {what}", _HINT) from error

@@ -94,7 +94,8 @@ def read_page(service: Service, names: MetricMap, page: str) -> ServingSample:
 
 
 def _total(totals: Totals, names: Sequence[str], suffix: str = "", scale: float = 1.0) -> int | None:
-    found = [totals[key] for name in names if (key := name.removesuffix("_total") + suffix) in totals]
+    keys = [name + suffix if suffix else name.removesuffix("_total") for name in names]
+    found = [totals[key] for key in keys if key in totals]
     return round(sum(found) * scale) if found else None
 
 

@@ -10,7 +10,7 @@ from collectors.host import Host
 from collectors.kept import DescriptorBudget, WorkerStat
 from collectors.sample import Sample, Tier, metric
 from collectors.thread_class import classify_thread
-from collectors.watched_thread import WatchedThread
+from collectors.watched_thread import WatchedThread, has_schedstat
 
 SLOW_EVERY = 5
 """Threads are listed, and each thread's name and allowed cores are read again, within this many runs."""
@@ -137,9 +137,10 @@ class _WatchedWorker:
         self._worker = worker
         self._entity = worker.key.entity
         self._budget = budget
-        self._tick_ns = 1_000_000_000 // host.ticks_per_second
         self._stat = WorkerStat(host, worker.key, budget)
         self._folder = f"{host.proc}/{worker.pid}/task"
+        counted = has_schedstat(f"{self._folder}/{worker.pid}")
+        self._tick_ns = None if counted else 1_000_000_000 // host.ticks_per_second
         self._threads: dict[int, _Thread] = {}
         self._sums: dict[str, _ClassSum] = {}
         self._run = 0

@@ -65,9 +65,19 @@ class Node:
         samples.append(ListenSample(entity="listen:8000", accept_queue=queue, established=4))
         samples.append(
             CgroupSample(
-                entity=cgroup_entity(CGROUPS), quota_us=50_000, period_us=100_000, weight=1024, periods=self.now * 10,
-                throttled_periods=self.throttled, throttled_us=self.throttled * 20_000, usage_us=0, cpus="0-1",
-                memory_limit_bytes=None, memory_current_bytes=None, memory_peak_bytes=None, memory_limit_hits=None,
+                entity=cgroup_entity(CGROUPS),
+                quota_us=50_000,
+                period_us=100_000,
+                weight=1024,
+                periods=self.now * 10,
+                throttled_periods=self.throttled,
+                throttled_us=self.throttled * 20_000,
+                usage_us=0,
+                cpus="0-1",
+                memory_limit_bytes=None,
+                memory_current_bytes=None,
+                memory_peak_bytes=None,
+                memory_limit_hits=None,
                 oom_kills=None,
             )  # fmt: skip
         )

@@ -123,8 +123,8 @@ def test_a_bad_value_names_file_key_and_what_to_write(tmp_path, text, said):
     assert said in error.message
 
 
-def test_a_secret_in_an_address_is_not_repeated(tmp_path):
-    assert "secret" not in str(problem(tmp_path, "[service.x]\nmetrics_url = 'http://user:secret@h/'"))
+def test_a_password_in_an_address_is_not_repeated(tmp_path):
+    assert "hunter2" not in str(problem(tmp_path, "[service.x]\nmetrics_url = 'http://user:hunter2@h/'"))
 
 
 @pytest.mark.parametrize("text", ["a = [[", "[agent", "a = " + "[" * 5000, "\x00", "[agent]\n[agent]"])

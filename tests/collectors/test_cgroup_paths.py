@@ -25,6 +25,7 @@ HYBRID = "9:name=systemd:/\n4:memory:/process_api/0bbb\n3:cpuset:/\n2:cpuacct:/\
 def test_on_version_2_the_cgroup_is_named_by_its_path_and_found_below_the_mount(tmp_path: Path, path: str) -> None:
     tree = HostTree(tmp_path)
     tree.file("sys/fs/cgroup/cgroup.controllers", "cpu memory\n")
+    tree.file(f"sys/fs/cgroup{path}/cgroup.procs", "")
     cgroups = parse_cgroup(f"0::{path}\n")
     place = cgroup_place(find_mounts(tree.host), cgroups, "memory")
     assert cgroup_entity(cgroups) == f"cgroup:{path}"
@@ -51,8 +52,8 @@ def test_controllers_that_are_mounted_together_share_one_folder(tmp_path: Path) 
 
 def test_on_a_hybrid_host_a_line_of_version_1_goes_before_the_unified_one(tmp_path: Path) -> None:
     tree = HostTree(tmp_path)
-    for controller in ("cpu", "memory"):
-        tree.file(f"sys/fs/cgroup/{controller}/tasks", "")
+    tree.file("sys/fs/cgroup/cpu/tasks", "")
+    tree.file("sys/fs/cgroup/memory/process_api/0bbb/tasks", "")
     tree.file("sys/fs/cgroup/unified/cgroup.controllers", "")
     mounts = find_mounts(tree.host)
     cgroups = parse_cgroup(HYBRID)
@@ -77,6 +78,29 @@ def test_a_sibling_container_seen_from_a_namespace_of_ones_own_has_a_name_but_no
     assert controller_path(cgroups, "cpu") == (2, f"/../cri-containerd-{ID}.scope")
     assert cgroup_place(find_mounts(tree.host), cgroups, "cpu") is None
     assert cgroup_entity(cgroups) == f"cgroup:/../cri-containerd-{ID}.scope"
+
+
+def test_on_version_1_a_sibling_whose_folder_is_not_there_is_not_taken_for_the_top_of_the_mount(tmp_path: Path) -> None:
+    tree = HostTree(tmp_path)
+    tree.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "10000\n")
+    tree.file("proc/self/cgroup", "1:cpu,cpuacct:/pod/sidecar\n")
+    mounts = find_mounts(tree.host)
+    assert cgroup_place(mounts, parse_cgroup("1:cpu,cpuacct:/pod/server\n"), "cpu") is None
+    assert cgroup_place(mounts, parse_cgroup("1:cpu,cpuacct:/pod/sidecar2\n"), "cpu") is None
+
+
+def test_in_a_container_without_a_cgroup_namespace_ones_own_cgroup_is_the_top_of_the_mount(tmp_path: Path) -> None:
+    tree = HostTree(tmp_path)
+    tree.file("sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "10000\n")
+    tree.file("sys/fs/cgroup/cpu,cpuacct/inner/cpu.cfs_quota_us", "-1\n")
+    tree.file("proc/self/cgroup", "1:cpu,cpuacct:/docker/66be\n")
+    mounts = find_mounts(tree.host)
+    same = cgroup_place(mounts, parse_cgroup("1:cpu,cpuacct:/docker/66be\n"), "cpu")
+    inner = cgroup_place(mounts, parse_cgroup("1:cpu,cpuacct:/docker/66be/inner\n"), "cpu")
+    assert same is not None
+    assert inner is not None
+    assert same.levels == (f"{tmp_path}/sys/fs/cgroup/cpu,cpuacct",)
+    assert inner.levels == (f"{tmp_path}/sys/fs/cgroup/cpu,cpuacct/inner", f"{tmp_path}/sys/fs/cgroup/cpu,cpuacct")
 
 
 def test_where_nothing_is_mounted_nothing_is_found(tmp_path: Path) -> None:

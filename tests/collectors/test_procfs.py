@@ -75,6 +75,14 @@ def test_a_name_that_looks_like_a_field_is_not_taken_for_it() -> None:
     assert parse_status_fields(b"Name:\tUid:\nUid:\t7\t7\n", "Uid", "Name") == {"Uid": "7 7", "Name": "Uid:"}
 
 
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [(b"a\\nb", "a\\x0ab"), (b"a\\\\nb", "a\\nb"), (b"w\\\\\t", "w\\\\x09"), (b" a ", " a ")],
+)
+def test_a_name_in_status_is_the_same_as_in_stat(written: bytes, name: str) -> None:
+    assert parse_status_fields(b"Name:\t" + written + b"\nUid:\t0\n", "Name") == {"Name": name}
+
+
 def test_schedstat_is_run_wait_and_slices() -> None:
     assert parse_schedstat(b"1200 3400 56\n") == (1200, 3400, 56)
     with pytest.raises(ValueError, match="unpack"):

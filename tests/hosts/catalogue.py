@@ -9,6 +9,8 @@ from tests.hosts.layouts import (
     NUMA_CPUS,
     RHEL7,
     RHEL7_LINES,
+    SAME_CONTAINER,
+    SAME_CONTAINER_LINES,
     SIDECAR,
     SIDECAR_LINES,
     UNIFIED,
@@ -82,6 +84,12 @@ def view_hosts() -> tuple[HostTable, ...]:
             shows="a sidecar container on cgroup v1: paths are those of the host, the mounts show only its own cgroup",
             states={"": sidecar_v1()},
             fixture_only="needs a pod with a shared process namespace on cgroup v1",
+        ),
+        HostTable(
+            name="same-container",
+            shows="reader and server in one container on cgroup v1: the mounts begin at the cgroup of both",
+            states={"": same_container()},
+            fixture_only="needs a container runtime on cgroup v1",
         ),
         HostTable(
             name="hostile-names",
@@ -172,6 +180,10 @@ def sidecar_view() -> HostState:
 
 def sidecar_v1() -> HostState:
     return replace(base(salt=14, lines=V1_SIDECAR_LINES), cgroups=V1_SIDECAR)
+
+
+def same_container() -> HostState:
+    return replace(base(salt=15, lines=SAME_CONTAINER_LINES), cgroups=SAME_CONTAINER)
 
 
 def hostile_names() -> HostState:

@@ -18,6 +18,9 @@ def cgroup_files(cgroups: CgroupTree) -> dict[str, str]:
             folder = f"{BASE}/unified{level.path.rstrip('/')}"
             files[f"{folder}/cgroup.controllers"] = "\n"
             files[f"{folder}/cpu.stat"] = "usage_usec 5\nuser_usec 3\nsystem_usec 2\n"
+    names = [""] if cgroups.version == "v2" else list(dict.fromkeys(folder for _, folder in cgroups.folders))
+    own = [f"{number}:{name}:{cgroups.own}\n" for number, name in zip(range(len(names), 0, -1), names, strict=True)]
+    files["proc/self/cgroup"] = f"0::{cgroups.own}\n" if cgroups.version == "v2" else "".join(own)
     mounts = mount_lines(cgroups)
     files["proc/mounts"] = "".join(f"{kind} {point} {kind} {options} 0 0\n" for point, kind, options in mounts)
     files["proc/self/mountinfo"] = "".join(

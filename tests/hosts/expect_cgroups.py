@@ -25,8 +25,8 @@ def controller_path(process: ProcessRow, state: HostState, controller: str) -> s
 
 
 def ancestry(process: ProcessRow, state: HostState, controller: str) -> list[CgroupRow]:
-    """The levels from the process's own cgroup up to the root."""
-    path = controller_path(process, state, controller)
+    """The levels from the process's own cgroup up to the highest that is mounted."""
+    path = controller_path(process, state, controller).removeprefix(state.cgroups.mounted.rstrip("/"))
     above = [level for level in state.cgroups.levels if f"{path}/".startswith(f"{level.path.rstrip('/')}/")]
     return sorted(above, key=lambda level: -len(level.path))
 

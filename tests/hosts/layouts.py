@@ -1,5 +1,7 @@
 """How are the cgroups and the CPUs of the hosts laid out?"""
 
+from dataclasses import replace
+
 from tests.hosts.table import CgroupRow, CgroupTree, CpuRow
 
 CONTAINER_ID = "66be9b2efdf4d85288c319b8c1a2f50d2439b5617e36f45d9d0d0be1381113be"
@@ -25,6 +27,7 @@ UNIFIED_LINES: Lines = ((0, "", CONTAINER),)
 SIDECAR_LINES: Lines = ((0, "", f"/../cri-containerd-{CONTAINER_ID}.scope"),)
 
 V1_POD = "/kubepods/burstable/podf6f2d169-f2ae-4afa-95ed-06ff2ed6b288"
+OWN_CONTAINER = f"{V1_POD}/{'5c' * 32}"
 V1_SIDECAR_LINES: Lines = tuple(
     (number, name, f"{V1_POD}/{CONTAINER_ID}")
     for number, name in ((5, "name=systemd"), (4, "pids"), (3, "cpuset"), (2, "memory"), (1, "cpu,cpuacct"))
@@ -128,6 +131,7 @@ ROOT_ONLY = CgroupTree(version="v2", levels=(CgroupRow(path="/", usage_us=617_14
 SIDECAR = CgroupTree(
     version="v2",
     reachable=False,
+    own="/",
     levels=(
         CgroupRow(path="/", quota_us=20_000, period_us=100_000, weight=10, periods=808, throttled_periods=88,
                   throttled_us=700_031, usage_us=1_001_033, cpus="0-3", memory_limit_bytes=67_108_864,
@@ -139,13 +143,23 @@ V1_SIDECAR = CgroupTree(
     version="v1",
     folders=JOINED,
     reachable=False,
-    mounted=f"{V1_POD}/{'5c' * 32}",
+    mounted=OWN_CONTAINER,
+    own=OWN_CONTAINER,
     levels=(
         CgroupRow(path="/", quota_us=10_000, period_us=100_000, weight=20, periods=707, throttled_periods=77,
                   throttled_us=600_031, usage_us=2_001_033, cpus="0-3", memory_limit_bytes=33_554_432,
                   memory_current_bytes=13_002_880, memory_peak_bytes=15_000_256, memory_limit_hits=1, oom_kills=0),
     ),
 )  # fmt: skip
+
+SAME_CONTAINER_LINES = comounted_lines("cpu,cpuacct")
+SAME_CONTAINER = replace(
+    V1_SIDECAR,
+    reachable=True,
+    mounted=DOCKER,
+    own=DOCKER,
+    levels=tuple(replace(level, quota_us=250_000, usage_us=51_000_011) for level in V1_SIDECAR.levels),
+)
 
 
 def flat_cpus(count: int, offline: int | None = None) -> tuple[CpuRow, ...]:

@@ -133,13 +133,15 @@ class CgroupRow:
 class CgroupTree:
     """`version`: v1, v2 or hybrid. `folders`: the mount folder of each v1 controller. `reachable`: False where the
     levels are those of the reader itself, and the watched processes live outside of what it has mounted.
-    `mounted`: the path in the host's hierarchy that the mounts show as their root."""
+    `mounted`: the path in the host's hierarchy that the mounts show as their root; the levels begin there. `own`: the
+    reader's cgroup as /proc/self/cgroup names it."""
 
     version: str
     levels: tuple[CgroupRow, ...]
     folders: tuple[tuple[str, str], ...] = ()
     reachable: bool = True
     mounted: str = "/"
+    own: str = "/system.slice/nodewright.service"
 
     def folder(self, controller: str) -> str:
         return dict(self.folders)[controller]

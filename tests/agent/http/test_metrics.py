@@ -67,7 +67,7 @@ def samples() -> Mapping[str, Mapping[str, Sample]]:
     return {
         "core": {f"core:{n}": Core(entity=f"core:{n}", user_ticks=n * 100) for n in range(2)},
         "worker": {one.entity: one for one in workers},
-        "listen": {"listen:8000": Listen(entity="listen:8000", accept_queue=7)},
+        "listen": {f"listen:{n}": Listen(entity=f"listen:{n}", accept_queue=7) for n in (8000, 35139)},
         "cgroup": {
             "cgroup:/a.slice": Core(entity="cgroup:/a.slice", user_ticks=5),
             "cgroup:/b.slice": Core(entity="cgroup:/b.slice", user_ticks=6),
@@ -115,7 +115,8 @@ async def test_what_is_not_readable_is_left_out_and_a_former_owner_of_a_pid_too(
 
 
 async def test_entities_are_named_by_bounded_labels(page):
-    assert one_value(page, "nodewright_listen_accept_queue_connections", port="8000") == 7
+    assert one_value(page, "nodewright_listen_accept_queue_connections", service=LOADED, port="8000") == 7
+    assert len(values(page, "nodewright_listen_accept_queue_connections")) == 1, "the port of no service is left out"
     assert one_value(page, "nodewright_cgroup_user_seconds_total", service=LOADED) == 0.05
     assert one_value(page, "nodewright_serving_user_seconds_total", service=HEALTHY) == 0.01
     labels = {"service": LOADED, "slot": "1", "role": "worker", "thread_class": "compute"}

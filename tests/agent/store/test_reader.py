@@ -99,6 +99,13 @@ def test_where_raw_rows_are_gone_minute_rows_answer(state: Path, writer: Writer,
     assert (series.resolution, series.points) == ("minute", [(NOON, approx(0.3))])
 
 
+def test_one_damaged_shard_does_not_hide_the_other_days(state: Path, writer: Writer, reader: StoreReader) -> None:
+    writer.write([reading(MIDNIGHT + offset, [core(offset * 40 + 900)]) for offset in (1, 2)], {})
+    shard_path(state, NOON // DAY_SECONDS).write_bytes(b"no database" * 1000)
+    points = reader.series("core", "core:0", "user_ticks", MIDNIGHT - 60, MIDNIGHT + 3, None).points
+    assert points == [(MIDNIGHT + 1, None), (MIDNIGHT + 2, approx(0.4))]
+
+
 def test_what_has_no_minute_rows_is_read_raw_however_long(writer: Writer, reader: StoreReader) -> None:
     writer.write([reading(NOON + second, [thread(second * 500_000_000, busy=True)]) for second in range(3)], {})
     series = reader.series("thread", "thread:812:40211:900", "run_ns", 0, NOON + DAY_SECONDS, 60)
@@ -149,12 +156,14 @@ def test_readers_and_the_writer_do_not_hinder_each_other(
     store = open_store()
     seen: list[list[float]] = []
     stop = threading.Event()
+    was_read = threading.Semaphore(0)
 
     def read() -> None:
         while not stop.is_set():
             if "core" in reader.kinds():
                 points = reader.series("core", "core:0", "user_ticks", NOON, NOON + 1000, None).points
                 seen.append([time for time, _ in points])
+                was_read.release()
 
     with ThreadPoolExecutor(2) as pool:
         reads = [pool.submit(read) for _ in range(2)]
@@ -162,6 +171,7 @@ def test_readers_and_the_writer_do_not_hinder_each_other(
             store.put(reading(NOON + second, [core(second * 50)]))
             if second % 10 == 9:
                 assert store.flush(20)
+                assert was_read.acquire(timeout=20)
         stop.set()
         for its in reads:
             its.result()

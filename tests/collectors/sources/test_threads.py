@@ -157,7 +157,7 @@ def test_workers_that_end_or_whose_pid_is_reused_give_nothing(tree: HostTree) ->
 def test_a_hostile_name_is_shown_harmless(tree: HostTree) -> None:
     tree.thread(812, 818, name=b"\x1b[2J) R (\n\xff", run_ns=1, timeslices=1)
     sample = Watch(tree, tree.worker(812)).read()[0][818]
-    assert sample.name == "\\x1b[2J) R (\\n\\xff"
+    assert sample.name == "\\x1b[2J) R (\\x0a\\xff"
     assert sample.state == "S"
 
 

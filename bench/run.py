@@ -1,0 +1,116 @@
+"""Which figure is to be measured?
+
+    python bench/run.py FIGURE [--seconds N] ...     (python bench/run.py --help lists them)
+
+Everything runs on loopback, takes a fixed time, and ends what it started.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from agent.demo.launch import DemoError
+from agent.demo.processes import Programs, terminated_as_interrupted
+from bench import advice, beside_peers, memory, scale, throughput
+from bench.crowd import NotHereError
+from bench.machine import machine_line
+from bench.needs import install_peers
+
+ROOT = Path(__file__).resolve().parent.parent
+Figure = Callable[[Programs, Path, argparse.Namespace], None]
+
+
+def _crowd(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    beside_peers.measure(programs, folder, wanted.seconds, wanted.warm_up)
+
+
+def _memory(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    memory.measure(programs, folder, wanted.seconds)
+
+
+def _throughput(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    throughput.measure(programs, folder, wanted.pairs, wanted.seconds)
+
+
+def _advice(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    advice.measure(programs, folder, wanted.seconds, wanted.rate, wanted.warm_up)
+
+
+def _scale(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    scale.measure(programs, folder, wanted.rounds, wanted.seconds, wanted.warm_up)
+
+
+def _store(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> None:
+    subprocess.run([sys.executable, str(ROOT / "bench" / "store_bytes.py"), str(int(wanted.seconds))], check=True)
+
+
+FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
+    "crowd": (_crowd, "CPU of the agent beside Netdata, Glances, node_exporter", {"seconds": 60, "warm_up": 60}),
+    "memory": (_memory, "memory of agent and sidecar after --seconds", {"seconds": 600}),
+    "throughput": (_throughput, "throughput of a watched server / alone", {"seconds": 10, "pairs": 12}),
+    "store": (_store, "bytes per stored value, CPU of the writer", {"seconds": 3600}),
+    "advice": (_advice, "latency of /v1/advice while sampling", {"seconds": 60, "rate": 50, "warm_up": 30}),
+    "scale": (_scale, "cost at 1 and 10 times the processes", {"seconds": 60, "rounds": 3, "warm_up": 30}),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="bench/run.py", description="Measure what watching costs.")
+    commands = top.add_subparsers(dest="figure", required=True)
+    commands.add_parser("setup", help="install Netdata and node_exporter (as root), once")
+    commands.add_parser("all", help="every figure, with its default length")
+    for name, (_, says, options) in FIGURES.items():
+        command = commands.add_parser(name, help=says)
+        for option, default in options.items():
+            kind = int if option in ("pairs", "rounds") else float
+            flag = f"--{option.replace('_', '-')}"
+            command.add_argument(flag, type=kind, default=kind(default), help=f"default {default:g}")
+    return top
+
+
+def measure(name: str, wanted: argparse.Namespace) -> bool:
+    """Run one figure in a folder of its own; False if this machine cannot show it."""
+    figure, says, _ = FIGURES[name]
+    print(f"{name}: {says}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="nodewright-bench-"))
+    try:
+        with terminated_as_interrupted(), Programs() as programs:
+            figure(programs, folder, wanted)
+    except NotHereError as problem:
+        print(f"  not available here: {problem}")
+        return False
+    except DemoError as problem:
+        print(f"  failed: {problem.message}", file=sys.stderr)
+        return False
+    except (OSError, subprocess.SubprocessError) as problem:
+        print(f"  failed: {problem}", file=sys.stderr)
+        return False
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
+def main() -> int:
+    wanted = parser().parse_args()
+    print(machine_line(), flush=True)
+    if wanted.figure == "setup":
+        install_peers()
+        return 0
+    try:
+        if wanted.figure == "all":
+            shown = [measure(name, parser().parse_args([name])) for name in FIGURES]
+            return 0 if all(shown) else 1
+        return 0 if measure(wanted.figure, wanted) else 1
+    except KeyboardInterrupt:
+        print("bench: interrupted; everything that it started has ended", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

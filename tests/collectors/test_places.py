@@ -1,0 +1,96 @@
+"""Where a lever is set, for the framework and for what manages the service."""
+
+from typing import Any
+
+import pytest
+
+from collectors.entities import Role, Service
+from collectors.facts import Library
+from collectors.levers import Lever, Value
+from collectors.places import places_for, settings_of
+from collectors.registry import all_frameworks, all_managers
+from tests.captures import facts, process, service_of
+
+ARGV = ("python", "/opt/bin/gunicorn", "-w", "2", "app:app")
+
+
+def service(cgroup: str = "0::/", **values: Any) -> Service:
+    master = process(10, *ARGV, cgroup=cgroup)
+    fork = process(11, *ARGV, ppid=10, cgroup=cgroup)
+    return service_of("gunicorn", (master, Role.FRONT_END), (fork, Role.WORKER), **values)
+
+
+def known(of: Service) -> dict[Any, Any]:
+    blas = (Library("openblas", "/x/libopenblas.so"),)
+    return {w.key: facts(w.process, environ={}, libraries=blas) for w in of.workers}
+
+
+def shown(lever: Lever, value: Value, of: Service) -> list[tuple[str, str, str, Value]]:
+    return [(place.kind, place.target, place.key, place.value) for place in places_for(lever, value, of, known(of))]
+
+
+def test_frameworks_and_managers_are_found_with_the_general_ones_last() -> None:
+    assert [framework.name for framework in all_frameworks()] == ["mlserver", "gunicorn", "uvicorn", "generic"]
+    assert [manager.name for manager in all_managers()] == ["systemd", "bare"]
+
+
+def test_under_systemd_each_place_is_followed_by_its_directive() -> None:
+    of = service("0::/system.slice/app.service", manager="systemd", owner="app.service")
+    assert shown(Lever.COMPUTE_THREADS, 1, of) == [
+        ("env", "gunicorn", "OMP_NUM_THREADS", "1"),
+        ("systemd", "app.service", "Environment", "OMP_NUM_THREADS=1"),
+    ]
+    assert shown(Lever.AFFINITY, "0-1", of) == [
+        ("taskset", "gunicorn", "cpu-list", "0-1"),
+        ("systemd", "app.service", "CPUAffinity", "0-1"),
+    ]
+    assert shown(Lever.CPU_QUOTA, None, of) == [
+        ("cgroup", "/sys/fs/cgroup/system.slice/app.service", "cpu.max", "max"),
+        ("systemd", "app.service", "CPUQuota", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "value", "expected"),
+    [
+        ("1:cpu:/lab/a\n0::/", 1.5, ("/sys/fs/cgroup/cpu/lab/a", "cpu.cfs_quota_us", 150000)),
+        ("1:cpu:/lab/a\n0::/", None, ("/sys/fs/cgroup/cpu/lab/a", "cpu.cfs_quota_us", -1)),
+        ("3:cpu,cpuacct:/b\n0::/", -1, ("/sys/fs/cgroup/cpu/b", "cpu.cfs_quota_us", -1)),
+        ("0::/b", 2, ("/sys/fs/cgroup/b", "cpu.max", "200000 100000")),
+        ("0::/b", "max", ("/sys/fs/cgroup/b", "cpu.max", "max")),
+    ],
+)
+def test_a_quota_is_written_in_the_words_of_the_cgroups_version(
+    cgroup: str, value: Value, expected: tuple[str, str, Value]
+) -> None:
+    (place,) = places_for(Lever.CPU_QUOTA, value, service(cgroup), {})
+    assert (place.kind, place.target, place.key, place.value) == ("cgroup", *expected)
+    assert place.restart is False
+
+
+def test_a_weight_is_in_the_unit_of_the_cgroups_own_file() -> None:
+    assert shown(Lever.CPU_WEIGHT, 10240, service("1:cpu:/a")) == [
+        ("cgroup", "/sys/fs/cgroup/cpu/a", "cpu.shares", 10240)
+    ]
+    assert shown(Lever.CPU_WEIGHT, 1000, service("0::/a")) == [("cgroup", "/sys/fs/cgroup/a", "cpu.weight", 1000)]
+
+
+@pytest.mark.parametrize("cgroup", ["0::/", "1:cpu:/\n0::/", "0::/../cri-containerd-aa.scope"])
+def test_the_root_and_a_cgroup_out_of_reach_have_no_limit_to_set(cgroup: str) -> None:
+    assert places_for(Lever.CPU_QUOTA, 2, service(cgroup), {}) == ()
+
+
+def test_the_settings_of_a_service_are_those_that_its_framework_knows() -> None:
+    of = service()
+    assert {setting.lever: (setting.value, setting.origin) for setting in settings_of(of, known(of))} == {
+        Lever.WORKERS: (2, "argument --workers"),
+        Lever.REQUEST_THREADS: (1, "default"),
+        Lever.COMPUTE_THREADS: ("unset", "default of openblas: one thread per allowed CPU"),
+        Lever.THREAD_BINDING: (False, "default"),
+    }
+
+
+def test_a_framework_that_is_not_known_has_no_settings_and_no_places() -> None:
+    other = service_of("triton", (process(1, "tritonserver"), Role.FRONT_END))
+    assert settings_of(other, {}) == ()
+    assert places_for(Lever.WORKERS, 2, other, {}) == ()
