@@ -1,6 +1,7 @@
 """One-shot advice: sample for a while, judge, print; or ask a running daemon. Also what CI runs as a gate."""
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
@@ -17,7 +18,9 @@ from agent.advice_text import render
 from agent.assembly import Watch, assemble
 from agent.config import LoadedConfig
 from agent.errors import CliError
+from agent.paths import find_paths
 from agent.self_cost import SelfCost
+from agent.token import read_token
 from collectors.reading import Reading
 from nodewright import __version__
 
@@ -70,7 +73,7 @@ def advise(loaded: LoadedConfig, options: AdviseOptions) -> int:
     (2 bad usage, 4 nothing could be read)."""
     baseline = Baseline.load(options.baseline) if options.baseline else Baseline(())
     if options.url:
-        document = ask(options.url)
+        document = ask(options.url, client_token(loaded))
     elif options.recording:
         from agent.replay import judge_recording
 
@@ -119,13 +122,19 @@ def collect_for(
     return watch
 
 
-def ask(url: str) -> AdviceDocument:
+def client_token(loaded: LoadedConfig) -> str | None:
+    """The token that lets us read beyond loopback: from NODEWRIGHT_TOKEN, else the file of this machine's own agent."""
+    return os.environ.get("NODEWRIGHT_TOKEN") or read_token(find_paths(loaded.config, os.environ).token)
+
+
+def ask(url: str, token: str | None = None) -> AdviceDocument:
     """The advice of a running daemon. CliError 4 where it does not answer."""
     address = url.rstrip("/") + "/v1/advice"
     if not address.startswith(("http://", "https://")):
         raise CliError("advise.url", f"{url!r} is not an address", "give http://HOST:PORT")
+    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
     try:
-        with urllib.request.urlopen(address, timeout=5) as answer:  # noqa: S310 - the scheme was checked
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - the scheme was checked
             body = answer.read(URL_LIMIT_BYTES)
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)

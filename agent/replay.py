@@ -1,6 +1,7 @@
 """Plays a recording: the same readings through the same history and rules, served read-only."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,13 +20,15 @@ from agent.http.updates import Updates
 from agent.judging import Judging
 from agent.latest import Latest
 from agent.listen import parse_listen
+from agent.paths import find_paths, make_state_folders
 from agent.recorded import Recorded
 from agent.sampler import Beat
 from agent.self_cost import SelfCost
 from agent.status import NodePicture, model_statuses, service_status, worker_status
 from agent.store.errors import BadRecording
 from agent.store.reader import StoreReader
-from agent.store.recording import Replay
+from agent.store.replay import Replay
+from agent.token import ensure_token
 from collectors.collector import all_collectors
 from collectors.entities import Service
 from collectors.reading import Instant, Reading
@@ -53,7 +56,11 @@ class Played:
 
 def play(loaded: LoadedConfig, path: Path) -> Played:
     """Play the whole file. Raises BadRecording where it is none."""
-    replay = Replay(path)
+    with Replay(path) as replay:
+        return _play(loaded, path, replay)
+
+
+def _play(loaded: LoadedConfig, path: Path, replay: Replay) -> Played:
     known = _facts(path, replay.meta.facts)
     history, latest, beat = History(), Latest(), Beat()
     now = Instant(0, 0)
@@ -103,6 +110,9 @@ async def _serve(loaded: LoadedConfig, path: Path) -> int:
     played = await asyncio.to_thread(play, loaded, path)
     snapshot = picture(played)
     updates = Updates()
+    paths = find_paths(loaded.config, os.environ)
+    make_state_folders(paths)
+    token, _ = ensure_token(paths.token)
     deps = HttpDeps(
         snapshot=lambda: snapshot,
         series=StoreReader(path).series,
@@ -110,7 +120,7 @@ async def _serve(loaded: LoadedConfig, path: Path) -> int:
         rules=pages,
         latest=played.latest.samples,
         updates=updates,
-        token="",
+        token=token,
         loopback=parse_listen(loaded.config.agent.listen).loopback,
         allowed_hosts=frozenset(loaded.config.http.allowed_hosts),
         read_only=True,

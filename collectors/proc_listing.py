@@ -54,7 +54,7 @@ class ProcListing:
         return Listed(_pids(new), _pids(gone), replaced)
 
     def try_again(self, pid: int) -> None:
-        """The process could not be read: the next listing is to name it as new once more."""
+        """The process is gone or could not be read: if the pid is still there, the next listing names it as new."""
         self._names.discard(str(pid))
 
     def close(self) -> None:

@@ -188,6 +188,7 @@ class ProcessTable:
         entry = self.entries.pop(pid, None)
         if entry is None:
             return
+        self._listing.try_again(pid)
         self.gone.append(entry.key)
         self._volatile.pop(pid, None)
         self._watched.pop(pid, None)

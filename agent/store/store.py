@@ -60,7 +60,7 @@ class Store:
     def problem(self) -> str | None:
         """One line on what is wrong with the files; None while all is well."""
         if not self._thread.is_alive() and not self._closing:
-            return "the store's writer ended unexpectedly; restart nodewright"
+            return "the store's writer ended unexpectedly; see the log and restart nodewright"
         return self._writer.problem
 
     @property
@@ -103,8 +103,10 @@ class Store:
             self._closing = True
             self._condition.notify_all()
         self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            return False
         self._lock.release()
-        return not self._thread.is_alive()
+        return True
 
     def size_bytes(self) -> int:
         """What the files take on disk."""

@@ -161,10 +161,10 @@ def test_a_shell_that_becomes_a_server_is_found(machine: HostTree) -> None:
 def test_a_young_process_is_looked_at_until_it_has_its_title(machine: HostTree) -> None:
     node = Node(machine)
     start_gunicorn(machine, started=NOW)
+    node.inside = {100: {"ports": (8000,)}}
+    node.scan()
     for pid, title in ((100, "master"), (101, "worker"), (102, "worker")):
         machine.process(pid, argv=(f"gunicorn: {title} [shop:app]",), comm=f"gunicorn: {title}"[:15])
-        node.scan()
-    node.inside = {100: {"ports": (8000,)}}
     node.settle()
     assert node.only.name == "gunicorn/shop:8000"
     assert [w.role for w in node.only.workers] == [Role.FRONT_END, Role.WORKER, Role.WORKER]
@@ -318,14 +318,15 @@ def test_settings_files_are_asked_for_beside_the_front_end_and_used(machine: Hos
     machine.process(101, argv=SPAWNED, ppid=100, started=502)
     node = Node(machine)
     node.scan()
-    asked = {process.key.pid: [r.pattern for r in requests] for process, requests in node.discovery.wanted()}
+    wanted = node.discovery.wanted()
+    asked = {process.key.pid: [request.pattern for request in requests] for process, requests in wanted}
     assert asked[100][0] == "/mnt/models/settings.json"
     assert asked[101] == []
     settings = {"http_port": 18080, "metrics_port": 18082}
     file = SettingsFile("settings.json", "/mnt/models/settings.json", True, settings)
-    node.inside = {100: {"files": (file,)}}
-    machine.clock.advance(20)
-    node.settle()
+    for process, _ in wanted:
+        node.discovery.learn(facts(process, environ={}, files=(file,)))
+    node.scan()
     assert (node.only.name, node.only.metrics_url) == ("mlserver/models:18080", "http://127.0.0.1:18082/metrics")
 
 

@@ -82,9 +82,9 @@ RHEL7 = CgroupTree(
     folders=JOINED,
     levels=(
         CgroupRow(path="/", usage_us=317_144_907, cpus="0-3"),
-        CgroupRow(path="/docker", quota_us=400_000, period_us=100_000, weight=1_024, periods=9_001,
+        CgroupRow(path="/docker", quota_us=200_000, period_us=100_000, weight=1_024, periods=9_001,
                   throttled_periods=12, throttled_us=88_031, usage_us=288_765_433, cpus="0-3"),
-        CgroupRow(path=DOCKER, quota_us=50_000, period_us=25_000, weight=300, periods=7_007, throttled_periods=606,
+        CgroupRow(path=DOCKER, quota_us=300_000, period_us=400_000, weight=300, periods=7_007, throttled_periods=606,
                   throttled_us=3_500_021, usage_us=81_001_017, cpus="0-2", memory_limit_bytes=3_221_225_472,
                   memory_current_bytes=803_002_880, memory_peak_bytes=850_000_256, memory_limit_hits=5,
                   oom_kills=None),

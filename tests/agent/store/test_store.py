@@ -7,14 +7,17 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from agent.store.documents import Documents
 from agent.store.errors import AlreadyRunning
 from agent.store.retention import Retention
 from agent.store.store import MOST_QUEUED, Store
+from collectors.reading import Reading
 from tests.agent.store.builders import NOON, FakeClock, core, reading
 from tests.agent.store.conftest import OpenStore
 
@@ -35,20 +38,21 @@ def test_what_was_put_is_stored_after_a_flush(tmp_path: Path, open_store: OpenSt
     assert (store.problem, store.dropped) == (None, 0)
 
 
-def test_what_was_put_is_stored_within_two_seconds_without_asking(tmp_path: Path, open_store: OpenStore) -> None:
+def test_what_was_put_is_stored_without_asking(tmp_path: Path, open_store: OpenStore) -> None:
     store = open_store()
-    store.put(reading(NOON, [core(5)]))
     done = threading.Event()
-    writer = store._writer
-    write = writer.write
+    write = store._writer.write
 
-    def noticed(*given: object) -> bool:
-        answer = write(*given)  # type: ignore[arg-type]
-        done.set()
+    def noticed(readings: Iterable[Reading], documents: Documents) -> bool:
+        batch = list(readings)
+        answer = write(batch, documents)
+        if batch:
+            done.set()
         return answer
 
-    writer.write = noticed  # type: ignore[method-assign]
-    assert done.wait(10)
+    store._writer.write = noticed  # type: ignore[method-assign]
+    store.put(reading(NOON, [core(5)]))
+    assert done.wait(20)
     assert stored_ticks(tmp_path) == [5]
 
 
