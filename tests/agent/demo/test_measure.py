@@ -68,7 +68,7 @@ def test_at_least_two_rounds_are_measured_even_when_time_is_over(servers: tuple[
 def test_a_line_says_whether_the_measured_ratio_lies_in_the_predicted_interval() -> None:
     gain = Gain(metric="throughput_ratio", p10=2.0, p50=4.0, p90=9.0)
     assert comparison("throughput_ratio", gain, Ratio(4.2, 3.9, 4.4)).endswith(
-        "4.20 (3.90 to 4.40)  inside the interval"
+        "measured 4.2 (3.9 to 4.4), inside the interval"
     )
     assert comparison("throughput_ratio", gain, Ratio(1.2, 1.1, 1.3)).endswith("outside the interval")
     assert "not predicted" in comparison("throughput_ratio", None, Ratio(1.2, 1.1, 1.3))

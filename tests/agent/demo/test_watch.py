@@ -47,6 +47,6 @@ def test_a_finding_is_told_with_its_evidence_its_look_alikes_and_its_gain() -> N
         "  evidence  waiting_cores 1.9 cores (15 samples in 15 s, threshold 0.5)",
         "  not       cgroup-cpu-throttled: nr_throttled did not grow",
         "  change    compute_threads: 2 -> 1",
-        "  gain      throughput_ratio 2.00 to 6.00, likely 3.00",
-        "  gain      latency_p50_ratio 0.10 to 0.60, likely 0.30",
+        "  gain      throughput_ratio 2 to 6, likely 3",
+        "  gain      latency_p50_ratio 0.1 to 0.6, likely 0.3",
     ]
