@@ -15,7 +15,7 @@ from advisor.view import CgroupView, CoreView, ThreadView, View, WorkerView
 from collectors.cgroup_paths import cgroup_entity
 from collectors.cpulist import parse_cpulist
 from collectors.entities import Service, WorkerKey
-from collectors.reading import Reading
+from collectors.reading import Instant, Reading
 from collectors.sample import Sample
 from collectors.sources.cgroup import CgroupSample
 from collectors.sources.cpu import CoreSample
@@ -101,7 +101,6 @@ class History:
         self._hertz = ticks_per_second
         self._tick = 0
         self._mono_ns: int | None = None
-        self._now_ns = 0
         self._threads: dict[str, _Thread] = {}
         self._workers: dict[str, _Worker] = {}
         self._services: dict[str, _Service] = {}
@@ -126,7 +125,6 @@ class History:
 
     def add(self, reading: Reading) -> None:
         """Take in one reading of the current tick."""
-        self._now_ns = reading.at.mono_ns
         for sample in reading.samples:
             if isinstance(sample, ServingSample):
                 self._add_serving(sample, reading.at.mono_ns / 1e9)
@@ -219,10 +217,13 @@ class History:
 
     # ---- the end of a tick -----------------------------------------------------------------------------------------
 
-    def end_tick(self, services: Sequence[Service]) -> None:
-        """Close the current second: what each service did in it, and forget what is gone."""
-        seconds = 0.0 if self._mono_ns is None else (self._now_ns - self._mono_ns) * 1e-9
-        self._mono_ns = self._now_ns
+    def end_tick(self, services: Sequence[Service], now: Instant) -> None:
+        """Close the current second: what each service did in it, and forget what is gone.
+
+        `now` is the instant of the tick: what ran in the background was read at another.
+        """
+        seconds = 0.0 if self._mono_ns is None else (now.mono_ns - self._mono_ns) * 1e-9
+        self._mono_ns = now.mono_ns
         if seconds > 0:
             self._core_ticks.append((self._tick, self._core_now))
             for worker in self._workers.values():

@@ -67,12 +67,12 @@ def _play(loaded: LoadedConfig, path: Path, replay: Replay) -> Played:
     judging = Judging(loaded.config, history, lambda: now)
     judging.learn(known.services, {f.key: f for f in known.processes})
     kinds = {c.name: c.samples for c in all_collectors()}
-    for tick in ticks(replay.readings()):
+    for at, tick in ticks(replay.readings()):
         for reading in tick:
             history.add(reading)
             latest.take(reading, kinds.get(reading.collector, ()))
-            now = max(now, reading.at)
-        history.end_tick(known.services)
+        now = at
+        history.end_tick(known.services, now)
         beat.ticks += 1
         if beat.ticks % JUDGE_EVERY_TICKS == 0:
             judging.judge(known.services, now)
@@ -82,18 +82,20 @@ def _play(loaded: LoadedConfig, path: Path, replay: Replay) -> Played:
     return Played(replay.meta.node, known.services, judging, latest, now, beat)
 
 
-def ticks(readings: Iterator[Reading]) -> Iterator[Sequence[Reading]]:
-    """The readings by tick: a new one begins where a collector comes again."""
+def ticks(readings: Iterator[Reading]) -> Iterator[tuple[Instant, Sequence[Reading]]]:
+    """The readings by tick, with its instant: a new one begins where a collector of the sampler comes again."""
     current: list[Reading] = []
-    seen: set[str] = set()
+    began: dict[str, Instant] = {}
+    background = {c.name for c in all_collectors() if c.own_thread}
     for reading in readings:
-        if reading.collector in seen:
-            yield current
-            current, seen = [], set()
+        if reading.collector in began:
+            yield min(began.values()), current
+            current, began = [], {}
         current.append(reading)
-        seen.add(reading.collector)
-    if current:
-        yield current
+        if reading.collector not in background:
+            began[reading.collector] = reading.at
+    if began:
+        yield min(began.values()), current
 
 
 def judge_recording(loaded: LoadedConfig, path: Path) -> AdviceDocument:

@@ -104,6 +104,7 @@ class Sampler:
         """One beat: find, read, remember, and judge when it is time."""
         started, cpu = time.monotonic_ns(), time.thread_time_ns()
         self._keep_beat(started - planned_ns)
+        now = self._host.clock.now()
         changed = self.discovery.scan(self._host)
         services = self.discovery.services
         if changed:
@@ -117,11 +118,10 @@ class Sampler:
             self._background.wanted(self.discovery.wanted())
             for reading in self._background.readings():
                 self._take(reading)
-        self._history.end_tick(services)
+        self._history.end_tick(services, now)
         self.beat.ticks += 1
         if (started - self._judged_ns) * 1e-9 >= self._evaluate_seconds - 0.05:
             self._judged_ns = started
-            now = self._host.clock.now()
             self.judging.judge(services, now)
             self._on_judged(now)
         self._budget.spent(time.thread_time_ns() - cpu, self.interval_seconds)

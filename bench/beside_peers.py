@@ -9,7 +9,7 @@ from bench.cost import tree_cpu_seconds, tree_memory
 from bench.crowd import CrowdSize, start_crowd
 from bench.needs import bench_bin
 from bench.peers import Missing, Peer, start_agent, start_glances, start_netdata, start_node_exporter
-from bench.stats import estimate
+from bench.stats import estimate_of_sums
 
 WINDOWS = 12
 
@@ -69,10 +69,9 @@ def report(peers: Sequence[Peer], windows: Sequence[Sequence[float]]) -> None:
 
 
 def _ratio(own: Sequence[float], other: Sequence[float]) -> str:
-    ratios = [mine / theirs for mine, theirs in zip(own, other, strict=True) if mine > 0 and theirs > 0]
-    if own == other or len(ratios) < 2:
+    if own == other or not sum(other):
         return "-"
-    value = estimate(ratios)
+    value = estimate_of_sums(list(zip(own, other, strict=True)))
     return f"{value.ratio:.3f} (95 % {value.low:.3f} to {value.high:.3f})"
 
 

@@ -2,15 +2,17 @@
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 RESAMPLES = 10_000
+Pair = TypeVar("Pair")
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A ratio (geometric mean of the pairs' ratios) with its bootstrap interval."""
+    """A ratio over several pairs with its bootstrap interval."""
 
     ratio: float
     low: float
@@ -39,18 +41,35 @@ def estimate(ratios: Sequence[float], level: float = 0.95, resamples: int = RESA
 
     ValueError for fewer than two pairs, or a ratio that is not above zero.
     """
-    if len(ratios) < 2:
-        raise ValueError(f"{len(ratios)} pairs are too few for an interval")
-    if min(ratios) <= 0:
+    if ratios and min(ratios) <= 0:
         raise ValueError("a ratio is not above zero")
-    logarithms = [math.log(ratio) for ratio in ratios]
+    return _bootstrap(ratios, geometric_mean, level, resamples, seed)
+
+
+def estimate_of_sums(
+    pairs: Sequence[tuple[float, float]], level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """Sum of the first quantities / sum of the second, with its interval: for counts that may be zero in one window.
+
+    ValueError for fewer than two pairs, or where the second quantities are zero.
+    """
+    if not sum(second for _, second in pairs) > 0:
+        raise ValueError("nothing to divide by")
+    return _bootstrap(pairs, _ratio_of_sums, level, resamples, seed)
+
+
+def _ratio_of_sums(pairs: Sequence[tuple[float, float]]) -> float:
+    divisor = math.fsum(second for _, second in pairs)
+    return math.fsum(first for first, _ in pairs) / divisor if divisor else math.inf
+
+
+def _bootstrap(
+    pairs: Sequence[Pair], statistic: Callable[[Sequence[Pair]], float], level: float, resamples: int, seed: int
+) -> Estimate:
+    """`statistic` of the pairs, and its percentiles over resampled pairs."""
+    if len(pairs) < 2:
+        raise ValueError(f"{len(pairs)} pairs are too few for an interval")
     chance = random.Random(seed)
-    count = len(logarithms)
-    means = [math.fsum(chance.choices(logarithms, k=count)) / count for _ in range(resamples)]
+    resampled = [statistic(chance.choices(pairs, k=len(pairs))) for _ in range(resamples)]
     tail = (1 - level) / 2
-    return Estimate(
-        ratio=geometric_mean(ratios),
-        low=math.exp(percentile(means, tail)),
-        high=math.exp(percentile(means, 1 - tail)),
-        pairs=count,
-    )
+    return Estimate(statistic(pairs), percentile(resampled, tail), percentile(resampled, 1 - tail), len(pairs))

@@ -22,7 +22,7 @@ def measure(programs: Programs, folder: Path, pairs: int, window_seconds: float)
     cores = len(os.sched_getaffinity(0))
     bin_folder = bench_bin(programs)
     service = start_service(
-        programs, bin_folder, folder, workers=cores, threads=1, environment={"BENCH_COMPUTE_ROUNDS": "40"}
+        programs, bin_folder, folder, workers=cores, threads=1, environment={"BENCH_COMPUTE_ROUNDS": "8"}
     )
     print(f"server: gunicorn, {cores} workers, saturated over {2 * cores} connections", flush=True)
     _served(programs, service, 2 * cores, window_seconds)

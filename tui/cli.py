@@ -16,7 +16,7 @@ DEFAULT_URL = "http://127.0.0.1:9753"
 
 def state_folder(environ: Mapping[str, str]) -> Path:
     """Where the agent of this user keeps its token; systemd names its own folder."""
-    if folder := environ.get("STATE_DIRECTORY"):
+    if folder := environ.get("STATE_DIRECTORY", "").split(":")[0]:
         return Path(folder)
     base = environ.get("XDG_STATE_HOME") or os.path.join(environ.get("HOME", "/"), ".local", "state")
     return Path(base) / "nodewright"
@@ -55,7 +55,7 @@ def find_token(environ: Mapping[str, str], file: Path | None, local: bool) -> st
 )
 def top(url: str, token_file: Path | None, recording: Path | None) -> None:
     """Look at the model servers of a node: what they use, what they wait for, and what to change."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):  # Textual draws on standard error
         raise click.ClickException("top: needs a terminal (without one: nodewright advise)")
     try:
         from tui.app import TopApp

@@ -138,6 +138,15 @@ def count(number_of: int, one: str, many: str | None = None) -> str:
     return f"{number_of} {one if number_of == 1 else many or one + 's'}"
 
 
+def command_line(text: str) -> str:
+    """A command line without the folders of its program, and of the script that an interpreter runs."""
+    words = plain(text).split(" ")
+    words[0] = words[0].rpartition("/")[2] or words[0]
+    if words[0].startswith("python") and len(words) > 1 and words[1].startswith("/"):
+        words[1] = words[1].rpartition("/")[2] or words[1]
+    return " ".join(words)
+
+
 def pids(numbers: Iterable[int], at_most: int = 6) -> str:
     listed = list(numbers)
     shown = ", ".join(str(pid) for pid in listed[:at_most])

@@ -69,15 +69,17 @@ def wait_for_advice(base_url: str, server: Server, seconds: float, check: Callab
     `check` is called each time and raises if waiting has become pointless.
     """
     began = time.monotonic()
-    last = None
+    last, said = None, "nothing"
     while (waited := time.monotonic() - began) < seconds:
         check()
-        finding = most_important(read_advice(base_url), set(server.pids()))
+        advice = read_advice(base_url)
+        finding = most_important(advice, set(server.pids()))
+        said = "; ".join(service.verdict for service in advice.services) or "nothing"
         if finding is not None and last == finding.id:
             return finding, waited
         last = finding.id if finding else None
         time.sleep(POLL_SECONDS)
-    raise DemoError(f"no advice within {seconds:.0f} s", "see what can be read with `nodewright doctor`")
+    raise DemoError(f"no advice within {seconds:.0f} s, the agent says: {said}", "is the machine busy with other work?")
 
 
 def describe(finding: Finding) -> Iterator[str]:

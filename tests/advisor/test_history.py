@@ -43,9 +43,16 @@ class Node:
             for i, k in enumerate(self.keys)
         )
         return Service(
-            id="s1", name="gunicorn/shop:8000", framework="gunicorn", application="shop", port=8000, owner=None,
-            manager="bare", workers=workers, started=5,
-        )  # fmt: skip
+            id="s1",
+            name="gunicorn/shop:8000",
+            framework="gunicorn",
+            application="shop",
+            port=8000,
+            owner=None,
+            manager="bare",
+            workers=workers,
+            started=5,
+        )
 
     def second(self, used: float, waiting: float = 0.0, *, queue: int = 0, busy: float | None = None) -> None:
         """One second in which each worker ran `used` and waited `waiting` seconds on the CPU of its slot."""
@@ -58,9 +65,16 @@ class Node:
         for cpu in (0, 1):
             self.ticks[cpu] += int((used if busy is None else busy) * 100)
             samples.append(
-                CoreSample(entity=f"core:{cpu}", user_ticks=self.ticks[cpu], system_ticks=0, iowait_ticks=0,
-                           irq_ticks=0, steal_ticks=0, idle_ticks=self.now * 100 - self.ticks[cpu])
-            )  # fmt: skip
+                CoreSample(
+                    entity=f"core:{cpu}",
+                    user_ticks=self.ticks[cpu],
+                    system_ticks=0,
+                    iowait_ticks=0,
+                    irq_ticks=0,
+                    steal_ticks=0,
+                    idle_ticks=self.now * 100 - self.ticks[cpu],
+                )
+            )
         self.throttled += 3
         samples.append(ListenSample(entity="listen:8000", accept_queue=queue, established=4))
         samples.append(
@@ -79,29 +93,47 @@ class Node:
                 memory_peak_bytes=None,
                 memory_limit_hits=None,
                 oom_kills=None,
-            )  # fmt: skip
+            )
         )
         at = Instant(self.now * SECOND, self.now * SECOND)
         self.history.add(
             Reading(collector="all", at=at, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok(tuple(samples)))
         )
-        self.history.end_tick([self.service])
+        self.history.end_tick([self.service], at)
 
     def _of_worker(self, slot: int, key: WorkerKey) -> list[Sample]:
         run, delay = self.run[key], self.delay[key]
         return [
             ThreadSample(
-                entity=f"thread:{key.pid}:{key.started}:{key.pid}", worker=key.entity, name="gunicorn",
-                thread_class="main", state="R", run_ns=run, delay_ns=delay, timeslices=1, last_cpu=slot % 2,
-                allowed_cpus="0-1", busy=1,
+                entity=f"thread:{key.pid}:{key.started}:{key.pid}",
+                worker=key.entity,
+                name="gunicorn",
+                thread_class="main",
+                state="R",
+                run_ns=run,
+                delay_ns=delay,
+                timeslices=1,
+                last_cpu=slot % 2,
+                allowed_cpus="0-1",
+                busy=1,
             ),
             ThreadClassSample(entity=f"{key.entity}:main", run_ns=run, delay_ns=delay, threads=1),
             WorkerSample(
-                entity=key.entity, user_ticks=0, system_ticks=0, children_user_ticks=0, children_system_ticks=0,
-                resident_bytes=1 << 20, threads=1, minor_faults=0, major_faults=self.now * 2,
-                voluntary_switches=self.now * 10, involuntary_switches=self.now * 5, read_bytes=None, write_bytes=None,
+                entity=key.entity,
+                user_ticks=0,
+                system_ticks=0,
+                children_user_ticks=0,
+                children_system_ticks=0,
+                resident_bytes=1 << 20,
+                threads=1,
+                minor_faults=0,
+                major_faults=self.now * 2,
+                voluntary_switches=self.now * 10,
+                involuntary_switches=self.now * 5,
+                read_bytes=None,
+                write_bytes=None,
             ),
-        ]  # fmt: skip
+        ]
 
     def view(self, horizon: int = 15) -> View:
         return self.history.view(self.service, horizon)

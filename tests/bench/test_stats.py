@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from bench.stats import estimate, geometric_mean, percentile
+from bench.stats import estimate, estimate_of_sums, geometric_mean, percentile
 
 
 def test_a_percentile_is_the_nearest_rank() -> None:
@@ -55,6 +55,20 @@ def test_more_pairs_narrow_the_interval() -> None:
 def test_too_few_pairs_or_an_impossible_ratio_is_an_error(ratios: list[float]) -> None:
     with pytest.raises(ValueError, match=r"too few|above zero"):
         estimate(ratios)
+
+
+def test_sums_are_divided_where_single_windows_may_be_zero() -> None:
+    value = estimate_of_sums([(0.0, 10.0), (20.0, 30.0), (10.0, 20.0)] * 4)
+    assert value.ratio == pytest.approx(0.5)
+    assert 0 < value.low < 0.5 < value.high < 1
+    assert value.pairs == 12
+
+
+def test_sums_of_nothing_are_an_error() -> None:
+    with pytest.raises(ValueError, match="divide"):
+        estimate_of_sums([(1.0, 0.0), (2.0, 0.0)])
+    with pytest.raises(ValueError, match="too few"):
+        estimate_of_sums([(1.0, 2.0)])
 
 
 def test_the_text_names_ratio_interval_and_pairs() -> None:

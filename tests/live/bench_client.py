@@ -1,4 +1,4 @@
-"""A client as a program: `python bench_client.py PORT closed CONNECTIONS` or `PORT open PER_SECOND BURST`. Ends on stdin EOF."""
+"""A client as a program: `PORT closed CONNECTIONS` or `PORT open PER_SECOND BURST`. It ends when its standard input does."""
 
 import http.client
 import sys

@@ -99,9 +99,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("rule", "fault", "change"), [pytest.param(r, f, c, marks=m, id=r) for r, f, c, m in FAULTS]
-)
+@pytest.mark.parametrize(("rule", "fault", "change"), [pytest.param(r, f, c, marks=m, id=r) for r, f, c, m in FAULTS])
 def test_the_fault_is_named_first_with_its_change(watching, tmp_path, rule, fault, change):
     with fault(tmp_path) as port:
         name = f"gunicorn/mlp:{port}"

@@ -67,3 +67,17 @@ def test_a_clock_time_names_its_zone() -> None:
 def test_many_pids_are_counted() -> None:
     assert fmt.pids(range(1, 4)) == "1, 2, 3"
     assert fmt.pids(range(1, 10)) == "1, 2, 3, 4, 5, 6 and 3 more"
+
+
+@pytest.mark.parametrize(
+    ("full", "short"),
+    [
+        ("/opt/venv/bin/python /opt/venv/bin/gunicorn -w 2 app:app", "python gunicorn -w 2 app:app"),
+        ("/usr/bin/mlserver start /srv/models", "mlserver start /srv/models"),
+        ("gunicorn: worker [app]", "gunicorn: worker [app]"),
+        ("/", "/"),
+        ("", ""),
+    ],
+)
+def test_a_command_line_starts_with_what_tells_programs_apart(full: str, short: str) -> None:
+    assert fmt.command_line(full) == short

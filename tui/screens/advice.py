@@ -22,7 +22,7 @@ class AdviceScreen(StateScreen):
 
     DEFAULT_CSS = """
     AdviceScreen #findings { width: 32; height: 1fr; }
-    AdviceScreen.-wide #findings { width: 56; }
+    AdviceScreen.-wide #findings { width: 48; }
     AdviceScreen FindingPage { width: 1fr; border-left: solid $panel-lighten-1; }
     AdviceScreen FindingPage:focus { border-left: solid $primary; }
     """

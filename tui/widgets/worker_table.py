@@ -44,7 +44,7 @@ def row(worker: WorkerStatus) -> tuple[str, ...]:
         fmt.UNKNOWN if worker.threads is None else str(worker.threads),
         fmt.UNKNOWN if worker.active_threads is None else str(worker.active_threads),
         fmt.UNKNOWN if worker.allowed_cpus is None else fmt.plain(worker.allowed_cpus),
-        fmt.plain(worker.command),
+        fmt.command_line(worker.command),
     )
 
 

@@ -34,10 +34,15 @@ class Counter(BaseHTTPRequestHandler):
         pass
 
 
+class QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """The client hangs up at the end of its window."""
+
+
 @pytest.fixture
 def server() -> Iterator[tuple[int, type[Counter]]]:
     handler = type("Handler", (Counter,), {})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+    with QuietServer(("127.0.0.1", 0), handler) as running:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         yield running.server_port, handler

@@ -1,0 +1,170 @@
+"""What does the reference say? `make docs` writes docs/reference.md from the code; `--check` fails if it is out of date.
+
+Every table comes from the declaration that the program itself runs on: nothing here is written twice.
+"""
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+if TYPE_CHECKING:
+    from collectors.sample import FieldSpec, Sample
+
+PAGE = ROOT / "docs" / "reference.md"
+HEAD = "# Reference\n\nMade from the code by `make docs`; do not edit.\n"
+
+
+def page() -> str:
+    parts = (rules(), collectors(), samples(), frameworks(), metrics(), settings(), routes())
+    return "\n".join((HEAD, *parts))
+
+
+def rules() -> str:
+    from advisor.catalogue import pages
+
+    rows = [(f"`{one.id}`", one.title, one.proven or "experimental") for one in pages()]
+    text = "`nodewright explain RULE` prints a rule's page: what it looks for, why it matters, what to do, when it is wrong."
+    return section("Rules", text, ("rule", "finds", "proven"), rows)
+
+
+def collectors() -> str:
+    from collectors.collector import all_collectors
+
+    rows = [
+        (
+            one.name,
+            f"{one.cadence_seconds:g} s",
+            ", ".join(f"`{kind.kind}`" for kind in one.samples),
+            one.cost,
+            one.needs,
+        )
+        for one in all_collectors()
+    ]
+    text = "Each is one file in `collectors/sources/`."
+    return section("Collectors", text, ("collector", "every", "samples", "one run costs", "needs"), rows)
+
+
+def samples() -> str:
+    parts = ["## Samples\n\nValues are stored as read: a counter stays a counter. `NULL` means not readable here.\n"]
+    for kind in sample_kinds():
+        parts.append(f"### `{kind.kind}`\n\n{kind.doc}\n")
+        parts.append(table(("field", "stored as", "kind", "meaning"), [field_row(field) for field in fields(kind)]))
+    return "\n".join(parts)
+
+
+def frameworks() -> str:
+    from collectors.registry import all_frameworks, all_managers
+
+    rows = [(one.name, one.evidence, "yes" if one.metrics else "no") for one in all_frameworks()]
+    text = f"Deployment managers: {', '.join(one.name for one in all_managers())}."
+    return section("Serving frameworks", text, ("framework", "proven on", "reads its metrics"), rows)
+
+
+def metrics() -> str:
+    from agent.http.exposition import Exposition, sample_metric_name
+    from tests.snapshots import example_snapshot
+
+    rows = [
+        (f"`{sample_metric_name(kind.kind, field)}{'_total' if field.counter else ''}`", field.help)
+        for kind in sample_kinds()
+        for field in fields(kind)
+        if not field.text
+    ]
+    derived = Exposition(example_snapshot(), {}, {}).collect()
+    rows += [(f"`{one.name}{'_total' if one.type == 'counter' else ''}`", f"{one.documentation}.") for one in derived]
+    return section("`/metrics`", "Labels are bounded: never a pid or a command line.", ("metric", "meaning"), rows)
+
+
+def settings() -> str:
+    from agent.config import NAMED_SECTIONS, PLAIN_SECTIONS
+    from agent.settings import settings_of, show
+
+    parts = [
+        "## Settings\n\nFiles, then `NODEWRIGHT_SECTION_KEY`, then flags; `nodewright config show` says where each came from.\n"
+    ]
+    for name, kind in [*PLAIN_SECTIONS.items(), *((f'{name}."NAME"', kind) for name, kind in NAMED_SECTIONS.items())]:
+        default = kind()
+        rows = []
+        for key, attribute, spec in settings_of(kind):
+            shown = show(spec, getattr(default, attribute))
+            rows.append((f"`{key}`", str(spec.kind), "" if shown is None else f"`{written(shown)}`", spec.doc))
+        parts.append(f"### `[{name}]`\n")
+        parts.append(table(("key", "kind", "default", "meaning"), rows))
+    return "\n".join(parts)
+
+
+def routes() -> str:
+    from agent.http.app import all_routes
+
+    rows = [
+        (route.method, f"`{route.path}`", ", ".join(one.name for one in route.query), route.doc)
+        for route in all_routes("")
+    ]
+    text = "The shapes are in `/openapi.json`."
+    return section("HTTP", text, ("method", "path", "query", "answers"), rows)
+
+
+def written(value: object) -> str:
+    """A default as TOML has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def sample_kinds() -> "list[type[Sample]]":
+    from collectors.collector import all_collectors
+
+    return [kind for collector in all_collectors() for kind in collector.samples]
+
+
+def fields(kind: "type[Sample]") -> "Sequence[FieldSpec]":
+    from collectors.sample import fields_of
+
+    return fields_of(kind)
+
+
+def field_row(field: "FieldSpec") -> tuple[str, ...]:
+    """`user_ticks`, stored in steps of 0.01 seconds."""
+    if field.text:
+        return (f"`{field.name}`", "text", "", field.help)
+    step = "" if field.scale == 1 else f"{field.scale:g} "
+    return (f"`{field.name}`", f"{step}{field.unit}" or "number", "counter" if field.counter else "gauge", field.help)
+
+
+def section(title: str, text: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return f"## {title}\n\n{text}\n\n{table(header, rows)}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join(_table_lines(header, rows)) + "\n"
+
+
+def _table_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield f"|{' --- |' * len(header)}"
+    for row in rows:
+        yield f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in row)} |"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write docs/reference.md from the code.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if it would change")
+    check = parser.parse_args().check
+    made = page()
+    kept = PAGE.read_text("utf-8") if PAGE.exists() else ""
+    if not check:
+        PAGE.write_text(made, "utf-8")
+        return 0
+    if made == kept:
+        return 0
+    sys.stderr.writelines(difflib.unified_diff(kept.splitlines(True), made.splitlines(True), "kept", "made", n=0))
+    print("nodewright: docs: docs/reference.md is out of date (make docs)", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""A recording plays through the same history and rules: what was recorded is judged again, and served read-only."""
+
+import http.client
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
+
+import pytest
+
+from agent.config import Config, LoadedConfig
+from agent.recorded import recorded
+from agent.replay import judge_recording, ticks
+from agent.store.errors import BadRecording
+from agent.store.recording import Recorder, RecordingMeta
+from collectors.entities import Process, Role, Service, Worker, WorkerKey
+from collectors.facts import Library, ProcessFacts
+from collectors.reading import Instant, Ok, Reading, Unsupported
+from collectors.sample import Sample
+from collectors.sources.cpu import CoreSample
+from collectors.sources.threads import ThreadClassSample, ThreadSample
+from tests.agent.running import command, free_port
+
+SECOND = 1_000_000_000
+START = 1_790_000_000 * SECOND
+KEYS = (WorkerKey(101, 7), WorkerKey(102, 8))
+LOADED = LoadedConfig(config=Config(), origins={})
+
+
+def the_service() -> Service:
+    workers = tuple(
+        Worker(
+            process=Process(key=k, ppid=1, uid=0, comm="gunicorn", argv=("gunicorn", "--api-key", "hunter2-abc")),
+            role=Role.WORKER,
+            framework="gunicorn",
+            service="gunicorn/shop:8000",
+            slot=i,
+            compute_libraries=("openblas",),
+            request_threads=1,
+        )
+        for i, k in enumerate(KEYS)
+    )
+    return Service(
+        id="s1",
+        name="gunicorn/shop:8000",
+        framework="gunicorn",
+        application="shop",
+        port=8000,
+        owner=None,
+        manager="bare",
+        workers=workers,
+        started=7,
+    )
+
+
+def reading(collector: str, second: float, samples: list[Sample]) -> Reading:
+    at = Instant(int(second * SECOND), START + int(second * SECOND))
+    return Reading(collector=collector, at=at, duration_ns=1, cpu_ns=1, late_ns=0, outcome=Ok(tuple(samples)))
+
+
+def fighting(seconds: int) -> list[Reading]:
+    """Two workers of two threads on two CPUs, each thread running and waiting half of the time."""
+    found = []
+    for second in range(seconds):
+        threads: list[Sample] = []
+        for key in KEYS:
+            for tid, kind in ((key.pid, "main"), (key.pid + 50, "compute")):
+                run = second * SECOND // 2
+                threads.append(
+                    ThreadSample(
+                        entity=f"thread:{key.pid}:{key.started}:{tid}",
+                        worker=key.entity,
+                        name="gunicorn",
+                        thread_class=kind,
+                        state="R",
+                        run_ns=run,
+                        delay_ns=run,
+                        timeslices=second,
+                        last_cpu=tid % 2,
+                        allowed_cpus="0-1",
+                        busy=1,
+                    )
+                )
+                threads.append(ThreadClassSample(entity=f"{key.entity}:{kind}", run_ns=run, delay_ns=run, threads=1))
+        cores: list[Sample] = [
+            CoreSample(
+                entity=f"core:{c}",
+                user_ticks=second * 100,
+                system_ticks=0,
+                iowait_ticks=0,
+                irq_ticks=0,
+                steal_ticks=0,
+                idle_ticks=0,
+            )
+            for c in (0, 1)
+        ]
+        found += [reading("cpu", second, cores), reading("threads", second + 0.001, threads)]
+    return found
+
+
+@pytest.fixture
+def recording(tmp_path):
+    no = Unsupported("not recorded", "")
+    facts = {
+        k: ProcessFacts(
+            key=k,
+            environ=no,
+            libraries=(Library("openblas", "/x"),),
+            model_files=no,
+            cwd=no,
+            exe=no,
+            listening=no,
+            limits=no,
+        )
+        for k in KEYS
+    }
+    path = tmp_path / "node.db"
+    with Recorder(path, RecordingMeta(node="n1", version="0", start=START)) as recorder:
+        for each in fighting(24):
+            recorder.write(each)
+        recorder.write_facts(recorded([the_service()], facts))
+    return path
+
+
+def test_todays_rules_judge_a_recording(recording):
+    document = judge_recording(LOADED, recording)
+    assert document.node == "n1"
+    assert [f.rule for f in document.findings] == ["cpu-oversubscribed-openmp"]
+    assert {e.metric: e.observed for e in document.findings[0].evidence}["waiting_cores"] == pytest.approx(2.0)
+
+
+def test_a_recording_holds_no_secret_of_a_command_line(recording):
+    assert b"hunter2" not in recording.read_bytes()
+
+
+def test_a_tick_begins_where_a_collector_comes_again_and_background_readings_set_no_time():
+    late = reading("serving", 0.4, [])
+    stream = [late, reading("cpu", 1, []), reading("threads", 1.1, []), reading("cpu", 2, []), late]
+    found = [(at.mono_ns / SECOND, [r.collector for r in tick]) for at, tick in ticks(iter(stream))]
+    assert found == [(1.0, ["serving", "cpu", "threads"]), (2.0, ["cpu", "serving"])]
+
+
+def test_a_file_that_is_no_recording_is_one_clear_error(tmp_path):
+    (tmp_path / "x.db").write_bytes(b"no database")
+    with pytest.raises(BadRecording, match="no recording"):
+        judge_recording(LOADED, tmp_path / "x.db")
+
+
+def test_a_replay_is_served_and_cannot_be_changed(recording, tmp_path):
+    port = free_port()
+    process = subprocess.Popen(
+        command("replay", str(recording), "--listen", f"127.0.0.1:{port}"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={"XDG_STATE_HOME": str(tmp_path), "PATH": sys.exec_prefix},
+    )
+    with ExitStack() as closing:
+        closing.callback(end, process)
+        assert process.stdout is not None
+        assert b"serving" in process.stdout.readline()
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        closing.callback(connection.close)
+        connection.request("GET", "/v1/advice")
+        document = json.loads(connection.getresponse().read())["data"]
+        assert document["findings"][0]["rule"] == "cpu-oversubscribed-openmp"
+        token = (tmp_path / "nodewright" / "token").read_text().strip()
+        connection.request(
+            "POST",
+            f"/v1/advice/{document['findings'][0]['id']}",
+            body=b'{"state": "acknowledged"}',
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        assert connection.getresponse().status in (403, 405, 409)
+    assert process.returncode == 0
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.communicate(timeout=10)

@@ -1,0 +1,79 @@
+"""Do the units parse, and do they grant exactly what each process needs?"""
+
+import configparser
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).resolve().parents[1] / "systemd"
+COMMAND = "/opt/nodewright/bin/nodewright"
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(strict=True, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string((UNITS / name).read_text("ascii"))
+    return parser
+
+
+def test_the_agent_holds_no_privilege() -> None:
+    service = unit("nodewright.service")["Service"]
+    assert service["User"] == "nodewright"
+    assert service["CapabilityBoundingSet"] == ""
+    assert service["AmbientCapabilities"] == ""
+    assert service["NoNewPrivileges"] == "yes"
+
+
+def test_the_sidecar_holds_two_capabilities_and_no_network() -> None:
+    service = unit("nodewright-sidecar.service")["Service"]
+    two = {"CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}
+    assert set(service["AmbientCapabilities"].split()) == two
+    assert set(service["CapabilityBoundingSet"].split()) == two
+    assert service["User"] == "nodewright-sidecar"
+    assert service["PrivateNetwork"] == "yes"
+    assert service["RestrictAddressFamilies"] == "AF_UNIX"
+
+
+@pytest.mark.parametrize("name", ["nodewright.service", "nodewright-sidecar.service"])
+def test_other_users_processes_stay_visible(name: str) -> None:
+    service = unit(name)["Service"]
+    assert service["ProtectProc"] == "default"
+    assert service["ProcSubset"] == "all"
+    assert service.get("PrivateUsers", "no") == "no"
+    assert "PrivatePIDs" not in service
+
+
+@pytest.mark.parametrize("name", ["nodewright.service", "nodewright-sidecar.service"])
+def test_each_unit_limits_what_it_may_cost(name: str) -> None:
+    service = unit(name)["Service"]
+    assert service["MemoryMax"].endswith("M")
+    assert service["CPUQuota"].endswith("%")
+    assert "TasksMax" in service
+
+
+def test_agent_and_sidecar_meet_at_one_socket_that_only_the_agents_group_may_open() -> None:
+    socket = unit("nodewright-sidecar.socket")["Socket"]
+    environment = unit("nodewright.service")["Service"]["Environment"]
+    assert environment == f"NODEWRIGHT_AGENT_SIDECAR_SOCKET={socket['ListenStream']}"
+    assert socket["SocketMode"] == "0660"
+    assert socket["SocketGroup"] == unit("nodewright.service")["Service"]["Group"]
+
+
+def test_every_user_of_the_units_is_created() -> None:
+    lines = (UNITS / "sysusers.d" / "nodewright.conf").read_text("ascii").splitlines()
+    created = {line.split()[1] for line in lines if line.startswith("u ")}
+    assert created == {unit(f"{name}.service")["Service"]["User"] for name in ("nodewright", "nodewright-sidecar")}
+    folders = (UNITS / "tmpfiles.d" / "nodewright.conf").read_text("ascii")
+    assert "d /run/nodewright-sidecar 0750 nodewright-sidecar nodewright -" in folders.splitlines()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    for path in UNITS.glob("nodewright*.*"):
+        (tmp_path / path.name).write_text(path.read_text().replace(COMMAND, "/bin/true"))
+    verify = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.iterdir()))]
+    answer = subprocess.run(verify, capture_output=True, text=True, timeout=60)
+    ours = [line for line in answer.stderr.splitlines() if "nodewright" in line]
+    assert ours == []
