@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from collectors.sources.serving import ServingSample
-
 from advisor.view import CgroupView, CoreView, ThreadView, View, WorkerView
 from collectors.cgroup_paths import cgroup_entity
 from collectors.cpulist import parse_cpulist
@@ -21,6 +19,7 @@ from collectors.sources.cgroup import CgroupSample
 from collectors.sources.cpu import CoreSample
 from collectors.sources.memory import MemorySample
 from collectors.sources.processes import WorkerSample
+from collectors.sources.serving import ServingSample
 from collectors.sources.sockets import ListenSample
 from collectors.sources.threads import ThreadClassSample, ThreadSample
 

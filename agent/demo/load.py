@@ -24,6 +24,8 @@ class Connection:
     def __init__(self, port: int, request: bytes) -> None:
         self._request = request
         self._received = b""
+        self.closing = False
+        """Whether the server said that it closes the connection after this answer."""
         self.sent = time.perf_counter()
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=1)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -40,18 +42,19 @@ class Connection:
             raise ConnectionResetError
         self._received += piece
         head, separator, body = self._received.partition(b"\r\n\r\n")
-        if not separator or len(body) < content_length(head):
+        if not separator or len(body) < int(header(head, b"content-length") or 0):
             return None
+        self.closing = (header(head, b"connection") or b"").lower() == b"close"
         return head.split(b" ", 2)[1]
 
 
-def content_length(head: bytes) -> int:
-    """Bytes of the body that `head` announces."""
+def header(head: bytes, name: bytes) -> bytes | None:
+    """The value of a header of the answer; `name` in small letters."""
     for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length":
-            return int(value)
-    return 0
+        key, _, value = line.partition(b":")
+        if key.strip().lower() == name:
+            return value.strip()
+    return None
 
 
 def prepare(path: str, body: str, content_type: str) -> bytes:
@@ -106,13 +109,19 @@ class Window:
                 self.errors += 1
             elif now >= begin:
                 self.latencies_seconds.append(now - connection.sent)
-            connection.send()
+            if not connection.closing:
+                connection.send()
+                return 0
+            self._drop(connection)
+            return 1 - self._open(1)
         except OSError:
             self.errors += 1
-            self._selector.unregister(connection.socket)
-            connection.socket.close()
+            self._drop(connection)
             return 1
-        return 0
+
+    def _drop(self, connection: Connection) -> None:
+        self._selector.unregister(connection.socket)
+        connection.socket.close()
 
     def _close(self) -> None:
         for key in list(self._selector.get_map().values()):

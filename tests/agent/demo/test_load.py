@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from agent.demo.load import Window, content_length, percentile_ms, prepare
+from agent.demo.load import Window, header, percentile_ms, prepare
 from agent.demo.serving import LOAD, free_ports
 
 
@@ -19,6 +19,7 @@ class Counter(BaseHTTPRequestHandler):
     served = 0
     status = 200
     close_after = 0
+    says_so = False
 
     def do_POST(self) -> None:
         type(self).served += 1
@@ -26,6 +27,8 @@ class Counter(BaseHTTPRequestHandler):
         body = b"x" * 100_000
         self.send_response(self.status)
         self.send_header("content-length", str(len(body)))
+        if self.says_so:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = bool(self.close_after and self.served % self.close_after == 0)
@@ -101,9 +104,18 @@ def test_sigterm_ends_the_window_early_with_its_numbers(server: tuple[int, type[
     assert answer["p50_ms"] <= answer["p99_ms"]
 
 
-def test_the_length_of_a_body_is_read_whatever_the_letters() -> None:
-    assert content_length(b"HTTP/1.1 200 OK\r\nContent-LENGTH: 12\r\nX: y") == 12
-    assert content_length(b"HTTP/1.1 204 No Content") == 0
+def test_a_server_that_says_that_it_closes_is_asked_anew_without_an_error(server: tuple[int, type[Counter]]) -> None:
+    port, handler = server
+    handler.close_after, handler.says_so = 1, True
+    window = Window(port, prepare("/", "{}", "application/json"))
+    window.run(connections=2, seconds=0.5, skip_seconds=0.0)
+    assert len(window.latencies_seconds) >= 4
+    assert window.errors == 0
+
+
+def test_a_header_is_read_whatever_the_letters() -> None:
+    assert header(b"HTTP/1.1 200 OK\r\nContent-LENGTH: 12\r\nX: y", b"content-length") == b"12"
+    assert header(b"HTTP/1.1 204 No Content", b"content-length") is None
 
 
 def test_percentiles_are_nearest_ranks_in_milliseconds() -> None:
