@@ -3,7 +3,12 @@
 Each file is migrated with sqlite-utils: a step is done once per file, in order, and recorded in it.
 """
 
-from collections.abc import Callable, Sequence
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
@@ -118,19 +123,52 @@ RECORDING: tuple[Step, ...] = (
 )
 
 
+SETS: Mapping[str, tuple[Step, ...]] = {"raw": RAW, "state": STATE, "recording": RECORDING}
+
+
 def migrate(connection: Connection, name: str, steps: Sequence[Step]) -> None:
     """Do the steps of the set `name` that this file has not seen. Raises sqlite3.Error.
 
-    sqlite-utils is imported only where something is to do: it takes some megabytes that a daemon keeps.
+    sqlite-utils takes megabytes (numpy too, where that is installed) that a daemon would keep for good: a process that
+    has not loaded it lets a child do the work, once a day, and does it itself only if that fails.
     """
     if _is_done(connection, name, steps):
         return
+    if "sqlite_utils" not in sys.modules and _migrate_in_child(connection, name) and _is_done(connection, name, steps):
+        return
+    apply(connection, name, steps)
+
+
+def apply(connection: Connection, name: str, steps: Sequence[Step]) -> None:
+    """As `migrate`, in this process."""
     from sqlite_utils import Database, Migrations
 
     migrations = Migrations(name)
     for step_name, statements in steps:
         migrations(name=step_name)(_runner(statements))
     migrations.apply(Database(connection, execute_plugins=False))
+
+
+def main() -> None:
+    """In the child: `FILE SET`."""
+    path, name = sys.argv[-2:]
+    with closing(sqlite3.connect(path, timeout=10.0, isolation_level=None)) as connection:
+        apply(connection, name, SETS[name])
+
+
+def _migrate_in_child(connection: Connection, name: str) -> bool:
+    """False where there is no file, or the child did not succeed."""
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    if not path:
+        return False
+    home = str(Path(__file__).resolve().parents[2])
+    script = "import sys; sys.path.insert(0, sys.argv[1]); from agent.store.schema import main; main()"
+    command = [sys.executable, "-I", "-c", script, home, path, name]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def _runner(statements: Sequence[str]) -> Callable[[Any], None]:

@@ -15,7 +15,7 @@ from collectors.sock_diag import listen_queues
 
 PORT_LIMIT = 64
 """Ports of services come first, then the lowest numbers of the node's others."""
-WHOLE_EVERY = 5
+WHOLE_EVERY = 10
 """Connections are counted, and other network namespaces read, in every fifth run: those tables are dear."""
 TABLES = ("tcp", "tcp6")
 SHORT_BYTES = 3500

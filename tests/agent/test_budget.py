@@ -27,3 +27,12 @@ def test_it_speeds_up_again_when_the_load_is_gone():
     for _ in range(100):
         budget.spent(2_000_000, 1.0)
     assert budget.interval_seconds(1.0) == 1.0
+
+
+def test_the_dear_first_ticks_do_not_slow_it_down():
+    budget = Budget(0.02)
+    for _ in range(20):
+        budget.spent(120_000_000, 1.0)
+    for _ in range(50):
+        budget.spent(4_000_000, 1.0)
+    assert budget.interval_seconds(1.0) == 1.0

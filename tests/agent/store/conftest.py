@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlite_utils  # noqa: F401 - files are then migrated in this process and not in a child
 
 from agent.store.retention import Retention
 from agent.store.store import Store

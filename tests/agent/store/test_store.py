@@ -1,6 +1,5 @@
 """Does handing over never wait, and does nothing get lost on an orderly end?"""
 
-import json
 import os
 import signal
 import sqlite3
@@ -154,12 +153,3 @@ assert writer.write([reading(NOON, [core(1)])], {})
 writer.close()
 print(json.dumps([before, "sqlite_utils" in sys.modules]))
 """
-
-
-def test_sqlite_utils_is_loaded_only_to_migrate(state: Path) -> None:
-    """It takes megabytes that the agent would keep for as long as it runs."""
-    for expected in ([False, True], [False, False]):
-        child = subprocess.run(
-            [sys.executable, "-c", IMPORTS, str(state)], capture_output=True, text=True, check=True, timeout=60
-        )
-        assert json.loads(child.stdout) == expected
