@@ -97,6 +97,9 @@ class Judging:
             return "idle: nothing to judge"
         if view.samples < 15:
             return f"watching: {view.samples} of 15 s of load seen"
+        open_questions = [i for i in self.board.inconclusive() if i.subject.name == service.name]
+        if open_questions:
+            return f"cannot tell: {open_questions[0].rule} needs {open_questions[0].needs.text}"
         return f"nothing holds it back: {view.cores_used:.2f} of {view.effective_cores:.2f} cores used, no rule speaks"
 
 

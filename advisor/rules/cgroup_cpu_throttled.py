@@ -73,19 +73,21 @@ class CgroupCpuThrottled(Rule):
 
     @staticmethod
     def _gains(view: View, quota: float, wanted: float, at_once: int) -> tuple[Gain, ...]:
-        """Work of a burst took the periods it ran in; unthrottled it takes its CPU time on 1..`at_once` cores."""
+        """What the bursts took: whole periods where they were throttled, and their remaining CPU time on the threads that run
+        at once. Without the quota they take their CPU time on those threads, or on one thread at the slowest."""
         cgroup = view.cgroup
         period = (cgroup.period_seconds if cgroup else None) or 0.1
-        active = max(1, cgroup.periods if cgroup else 1) * period
+        stopped = (cgroup.throttled_periods if cgroup else 0) * period
         spent = view.cores_used * view.window_seconds
-        fastest = min(0.95, spent / min(at_once, wanted) / active)
-        slowest = min(1.0, spent / active)
-        likely = (fastest * slowest) ** 0.5
+        parallel = min(float(at_once), wanted)
+        elapsed = stopped + max(0.0, spent - stopped * quota) / parallel
+        likely = min(1.0, spent / parallel / elapsed)
+        slowest = min(1.0, spent / elapsed)
         full = view.cores_used / quota
         high = min(wanted, view.runnable) / quota if full >= 0.9 else 1.0
         ratio = throughput(0.97 if full < 0.9 else 1.0, 1.0 if full < 0.9 else 0.5 * (1 + high), max(1.03, high))
         return (
-            gain("latency_p99_ratio", 0.8 * fastest, 0.9 * likely, slowest),
-            gain("latency_p50_ratio", fastest, likely, min(1.0, 1.15 * slowest)),
+            gain("latency_p99_ratio", 0.7 * likely, 0.95 * likely, slowest),
+            gain("latency_p50_ratio", 0.75 * likely, likely, slowest),
             ratio,
         )

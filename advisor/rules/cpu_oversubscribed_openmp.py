@@ -1,6 +1,6 @@
 """Do the workers' compute pools together have more threads than the cores they can get?"""
 
-from advisor.contention import THREAD_POOLS, pool_threads, untangled
+from advisor.contention import THREAD_POOLS, untangled
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Need, Rejected
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
@@ -30,8 +30,10 @@ class CpuOversubscribedOpenmp(Rule):
     }
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
-        threads, workers = pool_threads(view), len([w for w in view.serving if w.active_compute])
-        pool = view.pool_cores
+        libraries, pool = facts.compute_libraries, view.pool_cores
+        # without the maps nobody can tell a pool's thread from a request thread: any active one is reason to look
+        active = [w.active_threads if libraries is None else w.active_compute for w in view.serving]
+        threads, workers = sum(map(len, active)), sum(map(bool, active))
         if not workers or threads <= workers or threads < settings.limit("threads_per_core") * pool:
             return None
         if view.delay_share < settings.limit("delay_share") or view.waiting_cores < settings.limit("waiting_cores"):
@@ -39,10 +41,9 @@ class CpuOversubscribedOpenmp(Rule):
         throttled = (view.cgroup.throttled_ratio if view.cgroup else None) or 0.0
         if throttled > settings.limit("throttled_ratio"):
             return None
-        runnable = sum(t.cores_used + t.waiting_cores for w in view.serving for t in w.active_compute)
+        runnable = sum(t.cores_used + t.waiting_cores for each in active for t in each)
         if runnable < 1.1 * pool:  # they would fit: what they wait for is not their own kind
             return None
-        libraries = facts.compute_libraries
         if libraries is None:
             return Need(kind="privilege", text="maps of the workers: CAP_SYS_PTRACE for the sidecar, or the same user")
         owners = sorted(libraries & THREAD_POOLS)

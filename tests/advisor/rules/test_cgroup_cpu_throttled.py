@@ -27,10 +27,18 @@ def test_bursts_against_half_a_core_get_the_cores_that_they_use_at_once():
 
 
 def test_the_gain_is_the_time_that_the_bursts_need_without_the_quota():
+    """27 throttled periods of 0.1 s, then 2.55 - 1.35 s of CPU time on two threads; 2.55 s on two threads without."""
     tail = gains(concluded(RULE, throttled_bursts()))["latency_p99_ratio"]
-    spent, active = 0.17 * 15, 65 * 0.1
-    assert tail[0] == pytest.approx(0.8 * spent / 2 / active, abs=0.01)
-    assert tail[2] == pytest.approx(spent / active, abs=0.01)
+    spent, elapsed = 0.17 * 15, 2.7 + (0.17 * 15 - 1.35) / 2
+    assert tail[0] == pytest.approx(0.7 * spent / 2 / elapsed, abs=0.01)
+    assert tail[1] == pytest.approx(0.95 * spent / 2 / elapsed, abs=0.01)
+    assert tail[2] == pytest.approx(spent / elapsed, abs=0.01)
+
+
+def test_more_throttling_promises_more():
+    seen = throttled_bursts()
+    worse = view(seen.workers, cgroup=quota(0.5, throttled=50, periods=65, seconds=8))
+    assert gains(concluded(RULE, worse))["latency_p99_ratio"][1] < gains(concluded(RULE, seen))["latency_p99_ratio"][1]
 
 
 def test_a_use_far_below_the_quota_promises_no_throughput():

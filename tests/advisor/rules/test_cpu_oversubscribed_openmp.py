@@ -70,8 +70,10 @@ def test_a_pool_that_is_already_limited_to_one_thread_is_not_its_case():
 
 
 def test_without_the_maps_it_says_which_right_is_missing():
-    seen = fighting_pools()
-    blind = view(seen.workers, libraries=None)
+    unnamed = [
+        worker(k, [thread(k, 0.5, 0.5), thread(k + 50, 0.49, 0.51, kind="python")]) for k in (101, 102)
+    ]  # a thread whose process could not be looked into counts as Python's
+    blind = view(unnamed, libraries=None)
     need = verdict(RULE, blind, facts(blind))
     assert isinstance(need, Need)
     assert need.kind == "privilege"
