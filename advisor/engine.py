@@ -1,6 +1,6 @@
 """Which conclusions hold for one service now, after look-alikes have yielded and with the exact changes filled in?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -80,9 +80,10 @@ class Engine:
         return tuple(Inconclusive(rule=rule.id, subject=subject_of(view), needs=need) for rule in self._rules)
 
     @staticmethod
-    def _judged(rule: Rule, conclusion: Conclusion, facts: ServiceFacts, view: View, present: object) -> Judged:
-        names = set(present)  # type: ignore[call-overload]
-        cause = next((c for c in rule.caused_by if c in names), None)
+    def _judged(
+        rule: Rule, conclusion: Conclusion, facts: ServiceFacts, view: View, present: Collection[str]
+    ) -> Judged:
+        cause = next((c for c in rule.caused_by if c in present), None)
         return Judged(
             rule=rule.id,
             conclusion=msgspec.structs.replace(conclusion, changes=tuple(_exact(c, facts) for c in conclusion.changes)),

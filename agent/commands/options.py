@@ -1,5 +1,6 @@
 """Which options do several commands share, and how do flags become settings?"""
 
+import pwd
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +13,21 @@ from agent.logs import configure_logging
 from agent.units import parse_duration
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class User(click.ParamType[int]):
+    """A user of this node, by number or by name."""
+
+    name = "user"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if text.isdecimal():
+            return int(text)
+        try:
+            return pwd.getpwnam(text).pw_uid
+        except (KeyError, ValueError):
+            self.fail(f"there is no user {text!r} on this node", param, ctx)
 
 
 class Seconds(click.ParamType[float]):

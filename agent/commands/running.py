@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from agent.commands.options import Seconds, config_option, load, load_and_log, setting_option
+from agent.commands.options import Seconds, User, config_option, load, load_and_log, setting_option
 
 SEVERITIES = ("low", "medium", "high", "critical")
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -103,7 +103,7 @@ def replay(config_file: Path | None, file: Path, listen: str | None) -> int:
     "--socket", "socket_path", type=_FILE, help="Where to listen. [default: sidecar.sock in the runtime folder]"
 )
 @click.option("--fd", type=click.IntRange(min=3), hidden=True, help="A connected socket inherited from the agent.")
-@click.option("--allow-uid", type=click.IntRange(min=0), help="A user, besides root and our own, that may ask.")
+@click.option("--allow-uid", type=User(), help="A user, by number or name, besides root and our own, that may ask.")
 def sidecar(socket_path: Path | None, fd: int | None, allow_uid: int | None) -> int:
     """Look inside other processes on the agent's behalf; needs CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.
 
@@ -116,9 +116,10 @@ def sidecar(socket_path: Path | None, fd: int | None, allow_uid: int | None) -> 
 
 
 @click.command(short_help="See it work: a bad setting, the advice, the gain.")
-@click.option("--seed", type=int, help="Choose the bad setting by this number instead of by chance.")
-def demo(seed: int | None) -> int:
+@click.option("--seed", type=int, help="Draw another bad setting with this number.")
+@click.option("--keep-environment", is_flag=True, help="Leave the folder with settings, logs and database.")
+def demo(seed: int | None, keep_environment: bool) -> int:
     """Start a real model server with a bad setting, advise, apply the advice, and measure the gain."""
     from agent.demo.main import run_demo
 
-    return run_demo(seed)
+    return run_demo(seed, keep_environment=keep_environment)
