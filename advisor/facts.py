@@ -7,7 +7,7 @@ import msgspec
 
 from collectors.compute_threads import ThreadsSetting
 from collectors.entities import Service, WorkerKey
-from collectors.facts import Environ, ProcessFacts
+from collectors.facts import Environ, Limits, ProcessFacts
 from collectors.levers import Lever, Setting
 
 Objective = Literal["latency", "throughput", "cost"]
@@ -40,6 +40,12 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
             if known and isinstance(known.environ, Environ) and name in known.environ.values:
                 return known.environ.values[name]
         return None
+
+    @property
+    def limits(self) -> Limits | None:
+        """The container's limits as its own processes see them; None where nobody could look or nothing is limited."""
+        found = (self.processes.get(worker.key) for worker in self.service.serving)
+        return next((known.limits for known in found if known is not None and isinstance(known.limits, Limits)), None)
 
     @property
     def environ_readable(self) -> bool:

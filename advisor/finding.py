@@ -75,9 +75,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule concluded about one subject in one window; the engine makes a Finding of it.
+    """What a rule concluded about one subject in one window; engine and board make a Finding of it.
 
-    `causes` names the rules whose finding on the same subject would explain this one.
+    Raises ValueError without evidence, or with a confidence outside 0..1.
     """
 
     subject: Subject

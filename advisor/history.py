@@ -23,7 +23,6 @@ from collectors.sources.serving import ServingSample
 from collectors.sources.sockets import ListenSample
 from collectors.sources.threads import ThreadClassSample, ThreadSample
 
-HORIZONS_SECONDS = (15, 60, 300)
 KEPT_TICKS = 320
 KEPT_THREAD_TICKS = 75
 LOADED_CORES = 0.05

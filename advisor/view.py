@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from collectors.cpulist import parse_cpulist
 from collectors.entities import Role, Service, WorkerKey
+from collectors.facts import Limits
 
 ACTIVE_CORES = 0.05
 """A thread that used at least this much of a core in the window counts as active; parked pool threads do not."""
@@ -198,6 +200,30 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     def idle_outside(self, cpus: frozenset[int]) -> float:
         """Idle cores of the pool outside `cpus`, counting CPUs that are more than 80 % idle."""
         return sum(c.idle for c in self.cores if c.cpu in self.pool - cpus and c.idle > 0.8)
+
+
+def within(view: View, limits: Limits | None) -> View:
+    """The view with the limits that a sibling container's own files state, where our view of its cgroup shows none.
+
+    How often the quota throttled is not known then: `periods` is 0.
+    """
+    seen = view.cgroup
+    if limits is None or (seen is not None and (seen.quota_cores is not None or seen.cpus is not None)):
+        return view
+    if limits.cpu_quota_cores is None and limits.cpuset is None and limits.memory_max_bytes is None:
+        return view
+    stated = CgroupView(
+        quota_cores=limits.cpu_quota_cores,
+        period_seconds=None,
+        weight=seen.weight if seen else None,
+        periods=0,
+        throttled_periods=0,
+        throttled_seconds=0.0,
+        cpus=parse_cpulist(limits.cpuset) if limits.cpuset else None,
+        memory_limit_bytes=limits.memory_max_bytes,
+        memory_current_bytes=seen.memory_current_bytes if seen else None,
+    )
+    return msgspec.structs.replace(view, cgroup=stated)
 
 
 def quantile(values: Sequence[float], q: float) -> float | None:

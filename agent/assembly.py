@@ -81,6 +81,7 @@ def assemble(
     facts: FactsReader | None = None,
     on_reading: Callable[[Reading], None] = lambda _: None,
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
+    on_failed: Callable[[], None] = lambda: None,
     host: Host | None = None,
 ) -> Watch:
     """Build what watches this node. `facts` None: look into processes from this process itself."""
@@ -109,6 +110,7 @@ def assemble(
         budget=Budget(config.budget.cpu_ratio),
         on_reading=on_reading,
         on_judged=judged,
+        on_failed=on_failed,
     )
     watch = Watch(
         host=host,

@@ -38,7 +38,7 @@ class Background:
         self._done: deque[Reading] = deque(maxlen=64)
         self._wake = threading.Event()
         self._stop = False
-        self._thread = threading.Thread(target=self._run, name="background", daemon=True)
+        self._thread = threading.Thread(target=self._guarded, name="background", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -66,6 +66,13 @@ class Background:
         while self._done:
             found.append(self._done.popleft())
         return found
+
+    def _guarded(self) -> None:
+        """A fault of ours here costs what is inside processes and servers' metrics, not the sampling."""
+        try:
+            self._run()
+        except Exception:
+            log.exception("looking into processes failed; it goes on without")
 
     def _run(self) -> None:
         while not self._stop:

@@ -99,7 +99,7 @@ class AdviceSettings:
     """`[advice]`: when a finding starts and ends."""
 
     window_seconds: float = setting(
-        Kind.DURATION, "15s", "The window of loaded seconds on which the rules judge.", minimum=5, maximum=3600
+        Kind.DURATION, "15s", "The window of loaded seconds on which the rules judge.", minimum=15, maximum=60
     )
     hold_down_seconds: float = setting(
         Kind.DURATION, "15min", "How long a finding must be absent until it is resolved.", minimum=0

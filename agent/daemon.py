@@ -7,16 +7,16 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.board import Acknowledged
 from advisor.catalogue import pages
 from advisor.documents import Snapshot
 from advisor.finding import Finding
-from agent.assembly import Watch, assemble
+from agent.assembly import assemble
 from agent.background import FactsReader
 from agent.config import LoadedConfig
+from agent.errors import CliError
 from agent.findings_log import FindingsLog, restored
 from agent.http.app import build_app
 from agent.http.deps import AckRequest, HttpDeps
@@ -62,14 +62,6 @@ def run(loaded: LoadedConfig, *, no_sidecar: bool = False) -> int:
         store.close(1.0)
 
 
-@dataclass(slots=True)
-class _Parts:
-    watch: Watch
-    sidecar: SidecarProcess | None
-    findings: FindingsLog
-    updates: Updates
-
-
 class _Daemon:
     def __init__(self, loaded: LoadedConfig, paths: Paths, store: Store, no_sidecar: bool) -> None:
         self._config = loaded.config
@@ -83,15 +75,24 @@ class _Daemon:
         meter = SidecarMeter(self._sidecar)
         cost = SelfCost(__version__, meter.read, lambda: (store.size_bytes(), store.problem))
         facts: FactsReader | None = self._sidecar.client.facts if self._sidecar else None
-        self._watch = assemble(loaded.config, cost, facts=facts, on_reading=store.put, on_snapshot=self._on_snapshot)
+        self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._failed = False
+        self._watch = assemble(
+            loaded.config,
+            cost,
+            facts=facts,
+            on_reading=store.put,
+            on_snapshot=self._on_snapshot,
+            on_failed=self._on_failed,
+        )
         self._restore()
 
     async def run(self) -> int:
         """Start everything, wait for the signal, end everything."""
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+            self._loop.add_signal_handler(number, self._stop.set)
         token, exposed = ensure_token(self._paths.token)
         if exposed:
             log.warning("the token file %s could be read by others; it was tightened, replace it", self._paths.token)
@@ -101,14 +102,22 @@ class _Daemon:
                 self._sidecar.start()
             self._watch.start()
             log.info("listening on %s, state in %s", runner.url, self._paths.db)
-            await stop.wait()
+            await self._stop.wait()
         finally:
             self._updates.close()
             await asyncio.to_thread(self._watch.stop, 0.5)
             await runner.close()
             if self._sidecar:
                 await asyncio.to_thread(self._sidecar.stop, 0.5)
+        if self._failed:
+            raise CliError("run.failed", "sampling failed", "the log has the reason; please report it", exit_status=70)
         return 0
+
+    def _on_failed(self) -> None:
+        """In the sampler thread, as its last act."""
+        self._failed = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         """In the sampler thread, after each judgement."""

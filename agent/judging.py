@@ -1,5 +1,6 @@
 """Turns the history of the services into findings: one judgement of every service, and the advice document."""
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,7 +11,7 @@ from advisor.engine import Engine
 from advisor.facts import ServiceFacts
 from advisor.finding import Finding, Severity
 from advisor.history import History
-from advisor.view import View
+from advisor.view import View, within
 from agent.config import Config
 from collectors.compute_threads import compute_threads
 from collectors.entities import Service, WorkerKey
@@ -19,6 +20,8 @@ from collectors.framework import Facts
 from collectors.levers import Lever
 from collectors.places import settings_of
 from collectors.reading import Instant
+
+log = logging.getLogger("nodewright.judging")
 
 
 class Judging:
@@ -29,7 +32,6 @@ class Judging:
         off = frozenset(name for name, rule in config.rule.items() if not rule.enabled)
         self.board = Board(config.advice.hold_down_seconds)
         self.now = now
-        self.broken: dict[str, str] = {}
         self._engine = Engine(all_rules(), thresholds, off)
         self._config = config
         self._history = history
@@ -53,13 +55,15 @@ class Judging:
         self._views = {}
         for service in services:
             facts = self.facts(service)
-            view = self._history.view(service, int(self._config.advice.window_seconds))
+            seen = self._history.view(service, int(self._config.advice.window_seconds))
+            view = within(seen, facts.limits)
             self._views[service.id] = view
             if self.board.changed(service, signature(view, facts), now):
                 self._history.restart_window(service)
                 continue
             judgement = self._engine.judge(view, facts, self.board.standing(service))
-            self.broken.update(judgement.broken)
+            for rule, error in judgement.broken:
+                log.error("rule %s failed: %s", rule, error, extra={"once": f"rule {rule}"})
             with self._lock:
                 self.board.update(service, judgement, view, now)
         with self._lock:

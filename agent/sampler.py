@@ -56,6 +56,7 @@ class Sampler:
         budget: Budget,
         on_reading: Callable[[Reading], None],
         on_judged: Callable[[Instant], None],
+        on_failed: Callable[[], None] = lambda: None,
     ) -> None:
         self.beat = Beat()
         self.latest = Latest()
@@ -69,12 +70,13 @@ class Sampler:
         self._budget = budget
         self._on_reading = on_reading
         self._on_judged = on_judged
+        self._on_failed = on_failed
         self._due = [
             _Due(c, max(1, round(c.cadence_seconds / interval_seconds))) for c in collectors if not c.own_thread
         ]
         self._kinds = {c.name: c.samples for c in collectors}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self.run, name="sampler", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._judged_ns = 0
 
     def start(self) -> None:
@@ -86,6 +88,14 @@ class Sampler:
             self._thread.join(timeout_seconds)
         for due in self._due:
             due.collector.close()
+
+    def _run(self) -> None:
+        """A fault of ours ends the agent, so that it is started again; one that no longer samples would look healthy."""
+        try:
+            self.run()
+        except Exception:
+            log.exception("sampling failed")
+            self._on_failed()
 
     def run(self) -> None:
         """Tick until stopped. A tick that is late does not move the ones after it; missed ones are left out."""

@@ -103,8 +103,9 @@ def mlserver(shared: Path, launch: Launch) -> Iterator[tuple[str, int]]:
             env={**os.environ, **launch.environment, "HOME": str(folder)}, cwd=folder, log=log,
         )  # fmt: skip
         wait_until_ready(server, f"http://127.0.0.1:{http}/v2/models/{MODEL}/ready", 90, log)
-        start_load(programs, http, 8, 150, 0)
+        loading = start_load(programs, http, 8, 150, 0)
         yield f"mlserver/models:{http}", http
+        programs.end(loading)
 
 
 def top(document, name: str):
