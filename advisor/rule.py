@@ -37,7 +37,11 @@ class Settings(msgspec.Struct, frozen=True):
         declared = self.thresholds[name]
         if self.standing and declared.leave is not None and name not in self.overrides:
             return declared.leave
-        return self.overrides.get(name, declared.enter)
+        return self.enter(name)
+
+    def enter(self, name: str) -> float:
+        """What starts a finding: the threshold that evidence is shown against, also while the finding stands."""
+        return self.overrides.get(name, self.thresholds[name].enter)
 
 
 Verdict = Conclusion | Need | None

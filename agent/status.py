@@ -14,7 +14,7 @@ from advisor.documents import (
     WorkerStatus,
 )
 from advisor.facts import ServiceFacts
-from advisor.history import delta
+from advisor.tracks import delta
 from advisor.view import ThreadView, View, WorkerView
 from agent.judging import state_of
 from collectors.cpulist import format_cpulist

@@ -54,9 +54,9 @@ class AffinityOverlappingPins(Rule):
             confidence=0.86,
             evidence=(
                 evidence(view, "shared_cpus", "cpus", len(shared), 0),
-                evidence(view, "idle_outside_cores", "cores", idle, settings.limit("idle_outside_cores")),
-                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.limit("waiting_cores")),
-                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.limit("delay_share")),
+                evidence(view, "idle_outside_cores", "cores", idle, settings.enter("idle_outside_cores")),
+                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.enter("waiting_cores")),
+                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
                 evidence(view, "cores_used", "cores", view.cores_used),
             ),
             rejected=(

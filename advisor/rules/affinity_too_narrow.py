@@ -62,9 +62,9 @@ class AffinityTooNarrow(Rule):
             confidence=0.88,
             evidence=(
                 evidence(view, "allowed_cpus", "cpus", len(mask), len(pool)),
-                evidence(view, "idle_outside_cores", "cores", idle, settings.limit("idle_outside_cores")),
-                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.limit("waiting_cores")),
-                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.limit("delay_share")),
+                evidence(view, "idle_outside_cores", "cores", idle, settings.enter("idle_outside_cores")),
+                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.enter("waiting_cores")),
+                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
                 evidence(view, "runnable_threads", "threads", view.runnable, 1.1 * len(mask)),
                 evidence(view, "cores_used", "cores", view.cores_used),
             ),

@@ -57,9 +57,9 @@ class BelowOneWorkerMax(Rule):
             "One worker could serve this load; adding workers raises neither throughput nor lowers latency.",
             confidence=0.8 if queue is not None else 0.6,
             evidence=(
-                evidence(view, "busy_workers_p90", "workers", busy, settings.limit("busy_workers")),
+                evidence(view, "busy_workers_p90", "workers", busy, settings.enter("busy_workers")),
                 evidence(view, "busy_workers_mean", "workers", mean),
-                evidence(view, "accept_queue_p90", "connections", queue or 0.0, settings.limit("accept_queue")),
+                evidence(view, "accept_queue_p90", "connections", queue or 0.0, settings.enter("accept_queue")),
                 evidence(view, "workers", "workers", count),
             ),
             rejected=(

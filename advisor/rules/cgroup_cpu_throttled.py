@@ -53,9 +53,9 @@ class CgroupCpuThrottled(Rule):
             "second in all. The average use says nothing of it.",
             confidence=0.9,
             evidence=(
-                evidence(view, "throttled_ratio", "ratio", ratio, settings.limit("throttled_ratio")),
+                evidence(view, "throttled_ratio", "ratio", ratio, settings.enter("throttled_ratio")),
                 evidence(view, "throttled_seconds_per_second", "seconds", lost),
-                evidence(view, "periods", "periods", cgroup.periods, settings.limit("periods")),
+                evidence(view, "periods", "periods", cgroup.periods, settings.enter("periods")),
                 evidence(view, "quota_cores", "cores", cgroup.quota_cores),
                 evidence(view, "cores_used", "cores", view.cores_used),
                 evidence(view, "threads_at_once", "threads", at_once),

@@ -61,9 +61,9 @@ class CpuOversubscribedOpenmp(Rule):
             summary=self._summary(view, threads, owners, proposed),
             confidence=0.86 if setting is not None else 0.7,
             evidence=(
-                evidence(view, "active_compute_threads", "threads", threads, settings.limit("threads_per_core") * pool),
-                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.limit("waiting_cores")),
-                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.limit("delay_share")),
+                evidence(view, "active_compute_threads", "threads", threads, settings.enter("threads_per_core") * pool),
+                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.enter("waiting_cores")),
+                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
                 evidence(view, "cores_used", "cores", view.cores_used),
                 evidence(view, "usable_cores", "cores", pool),
             ),

@@ -52,9 +52,9 @@ class ThreadDefaultIgnoresQuota(Rule):
             f"it sees; the cgroup allows {quota:g} cores. {throttled:.0%} of the periods were throttled.",
             confidence=0.85,
             evidence=(
-                evidence(view, "quota_cores", "cores", quota, settings.limit("quota_per_cpu") * cpus),
+                evidence(view, "quota_cores", "cores", quota, settings.enter("quota_per_cpu") * cpus),
                 evidence(
-                    view, "default_threads", "threads", workers * cpus, settings.limit("threads_per_quota") * quota
+                    view, "default_threads", "threads", workers * cpus, settings.enter("threads_per_quota") * quota
                 ),
                 evidence(view, "active_compute_threads", "threads", seen, workers),
                 evidence(view, "throttled_ratio", "ratio", throttled),

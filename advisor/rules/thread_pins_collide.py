@@ -21,7 +21,7 @@ class ThreadPinsCollide(Rule):
     When it is wrong: for a single worker, where binding helps; it needs two workers that share CPUs.
     """
 
-    proven = ("live", "built")
+    proven = ("built",)
     after = ("cpu-oversubscribed-openmp", "thread-default-ignores-quota")
     thresholds = {
         "idle_outside_cores": Threshold(enter=0.8, leave=0.5, unit="cores", doc="idle cores of the pool in no mask"),
@@ -57,9 +57,9 @@ class ThreadPinsCollide(Rule):
             confidence=0.88 if bound else 0.6,
             evidence=(
                 evidence(view, "shared_cpus", "cpus", len(shared), 0),
-                evidence(view, "idle_outside_cores", "cores", idle, settings.limit("idle_outside_cores")),
-                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.limit("waiting_cores")),
-                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.limit("delay_share")),
+                evidence(view, "idle_outside_cores", "cores", idle, settings.enter("idle_outside_cores")),
+                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.enter("waiting_cores")),
+                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
                 evidence(view, "cores_used", "cores", view.cores_used),
             ),
             rejected=(

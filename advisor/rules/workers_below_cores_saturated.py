@@ -69,8 +69,8 @@ class WorkersBelowCoresSaturated(Rule):
             f"{view.cores_used:.2f} of {left:.2f} cores it could have. Another process, not another thread, uses the rest.",
             confidence=0.85 if threads_of_python <= 2 else 0.6,
             evidence=(
-                evidence(view, "least_worker_busy", "ratio", busy, settings.limit("worker_busy")),
-                evidence(view, "cores_unused_ratio", "ratio", unused, settings.limit("cores_unused")),
+                evidence(view, "least_worker_busy", "ratio", busy, settings.enter("worker_busy")),
+                evidence(view, "cores_unused_ratio", "ratio", unused, settings.enter("cores_unused")),
                 evidence(view, "cores_used", "cores", view.cores_used),
                 evidence(view, "usable_cores", "cores", left),
                 evidence(view, "workers", "workers", count, target),

@@ -66,12 +66,12 @@ class WorkersExceedCores(Rule):
             "This is a memory fix and a small one for latency, not a throughput fix.",
             confidence=0.8,
             evidence=(
-                evidence(view, "busy_workers", "workers", count, settings.limit("workers_per_core") * pool),
-                evidence(view, "cores_used", "cores", view.cores_used, settings.limit("cores_full") * left),
-                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.limit("delay_share")),
-                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.limit("waiting_cores")),
+                evidence(view, "busy_workers", "workers", count, settings.enter("workers_per_core") * pool),
+                evidence(view, "cores_used", "cores", view.cores_used, settings.enter("cores_full") * left),
+                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
+                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.enter("waiting_cores")),
                 evidence(
-                    view, "active_threads_per_worker", "threads", per_worker, settings.limit("threads_per_worker")
+                    view, "active_threads_per_worker", "threads", per_worker, settings.enter("threads_per_worker")
                 ),
                 evidence(view, "switches_per_second", "1/s", _switches(view)),
             ),

@@ -248,8 +248,8 @@ def test_workers_and_threads_that_are_gone_are_forgotten():
     node.keys = [WorkerKey(300, 77)]
     for _ in range(40):
         node.second(0.5)
-    assert set(node.history._workers) == {WorkerKey(300, 77).entity}
-    assert {t.worker for t in node.history._threads.values()} == {WorkerKey(300, 77).entity}
+    assert set(node.history.tracks.workers) == {WorkerKey(300, 77).entity}
+    assert {t.worker for t in node.history.tracks.threads.values()} == {WorkerKey(300, 77).entity}
 
 
 def test_a_service_without_any_sample_has_an_empty_view():

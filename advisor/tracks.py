@@ -1,0 +1,103 @@
+"""What is remembered of threads, processes, services and the node between two readings?"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from collectors.cgroup_paths import cgroup_entity
+from collectors.entities import Service
+from collectors.sources.cgroup import CgroupSample
+from collectors.sources.cpu import CoreSample
+from collectors.sources.memory import MemorySample
+from collectors.sources.processes import WorkerSample
+from collectors.sources.serving import ServingSample
+from collectors.sources.threads import ThreadClassSample, ThreadSample
+
+KEPT_TICKS = 320
+KEPT_THREAD_TICKS = 75
+
+
+def delta(now: int | None, before: int | None) -> int:
+    """Growth of a counter; a counter that went back was reset and counts from zero; unknown counts as none."""
+    if now is None or before is None:
+        return 0
+    return now - before if now >= before else now
+
+
+@dataclass(slots=True)
+class ThreadTrack:
+    """A thread's last counters, and its busy seconds: (tick, run_seconds, delay_seconds, last_cpu)."""
+
+    worker: str
+    tid: int
+    sample: ThreadSample
+    tick: int
+    recent: deque[tuple[int, float, float, int]] = field(default_factory=lambda: deque(maxlen=KEPT_THREAD_TICKS))
+
+
+@dataclass(slots=True)
+class WorkerTrack:
+    """A process's last counters; what its threads ran and waited in the open tick and in the ticks before."""
+
+    sample: WorkerSample | None = None
+    classes: dict[str, ThreadClassSample] = field(default_factory=dict)
+    pending_run: float = 0.0
+    pending_delay: float = 0.0
+    switches: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
+    faults: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
+    ticks: dict[int, tuple[float, float]] = field(default_factory=dict)
+    delay_readable: bool = True
+    threads: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class CgroupTick:
+    """Growth of a cgroup's counters in one tick."""
+
+    periods: int
+    throttled_periods: int
+    throttled_us: int
+
+
+@dataclass(slots=True)
+class Second:
+    """What one tick says of one service."""
+
+    tick: int
+    seconds: float
+    loaded: bool
+    demand: float
+    accept_queue: float | None
+    established: int | None
+    cgroup: CgroupTick | None
+
+
+@dataclass(slots=True)
+class ServiceTrack:
+    """The seconds of one service, and what its metrics page said last."""
+
+    seconds: deque[Second] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
+    requests_per_second: float | None = None
+    latency_seconds: float | None = None
+    server_queue: float | None = None
+    serving: tuple[float, ServingSample] | None = None
+
+
+@dataclass(slots=True)
+class Tracks:
+    """Everything remembered, by entity. `tick` is the open one; `core_ticks` holds busy and stolen seconds per CPU."""
+
+    tick: int = 0
+    threads: dict[str, ThreadTrack] = field(default_factory=dict)
+    workers: dict[str, WorkerTrack] = field(default_factory=dict)
+    services: dict[str, ServiceTrack] = field(default_factory=dict)
+    cores: dict[str, CoreSample] = field(default_factory=dict)
+    core_ticks: deque[tuple[int, dict[int, tuple[float, float]]]] = field(
+        default_factory=lambda: deque(maxlen=KEPT_TICKS)
+    )
+    cgroups: dict[str, CgroupSample] = field(default_factory=dict)
+    memory: MemorySample | None = None
+
+
+def cgroup_of(service: Service) -> str:
+    """The cgroup of the process that serves: in a pod, front-end and workers share it."""
+    return cgroup_entity(service.serving[0].process.cgroups) if service.serving else ""

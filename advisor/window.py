@@ -1,0 +1,133 @@
+"""How do the remembered ticks become the view of one service: its last loaded seconds, as rates?"""
+
+from collections.abc import Sequence
+
+from advisor.tracks import Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
+from advisor.view import CgroupView, CoreView, ThreadView, View, WorkerView
+from collectors.cpulist import parse_cpulist
+from collectors.entities import Role, Service, WorkerKey
+
+OLDEST_FACTOR = 3
+"""Loaded seconds older than this many horizons do not count as the present."""
+
+
+def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
+    """The last `horizon_seconds` loaded seconds of a service (fewer where there were fewer)."""
+    track = tracks.services.get(f"service:{service.id}", ServiceTrack())
+    oldest = tracks.tick - OLDEST_FACTOR * horizon_seconds
+    chosen = [s for s in track.seconds if s.loaded and s.tick >= oldest][-horizon_seconds:]
+    ticks = {s.tick for s in chosen}
+    span = sum(s.seconds for s in chosen)
+    workers = tuple(_worker_view(tracks, w.key, w.role, w.slot, ticks, span) for w in service.workers)
+    return View(
+        service=service,
+        horizon_seconds=float(horizon_seconds),
+        window_seconds=span,
+        samples=len(chosen),
+        loaded_now=bool(track.seconds) and any(s.loaded for s in list(track.seconds)[-5:]),
+        workers=workers,
+        cores=_core_views(tracks, workers, ticks, span),
+        cgroup=_cgroup_view(tracks, service, chosen),
+        demand=tuple(s.demand for s in chosen),
+        accept_queue=tuple(s.accept_queue for s in chosen if s.accept_queue is not None),
+        established=_mean([s.established for s in chosen if s.established is not None]),
+        requests_per_second=track.requests_per_second,
+        latency_seconds=track.latency_seconds,
+        server_queue=track.server_queue,
+        memory_available_bytes=_kib(tracks.memory.available_kib) if tracks.memory else None,
+        delay_readable=all(
+            tracks.workers[w.key.entity].delay_readable for w in service.workers if w.key.entity in tracks.workers
+        ),
+    )
+
+
+def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: set[int], span: float) -> WorkerView:
+    worker = tracks.workers.get(key.entity)
+    if worker is None or span <= 0:
+        worker = worker or WorkerTrack()
+        span = span or 1.0
+    run = sum(worker.ticks[t][0] for t in ticks if t in worker.ticks)
+    wait = sum(worker.ticks[t][1] for t in ticks if t in worker.ticks)
+    sample = worker.sample
+    threads = (_thread_view(tracks.threads[e], ticks, span) for e in worker.threads if e in tracks.threads)
+    return WorkerView(
+        key=key,
+        role=role,
+        slot=slot,
+        cores_used=run / span,
+        waiting_cores=wait / span if worker.delay_readable else None,
+        resident_bytes=sample.resident_bytes if sample else None,
+        thread_count=sample.threads if sample else None,
+        switches_per_second=sum(n for t, n in worker.switches if t in ticks) / span,
+        major_faults_per_second=sum(n for t, n in worker.faults if t in ticks) / span,
+        threads=tuple(sorted(threads, key=lambda t: -t.cores_used)),
+    )
+
+
+def _thread_view(track: ThreadTrack, ticks: set[int], span: float) -> ThreadView:
+    run = delay = 0.0
+    seen: dict[int, float] = {}
+    for tick, ran, waited, cpu in track.recent:
+        if tick in ticks:
+            run += ran
+            delay += waited
+            if cpu >= 0:
+                seen[cpu] = seen.get(cpu, 0.0) + ran
+    sample = track.sample
+    return ThreadView(
+        tid=track.tid,
+        name=sample.name or "",
+        thread_class=sample.thread_class or "python",
+        state=sample.state or "?",
+        cores_used=run / span,
+        waiting_cores=delay / span,
+        allowed=parse_cpulist(sample.allowed_cpus) if sample.allowed_cpus else None,
+        cpus_seen={cpu: ran / run for cpu, ran in seen.items()} if run > 0 else {},
+        last_cpu=sample.last_cpu,
+    )
+
+
+def _core_views(tracks: Tracks, workers: Sequence[WorkerView], ticks: set[int], span: float) -> tuple[CoreView, ...]:
+    own: dict[int, float] = {}
+    for worker in workers:
+        for thread in worker.threads:
+            for cpu, share in thread.cpus_seen.items():
+                own[cpu] = own.get(cpu, 0.0) + share * thread.cores_used
+    totals = {int(entity.partition(":")[2]): (0.0, 0.0) for entity in tracks.cores}
+    for tick, cores in tracks.core_ticks:
+        if tick in ticks:
+            for cpu, (busy, steal) in cores.items():
+                before = totals.get(cpu, (0.0, 0.0))
+                totals[cpu] = (before[0] + busy, before[1] + steal)
+    span = span or 1.0
+    return tuple(
+        CoreView(cpu=cpu, busy=min(1.0, busy / span), own=min(1.0, own.get(cpu, 0.0)), steal=min(1.0, steal / span))
+        for cpu, (busy, steal) in sorted(totals.items())
+    )
+
+
+def _cgroup_view(tracks: Tracks, service: Service, chosen: Sequence[Second]) -> CgroupView | None:
+    sample = tracks.cgroups.get(cgroup_of(service))
+    if sample is None:
+        return None
+    moved = [s.cgroup for s in chosen if s.cgroup is not None]
+    limited = sample.quota_us is not None and sample.period_us
+    return CgroupView(
+        quota_cores=sample.quota_us / sample.period_us if limited and sample.quota_us and sample.period_us else None,
+        period_seconds=sample.period_us * 1e-6 if sample.period_us else None,
+        weight=sample.weight,
+        periods=sum(m.periods for m in moved),
+        throttled_periods=sum(m.throttled_periods for m in moved),
+        throttled_seconds=sum(m.throttled_us for m in moved) * 1e-6,
+        cpus=parse_cpulist(sample.cpus) if sample.cpus else None,
+        memory_limit_bytes=sample.memory_limit_bytes,
+        memory_current_bytes=sample.memory_current_bytes,
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _kib(value: int | None) -> int | None:
+    return None if value is None else value * 1024
