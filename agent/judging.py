@@ -13,7 +13,6 @@ from advisor.finding import Finding, Severity
 from advisor.history import History
 from advisor.view import View, within
 from agent.config import Config
-from agent.rule_settings import check_rules
 from collectors.compute_threads import compute_threads
 from collectors.entities import Service, WorkerKey
 from collectors.facts import ProcessFacts
@@ -29,13 +28,11 @@ class Judging:
     """Engine, board and the facts that both need. One thread uses it; only `acknowledge` may come from another."""
 
     def __init__(self, config: Config, history: History, now: Callable[[], Instant]) -> None:
-        rules = all_rules()
-        check_rules(config, rules)
         thresholds = {name: rule.thresholds for name, rule in config.rule.items() if rule.thresholds}
         off = frozenset(name for name, rule in config.rule.items() if not rule.enabled)
         self.board = Board(config.advice.hold_down_seconds)
         self.now = now
-        self._engine = Engine(rules, thresholds, off)
+        self._engine = Engine(all_rules(), thresholds, off)
         self._config = config
         self._history = history
         self._facts: dict[str, ServiceFacts] = {}

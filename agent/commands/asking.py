@@ -66,11 +66,7 @@ def schema() -> None:
 @config_option
 def check(config_file: Path | None) -> None:
     """Read the configuration and say whether it is valid. Exit status: 0, 2 it is not."""
-    from advisor.catalogue import all_rules
-    from agent.rule_settings import check_rules
-
     loaded = load(config_file)
-    check_rules(loaded.config, all_rules())
     read = ", ".join(map(str, loaded.files)) or "no file, defaults only"
     click.echo(f"valid: {read}")
 
