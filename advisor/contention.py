@@ -37,11 +37,18 @@ def run_share(threads: Sequence[ThreadView]) -> float:
     return run / (run + wait) if run + wait > 0 else 1.0
 
 
-def collisions(view: View) -> float:
-    """q: how often two pool threads of one worker are on the same CPU, from the CPUs their busy seconds ended on."""
+def contenders(view: View) -> list[tuple[ThreadView, ...]]:
+    """Per serving worker, the active threads that compute: the main thread and its pool; where the server has several
+    request threads, or nobody could look inside, every active one, since any of them may be in a parallel region."""
+    mixed = {w.key: w.compute_libraries is None or (w.request_threads or 1) > 1 for w in view.service.workers}
+    return [w.active_threads if mixed[w.key] else w.active_compute for w in view.serving]
+
+
+def collisions(active: Sequence[Sequence[ThreadView]]) -> float:
+    """q: how often two computing threads of one worker are on the same CPU, from the CPUs their busy seconds ended on."""
     shares = []
-    for worker in view.serving:
-        for one, other in combinations(worker.active_compute, 2):
+    for threads in active:
+        for one, other in combinations(threads, 2):
             shares.append(sum(part * other.cpus_seen.get(cpu, 0.0) for cpu, part in one.cpus_seen.items()))
     return sum(shares) / len(shares) if shares else 0.0
 
@@ -52,12 +59,13 @@ def untangled(view: View) -> tuple[Gain, Gain, Gain]:
     Lower bound: the pool's threads overlap as if independent. Likely: pairs that share a CPU never overlap. Upper bound: a
     region whose thread is preempted waits a whole round of the threads that compete for the core (T/C slices).
     """
-    threads = [t for w in view.serving for t in w.active_compute]
-    per_worker = max(1.0, len(threads) / max(1, len(busy_workers(view))))
+    active = contenders(view)
+    threads = [t for each in active for t in each]
+    per_worker = max(1.0, len(threads) / max(1, sum(map(bool, active))))
     share = run_share(threads)
     crowd = max(1.0, len(threads) / max(1.0, view.pool_cores))
     overlap = max(0.02, share**per_worker)
-    apart = max(0.02, overlap * (1 - min(0.9, collisions(view))))
+    apart = max(0.02, overlap * (1 - min(0.9, collisions(active))))
     low = max(1.05, 0.8 / (per_worker * overlap))
     likely = max(low, 1 / (per_worker * apart))
     ratio = throughput(low, likely, likely * (1 + crowd))

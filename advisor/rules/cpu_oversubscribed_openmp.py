@@ -1,6 +1,6 @@
 """Do the workers' compute pools together have more threads than the cores they can get?"""
 
-from advisor.contention import THREAD_POOLS, untangled
+from advisor.contention import THREAD_POOLS, contenders, untangled
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Need, Rejected
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
@@ -31,8 +31,7 @@ class CpuOversubscribedOpenmp(Rule):
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         libraries, pool = facts.compute_libraries, view.pool_cores
-        # without the maps nobody can tell a pool's thread from a request thread: any active one is reason to look
-        active = [w.active_threads if libraries is None else w.active_compute for w in view.serving]
+        active = contenders(view)
         threads, workers = sum(map(len, active)), sum(map(bool, active))
         if not workers or threads <= workers or threads < settings.limit("threads_per_core") * pool:
             return None
@@ -50,8 +49,10 @@ class CpuOversubscribedOpenmp(Rule):
         setting = facts.threads
         if not owners or (setting is not None and setting.value == 1):
             return None
-        current = setting.value if setting is not None and setting.value else round(threads / workers)
-        proposed = max(1, int((pool + 0.25) // workers))
+        callers = workers * max(w.request_threads or 1 for w in view.service.serving)
+        started = max(round(threads / callers), len(view.mask) if setting is not None else 1)
+        current = setting.value if setting is not None and setting.value else started
+        proposed = max(1, int((pool + 0.25) // callers))
         if proposed >= current:
             return None
         return Conclusion(

@@ -2,7 +2,7 @@
 
 from math import ceil, floor
 
-from advisor.contention import busy_workers, pool_threads
+from advisor.contention import busy_workers
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Rejected
 from advisor.intervals import gain, memory
@@ -46,7 +46,7 @@ class WorkersExceedCores(Rule):
             return None
         if view.delay_share < settings.limit("delay_share") or view.waiting_cores < settings.limit("waiting_cores"):
             return None
-        per_worker = pool_threads(view) / count
+        per_worker = sum(len(w.active_threads) for w in workers) / count
         throttled = (view.cgroup.throttled_ratio if view.cgroup else None) or 0.0
         if per_worker > settings.limit("threads_per_worker") or throttled > settings.limit("throttled_ratio"):
             return None

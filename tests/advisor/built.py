@@ -73,6 +73,7 @@ def view(
     steal: float = 0.0,
     available: int | None = 8 << 30,
     libraries: tuple[str, ...] | None = ("openblas",),
+    request_threads: int | None = 1,
     delay_readable: bool = True,
 ) -> View:
     """A view whose CPUs are busy with the service's threads (after where they were seen) and with `others` cores more,
@@ -84,7 +85,7 @@ def view(
                 own[cpu] += share * t.cores_used
     total = busy or [min(1.0, own[c] + others / cores) for c in range(cores)]
     return View(
-        service=service(workers, libraries),
+        service=service(workers, libraries, request_threads),
         horizon_seconds=15.0,
         window_seconds=float(samples),
         samples=samples,
@@ -103,7 +104,11 @@ def view(
     )
 
 
-def service(workers: Sequence[WorkerView], libraries: tuple[str, ...] | None = ("openblas",)) -> Service:
+def service(
+    workers: Sequence[WorkerView],
+    libraries: tuple[str, ...] | None = ("openblas",),
+    request_threads: int | None = 1,
+) -> Service:
     members = tuple(
         Worker(
             process=Process(key=w.key, ppid=1, uid=0, comm="gunicorn", argv=("gunicorn", "app:app")),
@@ -112,7 +117,7 @@ def service(workers: Sequence[WorkerView], libraries: tuple[str, ...] | None = (
             service="gunicorn/app:8000",
             slot=w.slot,
             compute_libraries=libraries,
-            request_threads=1,
+            request_threads=request_threads,
         )
         for w in workers
     )

@@ -4,6 +4,7 @@ import pytest
 
 from advisor.finding import Need
 from advisor.rules.cpu_oversubscribed_openmp import CpuOversubscribedOpenmp
+from advisor.view import View
 from tests.advisor.built import (
     concluded,
     facts,
@@ -110,3 +111,22 @@ def test_a_standing_finding_leaves_at_a_lower_threshold_than_it_entered():
     milder = view([worker(k, [thread(k, 0.5, 0.2), thread(k + 50, 0.5, 0.2, kind="compute")]) for k in (101, 102)])
     assert verdict(RULE, milder) is None
     assert verdict(RULE, milder, standing=True) is not None
+
+
+def request_threads_in_pools() -> View:
+    """Two workers of four request threads, each of which calls into the pool: eight Python threads and the pools' own."""
+    return view(
+        [worker(k, [thread(k + 10 * i, 0.25, 0.7, kind="python") for i in range(1, 5)]) for k in (101, 102)],
+        request_threads=4,
+    )
+
+
+def test_request_threads_that_call_into_default_pools_count_as_computing():
+    found = concluded(RULE, request_threads_in_pools())
+    assert numbers(found)["active_compute_threads"] == 8
+    assert [(c.lever, c.current, c.proposed) for c in found.changes] == [("compute_threads", 2, 1)]
+
+
+def test_request_threads_over_pools_of_one_thread_are_not_its_case():
+    seen = request_threads_in_pools()
+    assert verdict(RULE, seen, facts(seen, threads_set(1), environ={})) is None
