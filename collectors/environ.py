@@ -16,8 +16,9 @@ ALLOWED_ENVIRON: tuple[str, ...] = (
     # devices
     "CUDA_VISIBLE_DEVICES", "CUDA_MODULE_LOADING", "CUDA_MPS_*", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES",
     # servers
-    "WEB_CONCURRENCY", "PORT", "HOSTNAME", "UVICORN_*", "GUNICORN_CMD_ARGS", "MLSERVER_*", "PROMETHEUS_MULTIPROC_DIR", "OLLAMA_*",
-    "LLAMA_ARG_*", "VLLM_*", "SGLANG_*", "TS_*", "MODEL_NAME", "MODEL_ID", "MODEL_BASE_PATH",
+    "WEB_CONCURRENCY", "PORT", "HOSTNAME", "UVICORN_*", "GUNICORN_CMD_ARGS", "MLSERVER_*",
+    "PROMETHEUS_MULTIPROC_DIR", "OLLAMA_*", "LLAMA_ARG_*", "VLLM_*", "SGLANG_*", "TS_*",
+    "MODEL_NAME", "MODEL_ID", "MODEL_BASE_PATH",
 )  # fmt: skip
 """Keys that may leave the reader; `*` ends a prefix. A key or a value that looks secret never does."""
 
