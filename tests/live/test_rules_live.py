@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.agent.running import Agent, agent
-from tests.live.servers import CPU_CGROUPS, HERE, ONE_THREAD, cpu_quota, gunicorn, hogs, load, narrow
+from tests.live.servers import CPU_CGROUPS, HERE, ONE_THREAD, Neighbours, cpu_quota, gunicorn, hogs, load, narrow
 
 CPUS = len(os.sched_getaffinity(0))
 needs_quota = pytest.mark.skipif(
@@ -108,7 +108,13 @@ def test_the_fault_is_named_first_with_its_change(watching, tmp_path, rule, faul
             own = [f for f in document["findings"] if f["subject"]["name"] == name]
             return own and min(own, key=lambda f: f["rank"])["rule"] == rule
 
-        document = watching.wait_for("/v1/advice", named, seconds=90)
+        neighbours = Neighbours()
+        try:
+            document = watching.wait_for("/v1/advice", named, seconds=90)
+        except AssertionError:
+            if neighbours.stolen_ratio > 0.05:
+                pytest.skip(f"{neighbours.stolen_ratio:.0%} of this machine's CPU was stolen meanwhile")
+            raise
         found = next(f for f in document["findings"] if f["subject"]["name"] == name and f["rule"] == rule)
         changes = [(c["lever"], c["current"], c["proposed"]) for c in found["changes"]]
         if change is None:
@@ -120,6 +126,13 @@ def test_the_fault_is_named_first_with_its_change(watching, tmp_path, rule, faul
             assert changes == [change]
             assert found["severity"] in ("low", "medium", "high")
             assert found["changes"][0]["how"][0]["effective"] is not False
-        others = [f["rule"] for f in document["findings"] if f["subject"]["name"] == name and f["severity"] != "info"
-                  and f["rule"] != rule and not f["because_of"]]  # fmt: skip
+        # a shared test machine may really have neighbours: naming them as well is right
+        others = [
+            f["rule"]
+            for f in document["findings"]
+            if f["subject"]["name"] == name
+            and f["severity"] != "info"
+            and f["rule"] not in (rule, "cpu-noisy-neighbour")
+            and not f["because_of"]
+        ]
         assert others == []
