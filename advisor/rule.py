@@ -88,3 +88,14 @@ def evidence(view: View, metric: str, unit: str, observed: float, threshold: flo
         window_seconds=round(view.window_seconds, 1),
         samples=view.samples,
     )
+
+
+def asked(view: View) -> tuple[Evidence, ...]:
+    """What the clients and the server itself say of the load, as far as it can be read: inputs, compared with nothing."""
+    known = (
+        ("requests_per_second", "1/s", view.requests_per_second),
+        ("mean_latency_seconds", "seconds", view.latency_seconds),
+        ("server_queue", "requests", view.server_queue),
+        ("established_connections", "connections", view.established),
+    )
+    return tuple(evidence(view, name, unit, value) for name, unit, value in known if value is not None)

@@ -3,7 +3,7 @@
 from advisor.facts import ServiceFacts
 from advisor.finding import Conclusion, Rejected
 from advisor.intervals import gain, throughput
-from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
+from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View, quantile
 
 
@@ -61,6 +61,7 @@ class BelowOneWorkerMax(Rule):
                 evidence(view, "busy_workers_mean", "workers", mean),
                 evidence(view, "accept_queue_p90", "connections", queue or 0.0, settings.enter("accept_queue")),
                 evidence(view, "workers", "workers", count),
+                *asked(view),
             ),
             rejected=(
                 Rejected(

@@ -6,7 +6,7 @@ from advisor.contention import pool_threads
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Rejected
 from advisor.intervals import latency_p50_of, memory, throughput
-from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
+from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
 from collectors.levers import Lever
 
@@ -74,6 +74,7 @@ class WorkersBelowCoresSaturated(Rule):
                 evidence(view, "cores_used", "cores", view.cores_used),
                 evidence(view, "usable_cores", "cores", left),
                 evidence(view, "workers", "workers", count, target),
+                *asked(view),
             ),
             rejected=(
                 Rejected("cgroup-cpu-throttled", f"{throttled:.0%} of periods throttled"),

@@ -1,5 +1,6 @@
 """R02 on built hosts."""
 
+import msgspec
 import pytest
 
 from advisor.rules.workers_below_cores_saturated import WorkersBelowCoresSaturated
@@ -70,3 +71,12 @@ def test_a_quota_that_holds_the_worker_explains_it():
 @pytest.mark.parametrize("host", [healthy, far_below, too_many_workers, narrow_mask])
 def test_look_alikes_are_not_taken_for_it(host):
     assert verdict(RULE, host()) is None
+
+
+def test_what_the_server_says_of_its_load_is_shown_where_it_says_it():
+    silent = numbers(concluded(RULE, one_saturated_worker()))
+    assert "requests_per_second" not in silent
+    assert silent["established_connections"] == 4
+    talking = msgspec.structs.replace(one_saturated_worker(), requests_per_second=111.4, server_queue=7.2)
+    seen = numbers(concluded(RULE, talking))
+    assert (seen["requests_per_second"], seen["server_queue"]) == (111.4, 7.2)
