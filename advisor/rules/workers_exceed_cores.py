@@ -13,6 +13,10 @@ from collectors.levers import Lever
 SWITCH_COST_SECONDS = (1e-6, 20e-6)
 """Bounds of what one context switch costs with its cache refill; turned into a share with the observed switch rate."""
 
+SHARED_CACHE_SHARE = 0.15
+"""At most this share of the work is lost to workers that displace each other from the caches while all of them wait; scaled
+with the share of time that they do wait."""
+
 
 class WorkersExceedCores(Rule):
     """More busy workers than cores: they queue for the CPU instead of queueing for a worker.
@@ -87,9 +91,9 @@ class WorkersExceedCores(Rule):
     @staticmethod
     def _gains(view: View, total: int, proposed: int) -> tuple[Gain, ...]:
         low, high = (_switches(view) * cost / max(0.1, view.cores_used) for cost in SWITCH_COST_SECONDS)
-        saved = min(0.2, high)
+        saved, shared = min(0.2, high), SHARED_CACHE_SHARE * view.delay_share
         gains = [
-            gain("throughput_ratio", 1 - min(0.05, saved), 1 + min(0.1, (low + saved) / 2), 1 + saved + 0.04),
+            gain("throughput_ratio", 1 - min(0.05, saved), 1 + (low + saved) / 2 + shared / 3, 1 + saved + shared),
             gain("latency_p99_ratio", 1 - 0.25 * view.delay_share, 1 - 0.1 * view.delay_share, 1.1),
         ]
         per_worker = [w.resident_bytes for w in view.serving if w.resident_bytes]
