@@ -8,8 +8,11 @@ threads of one pool that sit on the same CPU never overlap.
 from collections.abc import Sequence
 from itertools import combinations
 
-from advisor.finding import Gain
+import msgspec
+
+from advisor.finding import Evidence, Gain
 from advisor.intervals import gain, throughput
+from advisor.rule import Settings, Threshold, evidence
 from advisor.view import ThreadView, View, WorkerView
 
 THREAD_POOLS = frozenset(
@@ -88,6 +91,47 @@ def strict_masks(view: View) -> dict[int, frozenset[int]]:
 def shared_cpus(masks: dict[int, frozenset[int]]) -> frozenset[int]:
     """CPUs that the masks of at least two workers hold."""
     return frozenset(cpu for a, b in combinations(masks.values(), 2) for cpu in a & b)
+
+
+class PileUp(msgspec.Struct, frozen=True):
+    """Workers bound to the same CPUs beside idle ones: masks by pid, CPUs in more than one, CPUs in any, idle cores."""
+
+    masks: dict[int, frozenset[int]]
+    shared: frozenset[int]
+    covered: frozenset[int]
+    idle: float
+
+
+PILE_UP_THRESHOLDS = {
+    "idle_outside_cores": Threshold(enter=0.8, leave=0.5, unit="cores", doc="idle cores of the pool in no mask"),
+    "delay_share": Threshold(enter=0.3, leave=0.2, unit="ratio", doc="run-queue delay / (run + delay)"),
+    "waiting_cores": Threshold(enter=0.3, leave=0.15, unit="cores", doc="threads that wait for a CPU, on average"),
+}
+
+
+def pile_up(view: View, settings: Settings) -> PileUp | None:
+    """Whether several workers wait on CPUs that they share by mask while others of their pool idle."""
+    masks = strict_masks(view)
+    shared = shared_cpus(masks)
+    if len(masks) < 2 or not shared:
+        return None
+    covered = frozenset().union(*masks.values())
+    idle = view.idle_outside(covered)
+    if idle < settings.limit("idle_outside_cores") or view.delay_share < settings.limit("delay_share"):
+        return None
+    if view.waiting_cores < settings.limit("waiting_cores"):
+        return None
+    return PileUp(masks, shared, covered, idle)
+
+
+def pile_up_evidence(view: View, found: PileUp, settings: Settings) -> tuple[Evidence, ...]:
+    return (
+        evidence(view, "shared_cpus", "cpus", len(found.shared), 0),
+        evidence(view, "idle_outside_cores", "cores", found.idle, settings.enter("idle_outside_cores")),
+        evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.enter("waiting_cores")),
+        evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
+        evidence(view, "cores_used", "cores", view.cores_used),
+    )
 
 
 def spread(view: View, least: float) -> Gain:

@@ -1,10 +1,18 @@
 """Are several workers pinned to the same CPUs while others of their pool are in no worker's mask?"""
 
-from advisor.contention import BINDING_VARIABLES, UNBOUND, busy_workers, shared_cpus, spread, strict_masks
+from advisor.contention import (
+    BINDING_VARIABLES,
+    PILE_UP_THRESHOLDS,
+    UNBOUND,
+    busy_workers,
+    pile_up,
+    pile_up_evidence,
+    spread,
+)
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Rejected
 from advisor.intervals import latency_p50_of
-from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
+from advisor.rule import Rule, Settings, Verdict, subject_of
 from advisor.view import View, WorkerView
 from collectors.cpulist import format_cpulist
 from collectors.levers import Lever
@@ -23,23 +31,13 @@ class AffinityOverlappingPins(Rule):
 
     proven = ("live", "built")
     after = ("cpu-oversubscribed-openmp", "thread-default-ignores-quota")
-    thresholds = {
-        "idle_outside_cores": Threshold(enter=0.8, leave=0.5, unit="cores", doc="idle cores of the pool in no mask"),
-        "delay_share": Threshold(enter=0.3, leave=0.2, unit="ratio", doc="run-queue delay / (run + delay)"),
-        "waiting_cores": Threshold(enter=0.3, leave=0.15, unit="cores", doc="threads that wait for a CPU, on average"),
-    }
+    thresholds = PILE_UP_THRESHOLDS
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
-        masks = strict_masks(view)
-        shared = shared_cpus(masks)
-        if len(masks) < 2 or not shared:
+        found = pile_up(view, settings)
+        if found is None:
             return None
-        covered = frozenset().union(*masks.values())
-        idle = view.idle_outside(covered)
-        if idle < settings.limit("idle_outside_cores"):
-            return None
-        if view.delay_share < settings.limit("delay_share") or view.waiting_cores < settings.limit("waiting_cores"):
-            return None
+        masks, shared, covered, idle = found.masks, found.shared, found.covered, found.idle
         if not _own_masks(view, masks) or _bound_by_runtime(view, facts):
             return None
         proposed = disjoint(view, len(masks))
@@ -52,13 +50,7 @@ class AffinityOverlappingPins(Rule):
             summary=f"Masks now: {names}. {view.waiting_cores:.1f} threads waited on the shared CPUs while {idle:.1f} cores "
             f"of the pool were in no worker's mask. Give worker k its own range ({proposed}), or do not pin.",
             confidence=0.86,
-            evidence=(
-                evidence(view, "shared_cpus", "cpus", len(shared), 0),
-                evidence(view, "idle_outside_cores", "cores", idle, settings.enter("idle_outside_cores")),
-                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.enter("waiting_cores")),
-                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
-                evidence(view, "cores_used", "cores", view.cores_used),
-            ),
+            evidence=pile_up_evidence(view, found, settings),
             rejected=(
                 Rejected("affinity-too-narrow", "the workers' masks differ from their parent's"),
                 Rejected(

@@ -1,10 +1,10 @@
 """Did each worker's OpenMP runtime bind its threads to the same first cores?"""
 
-from advisor.contention import BINDING_VARIABLES, UNBOUND, shared_cpus, spread, strict_masks
+from advisor.contention import BINDING_VARIABLES, PILE_UP_THRESHOLDS, UNBOUND, pile_up, pile_up_evidence, spread
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Rejected
 from advisor.intervals import latency_p50_of
-from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
+from advisor.rule import Rule, Settings, Verdict, subject_of
 from advisor.view import View
 from collectors.cpulist import format_cpulist
 from collectors.levers import Lever
@@ -23,23 +23,13 @@ class ThreadPinsCollide(Rule):
 
     proven = ("built",)
     after = ("cpu-oversubscribed-openmp", "thread-default-ignores-quota")
-    thresholds = {
-        "idle_outside_cores": Threshold(enter=0.8, leave=0.5, unit="cores", doc="idle cores of the pool in no mask"),
-        "delay_share": Threshold(enter=0.3, leave=0.2, unit="ratio", doc="run-queue delay / (run + delay)"),
-        "waiting_cores": Threshold(enter=0.3, leave=0.15, unit="cores", doc="threads that wait for a CPU, on average"),
-    }
+    thresholds = PILE_UP_THRESHOLDS
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
-        masks = strict_masks(view)
-        shared = shared_cpus(masks)
-        if len(masks) < 2 or not shared:
+        found = pile_up(view, settings)
+        if found is None:
             return None
-        covered = frozenset().union(*masks.values())
-        idle = view.idle_outside(covered)
-        if idle < settings.limit("idle_outside_cores"):
-            return None
-        if view.delay_share < settings.limit("delay_share") or view.waiting_cores < settings.limit("waiting_cores"):
-            return None
+        masks, shared, covered, idle = found.masks, found.shared, found.covered, found.idle
         bound = {n: v for n in BINDING_VARIABLES if (v := facts.environ(n)) is not None and v.lower() not in UNBOUND}
         mixed = any(
             len({t.allowed for t in w.threads if t.thread_class != "kernel" and t.allowed is not None}) > 1
@@ -55,13 +45,7 @@ class ThreadPinsCollide(Rule):
             summary=f"{named}. The compute threads of {len(masks)} workers are bound to {format_cpulist(covered)}; "
             f"{view.waiting_cores:.1f} of them waited while {idle:.1f} cores of the pool did nothing.",
             confidence=0.88 if bound else 0.6,
-            evidence=(
-                evidence(view, "shared_cpus", "cpus", len(shared), 0),
-                evidence(view, "idle_outside_cores", "cores", idle, settings.enter("idle_outside_cores")),
-                evidence(view, "waiting_cores", "cores", view.waiting_cores, settings.enter("waiting_cores")),
-                evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
-                evidence(view, "cores_used", "cores", view.cores_used),
-            ),
+            evidence=pile_up_evidence(view, found, settings),
             rejected=(
                 Rejected("affinity-overlapping-pins", f"the threads were bound by their runtime: {named}"),
                 Rejected("cpu-noisy-neighbour", f"others use {view.others(covered):.2f} cores inside the masks"),
