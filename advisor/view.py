@@ -34,7 +34,7 @@ class ThreadView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
-    """One process of the service over the window. `age_seconds` None = start not comparable with our clock."""
+    """One process of the service over the window. None = not readable here."""
 
     key: WorkerKey
     role: Role

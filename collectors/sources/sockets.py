@@ -16,7 +16,7 @@ from collectors.sock_diag import listen_queues
 PORT_LIMIT = 64
 """Ports of services come first, then the lowest numbers of the node's others."""
 WHOLE_EVERY = 10
-"""Connections are counted, and other network namespaces read, in every fifth run: those tables are dear."""
+"""Connections are counted, and other network namespaces read, in every tenth run: those tables are dear."""
 TABLES = ("tcp", "tcp6")
 SHORT_BYTES = 3500
 """The kernel fills a page (4096 bytes or more) with rows of 150 bytes, so a piece shorter than this is the last one. To
@@ -51,7 +51,7 @@ class ListenDropsSample(Sample, frozen=True, kw_only=True, gc=False):
 class SocketsCollector(Collector):
     samples: ClassVar[tuple[type[Sample], ...]] = (ListenSample, ListenDropsSample)
     cost: ClassVar[str] = (
-        "one netlink question of 0.1 ms; every fifth run about 1.5 ms for /proc/net/tcp, more with many connections"
+        "one netlink question of 0.1 ms; every tenth run about 1.5 ms for /proc/net/tcp, more with many connections"
     )
 
     def __init__(self) -> None:
