@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 ARGS ?=
 
-.PHONY: help demo run test lint bench docs clean
+.PHONY: help demo run test test-live lint bench docs clean
 
 help:  ## show the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 11
 
 demo: $(READY)  ## a real model server with a bad setting, the advice, the measured gain
 	$(BIN)/nodewright demo $(ARGS)
@@ -19,6 +19,9 @@ run: $(READY)  ## the agent in the foreground
 
 test: $(READY)  ## the tests
 	$(BIN)/pytest $(ARGS)
+
+test-live: $(READY)  ## real servers of every kind, the heavy ones too, and what was measured on them
+	$(BIN)/pytest -m live -rP $(or $(ARGS),tests/live/test_recognised_*.py)
 
 lint: $(READY)  ## format, lint, direction of imports, types
 	$(BIN)/ruff format --check .

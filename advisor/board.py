@@ -112,7 +112,7 @@ class Board:
                 self._end(desk, [rule], "superseded")
             elif known.seen < CONFIRMATIONS:
                 del desk.standing[rule]
-            elif judged_now and (now.mono_ns - known.last.mono_ns) * 1e-9 >= min(
+            elif (judged_now or not known.judged.needs_load) and (now.mono_ns - known.last.mono_ns) * 1e-9 >= min(
                 known.judged.hold_seconds, self._longest_hold_seconds
             ):
                 self._end(desk, [rule], "resolved")

@@ -7,8 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from advisor.execution import Execution
 from advisor.finding import Finding, Inconclusive
 from collectors.levers import Setting
+from collectors.model_file import ModelFile
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -80,6 +82,27 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     latency_seconds: float | None
     accept_queue: float | None
     settings: tuple[Setting, ...]
+    errors_per_second: float | None = None
+    latency_p50_seconds: float | None = None
+    latency_p99_seconds: float | None = None
+    in_flight: float | None = None
+    server_queue: float | None = None
+    """Requests that wait inside the server, beside `accept_queue`, which the kernel holds."""
+    batch_size: float | None = None
+    tokens_in_per_second: float | None = None
+    tokens_out_per_second: float | None = None
+    first_token_seconds: float | None = None
+    inter_token_seconds: float | None = None
+    kv_cache_ratio: float | None = None
+    chains: tuple[tuple[str, ...], ...] = ()
+    """Pipelines, each as the names of its models in order."""
+    pod: str | None = None
+    namespace: str | None = None
+    container: str | None = None
+    orphaned: bool = False
+    """Its front-end is gone and its workers are still there."""
+    metrics_age_seconds: float | None = None
+    """How old the server's last metrics page is, from which the numbers above are; None = there was none."""
 
 
 class ThreadStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +140,19 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that a service holds. What the headers of its files say is None where none could be read."""
+
     name: str
     version: str | None
     runtime: str | None
     path: str | None
     service: str
+    format: str | None = None
+    size_bytes: int | None = None
+    parameters: int | None = None
+    files: tuple[ModelFile, ...] = ()
+    execution: Execution | None = None
+    """How its service executes it; None = not known yet."""
 
 
 class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,8 +10,12 @@ from advisor.rule import Rule, Settings, subject_of
 from advisor.severity import impact, severity
 from advisor.view import View
 from collectors.places import places_for
+from collectors.registry import framework_named
 
 Overrides = Mapping[str, Mapping[str, float]]
+
+LOW_CONFIDENCE = 0.3
+"""The most that is claimed about a service whose framework is known from documentation only."""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +29,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     after: tuple[str, ...]
     yields_to: tuple[str, ...]
     hold_seconds: float
+    needs_load: bool = True
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -50,10 +55,12 @@ class Engine:
         found: dict[str, tuple[Rule, Conclusion]] = {}
         missing: list[Inconclusive] = []
         broken: list[tuple[str, str]] = []
-        if lacks := self._blind(view):
-            return Judgement((), lacks)
-        for rule in self._rules:
-            if view.samples < rule.minimum_samples:
+        rules = [rule for rule in self._rules if rule.of_orphans == view.service.orphaned]
+        need = _blind(view)
+        if need is not None:
+            missing += (Inconclusive(rule=r.id, subject=subject_of(view), needs=need) for r in rules if r.needs_load)
+        for rule in rules:
+            if view.samples < rule.minimum_samples or (need is not None and rule.needs_load):
                 continue
             settings = Settings(rule.thresholds, self._overrides.get(rule.id, {}), rule.id in standing)
             try:
@@ -65,19 +72,10 @@ class Engine:
                 found[rule.id] = (rule, verdict)
             elif isinstance(verdict, Need):
                 missing.append(Inconclusive(rule=rule.id, subject=subject_of(view), needs=verdict))
+        found = {name: (rule, _as_known(conclusion, facts)) for name, (rule, conclusion) in found.items()}
         kept = {name: pair for name, pair in found.items() if not set(pair[0].yields_to) & found.keys()}
         judged = [self._judged(rule, conclusion, facts, view, kept.keys()) for rule, conclusion in kept.values()]
         return Judgement(tuple(rank(judged)), tuple(missing), tuple(broken))
-
-    def _blind(self, view: View) -> tuple[Inconclusive, ...]:
-        """Without run-queue delay no rule can tell waiting from idling; without load there is nothing to judge."""
-        if view.loaded_now and not view.delay_readable:
-            need = Need(kind="kernel", text="run-queue delay: a kernel with CONFIG_SCHED_INFO (/proc/PID/schedstat)")
-        elif view.loaded_now and view.samples < 15:
-            need = Need(kind="time", text=f"{15 - view.samples} more seconds of load")
-        else:
-            return ()
-        return tuple(Inconclusive(rule=rule.id, subject=subject_of(view), needs=need) for rule in self._rules)
 
     @staticmethod
     def _judged(
@@ -93,7 +91,27 @@ class Engine:
             after=rule.after,
             yields_to=rule.yields_to,
             hold_seconds=rule.hold_seconds,
+            needs_load=rule.needs_load,
         )
+
+
+def _blind(view: View) -> Need | None:
+    """Without run-queue delay no rule on load can tell waiting from idling; without load there is nothing to judge."""
+    if view.loaded_now and not view.delay_readable:
+        return Need(kind="kernel", text="run-queue delay: a kernel with CONFIG_SCHED_INFO (/proc/PID/schedstat)")
+    if view.loaded_now and view.samples < 15:
+        return Need(kind="time", text=f"{15 - view.samples} more seconds of load")
+    return None
+
+
+def _as_known(conclusion: Conclusion, facts: ServiceFacts) -> Conclusion:
+    """The conclusion with no more confidence than is known of the service's framework."""
+    framework = framework_named(facts.service.framework)
+    if framework is None or framework.evidence != "documented":
+        return conclusion
+    known = f"{framework.name} is known here from documentation only ({framework.versions or 'version not stated'})."
+    sure = min(conclusion.confidence, LOW_CONFIDENCE)
+    return msgspec.structs.replace(conclusion, confidence=sure, summary=f"{conclusion.summary} {known}")
 
 
 def _exact(change: Change, facts: ServiceFacts) -> Change:

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from advisor.orphaned import Orphaned
 from collectors.compute_threads import ThreadsSetting
 from collectors.entities import Service, WorkerKey
 from collectors.facts import Environ, Limits, ProcessFacts
@@ -23,6 +24,8 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Compute threads of one serving worker as configured; None = the environment could not be read."""
     objective: Objective | None = None
     slo_p99_seconds: float | None = None
+    orphaned: Orphaned | None = None
+    """What runs beside workers whose front-end is gone; None for a service that has one."""
 
     def setting(self, lever: Lever) -> Setting | None:
         return next((s for s in self.settings if s.lever is lever), None)

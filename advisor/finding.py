@@ -8,6 +8,8 @@ import msgspec
 
 from collectors.levers import Lever, Place, Value
 
+Harm = Literal["holds-port", "takes-requests"]
+"""What goes wrong beside what gains can express: a server cannot start on its port; requests go where nobody looks."""
 Metric = Literal["throughput_ratio", "latency_p99_ratio", "latency_p50_ratio", "memory_ratio", "cost_ratio"]
 
 
@@ -88,6 +90,7 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     rejected: tuple[Rejected, ...] = ()
     changes: tuple[Change, ...] = ()
     gains: tuple[Gain, ...] = ()
+    harm: Harm | None = None
 
     def __post_init__(self) -> None:
         if not self.evidence:

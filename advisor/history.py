@@ -7,6 +7,7 @@ entity's key holds its process's start time, so a reused pid is another entity.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from advisor.serving import rates
 from advisor.tracks import (
     KEPT_TICKS,
     CgroupTick,
@@ -134,18 +135,12 @@ class History:
         self.tracks.memory = sample
 
     def _add_serving(self, sample: ServingSample, now: float) -> None:
-        service = self.tracks.services.setdefault(sample.entity, ServiceTrack())
-        before = service.serving
-        service.serving = (now, sample)
-        if before is None or now <= before[0]:
+        if not sample.entity.startswith("service:"):
             return
-        seconds, last = now - before[0], before[1]
-        if sample.requests is not None:
-            service.requests_per_second = delta(sample.requests, last.requests) / seconds
-        if (answered := delta(sample.latency_count, last.latency_count)) > 0:
-            service.latency_seconds = delta(sample.latency_sum_us, last.latency_sum_us) * 1e-6 / answered
-        if (queued := delta(sample.queue_count, last.queue_count)) > 0:
-            service.server_queue = delta(sample.queue_sum, last.queue_sum) / queued
+        service = self.tracks.services.setdefault(sample.entity, ServiceTrack())
+        then, before = service.serving or (now, None)
+        service.serving = (now, sample)
+        service.rates = rates(sample, before, now - then)
 
     def end_tick(self, services: Sequence[Service], now: Instant) -> None:
         """Close the current second: what each service did in it, and forget what is gone.
@@ -154,6 +149,7 @@ class History:
         """
         seconds = 0.0 if self._mono_ns is None else (now.mono_ns - self._mono_ns) * 1e-9
         self._mono_ns = now.mono_ns
+        self.tracks.now = now.mono_ns / 1e9
         if seconds > 0:
             self.tracks.core_ticks.append((self.tracks.tick, self._core_now))
             for worker in self.tracks.workers.values():

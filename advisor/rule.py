@@ -62,6 +62,10 @@ class Rule(ABC):
     """Rules whose change has to be made first where both stand: in the other order it can hurt."""
     minimum_samples: ClassVar[int] = 15
     """Loaded seconds without which it says nothing."""
+    needs_load: ClassVar[bool] = True
+    """Whether it judges seconds under load, from run-queue delays. A rule on what is held or set needs neither."""
+    of_orphans: ClassVar[bool] = False
+    """Whether it judges workers whose front-end is gone; no other rule has anything to say of those."""
     hold_seconds: ClassVar[float] = 900.0
     """How long a finding stands after its last confirmation: against noise only, a changed lever ends it at once."""
 

@@ -1,9 +1,10 @@
-"""How much does a conclusion matter? The only place where severity is computed: impact × confidence × objective."""
+"""How much does a conclusion matter? The only place where severity is computed: impact × confidence × objective, and at
+least what its harm alone makes of it."""
 
 from math import log2
 
 from advisor.facts import Objective, ServiceFacts
-from advisor.finding import Conclusion, Gain, Severity
+from advisor.finding import Conclusion, Gain, Harm, Severity
 from advisor.rule import Rule
 
 _WEIGHT: dict[str, dict[str, float]] = {
@@ -14,6 +15,9 @@ _WEIGHT: dict[str, dict[str, float]] = {
 }
 _STEPS = ((1.0, Severity.HIGH), (0.4, Severity.MEDIUM), (0.08, Severity.LOW))
 """In doublings: a likely factor of 2 is high, of 1.3 medium, of 1.06 low."""
+_HARM: dict[Harm, Severity] = {"holds-port": Severity.MEDIUM, "takes-requests": Severity.HIGH}
+_SURE = 0.5
+"""A harm of which we are less sure than this counts for no more than low."""
 
 
 def improvement(gain: Gain) -> float:
@@ -34,6 +38,9 @@ def severity(rule: Rule, conclusion: Conclusion, facts: ServiceFacts, latency_se
         return Severity.INFO
     score = impact(conclusion, facts.objective)
     found = next((level for limit, level in _STEPS if score >= limit), Severity.INFO)
+    if conclusion.harm is not None:
+        least = _HARM[conclusion.harm] if conclusion.confidence >= _SURE else Severity.LOW
+        found = max(found, least, key=lambda level: level.level)
     slo = facts.slo_p99_seconds
     if found is Severity.HIGH and slo is not None and latency_seconds is not None and latency_seconds > 2 * slo:
         return Severity.CRITICAL

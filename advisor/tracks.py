@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from advisor.serving import NOTHING, ServingRates
 from collectors.cgroup_paths import cgroup_entity
 from collectors.entities import Service
 from collectors.sources.cgroup import CgroupSample
@@ -73,20 +74,20 @@ class Second:
 
 @dataclass(slots=True)
 class ServiceTrack:
-    """The seconds of one service, and what its metrics page said last."""
+    """The seconds of one service, and its last metrics page: when it came (monotonic), what it said, what it meant."""
 
     seconds: deque[Second] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
-    requests_per_second: float | None = None
-    latency_seconds: float | None = None
-    server_queue: float | None = None
     serving: tuple[float, ServingSample] | None = None
+    rates: ServingRates = NOTHING
 
 
 @dataclass(slots=True)
 class Tracks:
-    """Everything remembered, by entity. `tick` is the open one; `core_ticks` holds busy and stolen seconds per CPU."""
+    """Everything remembered, by entity. `tick` is the open one, `now` the monotonic instant of the one before;
+    `core_ticks` holds busy and stolen seconds per CPU."""
 
     tick: int = 0
+    now: float = 0.0
     threads: dict[str, ThreadTrack] = field(default_factory=dict)
     workers: dict[str, WorkerTrack] = field(default_factory=dict)
     services: dict[str, ServiceTrack] = field(default_factory=dict)

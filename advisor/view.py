@@ -122,6 +122,21 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     server_queue: float | None
     memory_available_bytes: int | None
     delay_readable: bool
+    memory_total_bytes: int | None = None
+    established_now: int | None = None
+    """Connections to the service's port at the last second, loaded or not."""
+    errors_per_second: float | None = None
+    latency_p50_seconds: float | None = None
+    latency_p99_seconds: float | None = None
+    in_flight: float | None = None
+    batch_size: float | None = None
+    tokens_in_per_second: float | None = None
+    tokens_out_per_second: float | None = None
+    first_token_seconds: float | None = None
+    inter_token_seconds: float | None = None
+    kv_cache_ratio: float | None = None
+    metrics_age_seconds: float | None = None
+    """How old the last metrics page is; None = there was none. What it said stands above, see `advisor.serving`."""
 
     @property
     def serving(self) -> tuple[WorkerView, ...]:

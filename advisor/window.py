@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
+from advisor.serving import NOTHING, STALE_SECONDS
 from advisor.tracks import Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
 from advisor.view import CgroupView, CoreView, ThreadView, View, WorkerView
 from collectors.cpulist import parse_cpulist
@@ -19,6 +22,7 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
     ticks = {s.tick for s in chosen}
     span = sum(s.seconds for s in chosen)
     workers = tuple(_worker_view(tracks, w.key, w.role, w.slot, ticks, span) for w in service.workers)
+    age = None if track.serving is None else max(0.0, tracks.now - track.serving[0])
     return View(
         service=service,
         horizon_seconds=float(horizon_seconds),
@@ -31,13 +35,14 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
         demand=tuple(s.demand for s in chosen),
         accept_queue=tuple(s.accept_queue for s in chosen if s.accept_queue is not None),
         established=_mean([s.established for s in chosen if s.established is not None]),
-        requests_per_second=track.requests_per_second,
-        latency_seconds=track.latency_seconds,
-        server_queue=track.server_queue,
         memory_available_bytes=_kib(tracks.memory.available_kib) if tracks.memory else None,
+        memory_total_bytes=_kib(tracks.memory.total_kib) if tracks.memory else None,
+        established_now=track.seconds[-1].established if track.seconds else None,
         delay_readable=all(
             tracks.workers[w.key.entity].delay_readable for w in service.workers if w.key.entity in tracks.workers
         ),
+        metrics_age_seconds=age,
+        **msgspec.structs.asdict(NOTHING if age is None or age > STALE_SECONDS else track.rates),
     )
 
 

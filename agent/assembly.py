@@ -16,7 +16,7 @@ from collectors.collector import Collector, all_collectors
 from collectors.discovery import Discovery
 from collectors.entities import WorkerKey
 from collectors.facts import ProcessFacts
-from collectors.framework import SettingsRequest
+from collectors.framework import Request
 from collectors.host import Host
 from collectors.inside import read_facts
 from collectors.reading import Instant, Reading
@@ -53,10 +53,11 @@ class Watch:
         services = self.discovery.services
         advice = self.judging.document(services, now)
         verdicts = {s.name: s.verdict for s in advice.services}
-        statuses, workers = [], []
+        statuses, workers, models = [], [], []
         for service in services:
             view, facts = self.judging.view(service), self.judging.facts(service)
             statuses.append(service_status(service, view, facts, verdicts[service.name]))
+            models += model_statuses(service, view)
             seen = {w.key: w for w in view.workers} if view else {}
             samples = view.samples if view else 0
             workers += [worker_status(w, seen.get(w.key), facts, samples) for w in service.workers]
@@ -67,7 +68,7 @@ class Watch:
             node=self.picture.take(latest.samples(), collectors, now),
             services=tuple(statuses),
             workers=tuple(workers),
-            models=model_statuses(services),
+            models=tuple(models),
             self_status=self.cost.status(self.sampler.beat, self.sampler.interval_seconds, collectors),
             advice=advice,
         )
@@ -129,7 +130,7 @@ def assemble(
 def direct(host: Host) -> FactsReader:
     """Look into processes with this process's own rights."""
 
-    def read(key: WorkerKey, requests: Sequence[SettingsRequest]) -> ProcessFacts:
+    def read(key: WorkerKey, requests: Sequence[Request]) -> ProcessFacts:
         return read_facts(host, key, requests)
 
     return read

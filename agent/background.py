@@ -10,15 +10,15 @@ from collectors.collector import Collector
 from collectors.discovery import Discovery
 from collectors.entities import Process, Service, WorkerKey
 from collectors.facts import ProcessFacts
-from collectors.framework import SettingsRequest
+from collectors.framework import Request
 from collectors.host import Host
 from collectors.reading import Reading
 from collectors.runner import collect_one
 
 log = logging.getLogger("nodewright.background")
 
-FactsReader = Callable[[WorkerKey, Sequence[SettingsRequest]], ProcessFacts]
-Wanted = Iterable[tuple[Process, Sequence[SettingsRequest]]]
+FactsReader = Callable[[WorkerKey, Sequence[Request]], ProcessFacts]
+Wanted = Iterable[tuple[Process, Sequence[Request]]]
 
 
 class Background:
@@ -33,7 +33,7 @@ class Background:
         self._read_facts = read_facts
         self._collectors = [c for c in collectors if c.own_thread]
         self._due = dict.fromkeys((c.name for c in self._collectors), 0.0)
-        self._queue: deque[tuple[Process, Sequence[SettingsRequest]]] = deque()
+        self._queue: deque[tuple[Process, Sequence[Request]]] = deque()
         self._queued: set[WorkerKey] = set()
         self._done: deque[Reading] = deque(maxlen=64)
         self._wake = threading.Event()

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from advisor.board import Acknowledged
@@ -22,6 +22,7 @@ from agent.http.app import build_app
 from agent.http.deps import AckRequest, HttpDeps
 from agent.http.server import serve
 from agent.http.updates import Updates
+from agent.known_processes import KnownProcesses
 from agent.limits import raise_descriptor_limit
 from agent.listen import parse_listen
 from agent.paths import Paths, find_paths, make_state_folders
@@ -86,6 +87,7 @@ class _Daemon:
             on_snapshot=self._on_snapshot,
             on_failed=self._on_failed,
         )
+        self._known = KnownProcesses(paths.db.parent, self._watch.host)
         self._restore()
 
     async def run(self) -> int:
@@ -106,6 +108,7 @@ class _Daemon:
         finally:
             self._updates.close()
             await asyncio.to_thread(self._watch.stop, 0.5)
+            await asyncio.to_thread(self._known.finish, self._watch.discovery)
             await runner.close()
             if self._sidecar:
                 await asyncio.to_thread(self._sidecar.stop, 0.5)
@@ -122,7 +125,13 @@ class _Daemon:
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         """In the sampler thread, after each judgement."""
         self._findings.take(snapshot, self._watch.judging, time.monotonic())
+        self._known.take(self._watch.discovery, self._aside)
         self._updates.publish(snapshot.generation)
+
+    def _aside(self, task: Callable[[], None]) -> None:
+        """Let another thread do what may wait for a disk."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.run_in_executor, None, task)
 
     def _deps(self, token: str) -> HttpDeps:
         config = self._config
@@ -148,7 +157,8 @@ class _Daemon:
         return {cgroup_entity(w.process.cgroups): s.name for s in services for w in s.serving[:1]}
 
     def _restore(self) -> None:
-        """Acknowledgements outlive a restart."""
+        """Acknowledgements, and whose worker a process was, outlive a restart."""
+        self._watch.discovery.recall(self._known.load(), self._watch.host.clock.now())
         kept: dict[str, Acknowledged] = {}
         for entry in self._reader.acknowledgements():
             if (found := restored(entry)) is not None:

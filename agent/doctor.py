@@ -16,7 +16,13 @@ from collectors.runner import collect_one
 
 NEEDED_COLLECTORS = frozenset(("cpu", "threads", "processes"))
 """Without these no rule can judge."""
-_HEADINGS = {"collector": "Collectors", "kernel": "Kernel", "rights": "Rights", "program": "This program"}
+_HEADINGS = {
+    "collector": "Collectors",
+    "kernel": "Kernel",
+    "rights": "Rights",
+    "program": "This program",
+    "service": "Services",
+}
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,16 +32,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
 
 
-def examine(host: Host, collectors: Iterable[Collector], others: Sequence[Check] | None = None) -> Report:
-    """Run every collector once, on this process where it needs one, and look at the host. Writes nothing."""
+def examine(
+    host: Host,
+    collectors: Iterable[Collector],
+    others: Sequence[Check] | None = None,
+    services: Sequence[Check] = (),
+) -> Report:
+    """Run every collector once, on this process where it needs one, and look at the host. Writes nothing. `services`:
+    what was found out about the servers that run here."""
     service = own_service(host, os.getpid())
-    services = () if service is None else (service,)
+    own = () if service is None else (service,)
     checks = []
     for collector in collectors:
-        reading = collect_one(collector, host, services, host.clock.now().mono_ns)
+        reading = collect_one(collector, host, own, host.clock.now().mono_ns)
         checks.append(check_of(reading, collector))
         collector.close()
     checks += host_checks(host) if others is None else others
+    checks += services
     return Report(ready=all(one.status == "ok" for one in checks if one.needed), checks=tuple(checks))
 
 
@@ -89,11 +102,13 @@ def as_text(report: Report) -> str:
     lines: list[str] = []
     for area, heading in _HEADINGS.items():
         lines += [heading]
+        if not any(one.area == area for one in report.checks):
+            lines += ["  none found"]
         for one in report.checks:
             if one.area == area:
                 mark = " (advice needs it)" if one.needed and one.status != "ok" else ""
                 lines.append(f"  {one.status:<11}  {one.name:<{width}}  {one.detail}{mark}")
-                if one.hint and one.status != "ok":
+                if one.hint:
                     lines.append(f"  {'':<11}  {'':<{width}}  -> {one.hint}")
     lines.append(
         "Ready: advice has what it needs." if report.ready else "Not ready: advice lacks what is marked above."

@@ -14,6 +14,8 @@ from agent.errors import CliError, reason_of
 from agent.paths import state_folder
 from agent.sidecar.privileges import missing_privileges
 from collectors.host import Host
+from collectors.pod_resources import pod_resources_status
+from collectors.reading import Ok
 
 DESCRIPTORS_WANTED = 4096
 """Descriptors are kept open: four a worker and one a thread."""
@@ -23,7 +25,7 @@ _TRIED = 100
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was tried. `needed`: advice depends on it."""
 
-    area: Literal["collector", "kernel", "rights", "program"]
+    area: Literal["collector", "kernel", "rights", "program", "service"]
     name: str
     status: Literal["ok", "unsupported", "failed"]
     detail: str
@@ -44,6 +46,7 @@ def host_checks(host: Host) -> list[Check]:
         _state(),
         _module("textual", "screens (nodewright top)", "pip install 'nodewright[tui]'"),
         _py_spy(),
+        *_kubelet(host),
     ]
 
 
@@ -198,3 +201,14 @@ def _py_spy() -> Check:
         return Check(area="program", name="py-spy", status="ok", detail=found, hint="")
     hint = "pip install 'nodewright[profile]'"
     return Check(area="program", name="py-spy", status="unsupported", detail="not installed: no profiles", hint=hint)
+
+
+def _kubelet(host: Host) -> list[Check]:
+    """Whether the kubelet can be asked which pod has which devices; nothing where this is no Kubernetes node."""
+    answer = pod_resources_status(host)
+    if isinstance(answer, Ok):
+        detail = "the kubelet tells which pod has which devices"
+        return [Check(area="rights", name="pod-resources", status="ok", detail=detail, hint="")]
+    if "KUBERNETES_SERVICE_HOST" not in os.environ and not os.path.exists(f"{host.root}/var/lib/kubelet"):
+        return []
+    return [Check(area="rights", name="pod-resources", status="unsupported", detail=answer.reason, hint=answer.hint)]

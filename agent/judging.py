@@ -2,7 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from advisor.board import Acknowledged, Board, Signature, timestamp
 from advisor.catalogue import all_rules
@@ -11,15 +13,16 @@ from advisor.engine import Engine
 from advisor.facts import ServiceFacts
 from advisor.finding import Finding, Severity
 from advisor.history import History
+from advisor.orphaned import orphaned_of
 from advisor.view import View, within
 from agent.config import Config
 from collectors.compute_threads import compute_threads
-from collectors.entities import Service, WorkerKey
-from collectors.facts import ProcessFacts
+from collectors.entities import Service
 from collectors.framework import Facts
 from collectors.levers import Lever
 from collectors.places import settings_of
 from collectors.reading import Instant
+from collectors.seen_environment import as_seen
 
 log = logging.getLogger("nodewright.judging")
 
@@ -52,12 +55,10 @@ class Judging:
 
     def judge(self, services: Sequence[Service], now: Instant) -> None:
         """Judge every service once."""
-        self._views = {}
+        horizon = int(self._config.advice.window_seconds)
+        self._views = {s.id: within(self._history.view(s, horizon), self.facts(s).limits) for s in services}
         for service in services:
-            facts = self.facts(service)
-            seen = self._history.view(service, int(self._config.advice.window_seconds))
-            view = within(seen, facts.limits)
-            self._views[service.id] = view
+            view, facts = self._views[service.id], self._beside(service, now)
             if self.board.changed(service, signature(view, facts), now):
                 self._history.restart_window(service)
                 continue
@@ -68,6 +69,15 @@ class Judging:
                 self.board.update(service, judgement, view, now)
         with self._lock:
             self.board.keep_only(services)
+
+    def _beside(self, service: Service, now: Instant) -> ServiceFacts:
+        """What is known of the service, with what runs in the place of one that has lost its front-end."""
+        facts = self.facts(service)
+        if service.orphaned_ns is None:
+            return facts
+        processes = {name: known.processes for name, known in self._facts.items()}
+        beside = orphaned_of(service, self._views, processes, now.mono_ns)
+        return msgspec.structs.replace(facts, orphaned=beside)
 
     def acknowledge(self, finding: str, entry: Acknowledged | None) -> Finding | None:
         """Acknowledge, snooze or reopen (None) a standing finding. None: no such finding stands."""
@@ -96,6 +106,8 @@ class Judging:
         own.sort(key=lambda f: (f.severity is Severity.INFO, f.rank))
         if own:
             return own[0].title
+        if service.orphaned:
+            return f"its front-end is gone: {len(service.serving)} of its workers are still there"
         view = self._views.get(service.id)
         if view is None or not view.loaded_now:
             return "idle: nothing to judge"
@@ -110,7 +122,7 @@ class Judging:
 def service_facts(service: Service, processes: Facts, config: Config) -> ServiceFacts:
     """What is known of one service, with its owner's objectives."""
     wanted = config.for_service(service.name)
-    own: Mapping[WorkerKey, ProcessFacts] = {w.key: processes[w.key] for w in service.workers if w.key in processes}
+    own = as_seen(service, {w.key: processes[w.key] for w in service.workers if w.key in processes})
     threads = [compute_threads(own[w.key]) for w in service.serving if w.key in own]
     known = [t for t in threads if t.known]
     return ServiceFacts(
@@ -136,6 +148,7 @@ def signature(view: View, facts: ServiceFacts) -> Signature:
         threads,
         frozenset().union(*masks) if masks else None,
         "none" if view.cgroup and view.quota_cores is None else view.quota_cores,
+        view.service.orphaned,
     )
 
 

@@ -141,11 +141,12 @@ async def _serve(loaded: LoadedConfig, path: Path) -> int:
 def picture(played: Played) -> Snapshot:
     """The documents of the recording's last moment."""
     collectors = played.latest.collectors()
-    statuses, workers = [], []
+    statuses, workers, models = [], [], []
     verdicts = {s.name: s.verdict for s in played.advice.services}
     for service in played.services:
         view, facts = played.judging.view(service), played.judging.facts(service)
         statuses.append(service_status(service, view, facts, verdicts[service.name]))
+        models += model_statuses(service, view)
         seen = {w.key: w for w in view.workers} if view else {}
         workers += [worker_status(w, seen.get(w.key), facts, view.samples if view else 0) for w in service.workers]
     return Snapshot(
@@ -153,7 +154,7 @@ def picture(played: Played) -> Snapshot:
         node=NodePicture(played.node, Topology(())).take(played.latest.samples(), collectors, played.now),
         services=tuple(statuses),
         workers=tuple(workers),
-        models=model_statuses(played.services),
+        models=tuple(models),
         self_status=SelfCost(__version__).status(played.beat, 1.0, collectors),
         advice=played.advice,
     )

@@ -13,7 +13,9 @@ from advisor.documents import (
     ThreadStatus,
     WorkerStatus,
 )
+from advisor.execution import execution_of
 from advisor.facts import ServiceFacts
+from advisor.serving import ServingRates
 from advisor.tracks import delta
 from advisor.view import ThreadView, View, WorkerView
 from agent.judging import state_of
@@ -29,6 +31,7 @@ from collectors.topology import Topology
 
 Samples = Mapping[str, Mapping[str, Sample]]
 SHOWN_THREADS = 8
+_SERVING = ServingRates.__struct_fields__
 
 
 class NodePicture:
@@ -106,10 +109,15 @@ def service_status(service: Service, view: View | None, facts: ServiceFacts, ver
         waiting_cores=_round(view.waiting_cores) if view and view.samples and view.delay_readable else None,
         usable_cores=_round(view.effective_cores) if view and view.cores else None,
         resident_bytes=view.resident_bytes if view else None,
-        requests_per_second=view.requests_per_second if view else None,
-        latency_seconds=view.latency_seconds if view else None,
         accept_queue=sum(queue) / len(queue) if queue else None,
         settings=facts.settings,
+        chains=service.chains,
+        pod=service.container.pod if service.container else None,
+        namespace=service.container.namespace if service.container else None,
+        container=service.container.name if service.container else None,
+        orphaned=service.orphaned,
+        metrics_age_seconds=view.metrics_age_seconds if view else None,
+        **{name: getattr(view, name, None) for name in _SERVING},
     )
 
 
@@ -160,12 +168,24 @@ def missing_of(worker: Worker, facts: ServiceFacts) -> tuple[str, ...]:
     return tuple(f"{name}: {p.reason} ({p.hint})" for name, p in parts.items() if isinstance(p, Unsupported))
 
 
-def model_statuses(services: Sequence[Service]) -> tuple[ModelStatus, ...]:
-    return tuple(
-        ModelStatus(name=m.name, version=m.version, runtime=m.runtime, path=m.path, service=s.name)
-        for s in services
-        for m in s.models
-    )
+def model_statuses(service: Service, view: View | None) -> list[ModelStatus]:
+    """The models of one service, with what its window says of how they are executed."""
+    execution = execution_of(view, len(service.models) > 1)
+    return [
+        ModelStatus(
+            name=model.name,
+            version=model.version,
+            runtime=model.runtime,
+            path=model.path,
+            service=service.name,
+            format=model.format or next((one.format for one in model.files), None),
+            size_bytes=model.size_bytes,
+            parameters=model.parameters,
+            files=model.files,
+            execution=execution,
+        )
+        for model in service.models
+    ]
 
 
 @lru_cache(maxsize=1024)

@@ -60,7 +60,16 @@ _CGROUP: Behaviour = {
 }  # fmt: skip
 _SERVING: Behaviour = {
     "requests": Grows(4e7, 200, 20), "errors": Grows(1200, 0), "latency_sum_us": Grows(9e12, 9e6, 1e6),
-    "latency_count": Grows(4e7, 200, 20), "in_flight": Wavers(4, 3),
+    "latency_count": Grows(4e7, 200, 20), "in_flight": Wavers(4, 3), "queue": Wavers(3, 3),
+    "latency_p50_us": Wavers(4.5e4, 8e3), "latency_p50_low_us": Wavers(2.5e4), "latency_p50_high_us": Wavers(5e4),
+    "latency_p99_us": Wavers(2e5, 4e4), "latency_p99_low_us": Wavers(1e5), "latency_p99_high_us": Wavers(2.5e5),
+    "queue_time_sum_us": Grows(3e12, 1e6, 3e5), "queue_time_count": Grows(4e7, 200, 20),
+    "batch_size_sum": Grows(4e7, 200, 20), "batch_size_count": Grows(1e7, 60, 10),
+    "tokens_in": Grows(9e9, 5e4, 1e4), "tokens_out": Grows(2e9, 8e3, 1e3), "kv_cache_ppm": Wavers(6e5, 2e5),
+    "first_token_sum_us": Grows(2e12, 2e6, 3e5), "first_token_count": Grows(4e7, 200, 20),
+    "first_token_p50_us": Wavers(9e3, 2e3), "first_token_p99_us": Wavers(6e4, 2e4),
+    "inter_token_sum_us": Grows(8e12, 8e6, 1e6), "inter_token_count": Grows(2e9, 8e3, 1e3),
+    "inter_token_p50_us": Wavers(9e2, 1e2), "inter_token_p99_us": Wavers(4e3, 1e3),
 }  # fmt: skip
 
 

@@ -6,14 +6,15 @@ framework only names its program and its options.
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from os.path import basename
 
 import msgspec
 
 from collectors.entities import Process, Role
+from collectors.no_servers import is_no_server
 
 _PYTHON = re.compile(r"(python|pypy)[0-9.]*t?d?")
-_NO_SERVERS = ("ipykernel", "jupyter", "notebook", "debugpy", "tensorboard", "pytest", "nodewright")
 _FLAGS_WITH_VALUE = ("--check-hash-based-pycs",)
 
 
@@ -34,6 +35,11 @@ def is_python(name: str) -> bool:
 
 def parse_command(argv: Sequence[str]) -> Command:
     """What `argv` runs. A title that a process gave itself comes out as its program."""
+    return _parsed(tuple(argv))
+
+
+@lru_cache(maxsize=16)  # every framework asks about a process in turn; its command line may be long
+def _parsed(argv: tuple[str, ...]) -> Command:
     if not argv:
         return Command()
     if not is_python(basename(argv[0])):
@@ -124,4 +130,4 @@ def may_serve(process: Process) -> bool:
     """Whether a look inside is worth it: a Python process that is no known tool."""
     command = parse_command(process.argv)
     python = command.python or is_python(process.comm)
-    return python and not command.program.startswith(_NO_SERVERS) and "multiprocessing." not in command.code
+    return python and not is_no_server(command.program) and "multiprocessing." not in command.code

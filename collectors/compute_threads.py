@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from collectors.entities import Service
-from collectors.facts import Environ, ProcessFacts
-from collectors.framework import Facts
+from collectors.facts import Environ, Facts, ProcessFacts
 from collectors.learned import worker_environment
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.reading import Unsupported

@@ -15,25 +15,33 @@ _NONE = frozenset(("", "none", "max", "-1", "unlimited"))
 
 
 def cpu_limit_places(lever: Lever, value: Value, service: Service) -> tuple[Place, ...]:
-    """The file of the cgroup that holds the service's workers; empty where they are in the root cgroup or out of reach.
+    """The file of the cgroup that holds the service's workers; empty where they are in the root cgroup of the node, or
+    out of reach and in no container.
 
     `value` is a number of cores for the quota (None = no limit). For the weight it is in the unit of the cgroup's own
     file: 100 is the default of version 2, 1024 shares that of version 1.
     """
     found = next((at for worker in service.serving if (at := controller_path(worker.process.cgroups, "cpu"))), None)
-    if found is None or found[1] == "/" or ".." in found[1].split("/"):
+    if found is None:
         return ()
     version, path = found
+    hidden = path == "/" or ".." in path.split("/")
+    if hidden and service.container is None:
+        return ()
     if lever is Lever.CPU_QUOTA:
         key, text = _quota(version, value)
     elif lever is Lever.CPU_WEIGHT:
         key, text = _weight(version, value)
     else:
         return ()
-    target = f"/sys/fs/cgroup{path}" if version == 2 else f"/sys/fs/cgroup/cpu{path}"
-    because = "it is the workers' own cgroup; a limit of one above it still holds"
+    target = "/sys/fs/cgroup" if version == 2 else "/sys/fs/cgroup/cpu"
+    effective: bool | None = None
+    because = "as the container itself sees it, where it is mostly mounted read-only"
+    if not hidden:
+        target, effective = target + path, True
+        because = "it is the workers' own cgroup; a limit of one above it still holds"
     return (
-        Place(kind="cgroup", target=target, key=key, value=text, effective=True, because=because, restart=False),
+        Place(kind="cgroup", target=target, key=key, value=text, effective=effective, because=because, restart=False),
     )  # fmt: skip
 
 
@@ -57,14 +65,22 @@ def _weight(version: int, value: Value) -> tuple[str, Value]:
     return key, default if value is None else max(2, min(most, round(float(value))))
 
 
+def is_quota(place: Place) -> bool:
+    return place.kind == "cgroup" and place.key in _QUOTA_KEYS
+
+
+def quota_cores(place: Place) -> float | None:
+    """The cores that a quota place allows; None for no limit."""
+    quota, _, period = str(place.value).partition(" ")
+    return int(quota) / int(period or PERIOD_US) if re.fullmatch(r"[0-9]+", quota) else None
+
+
 def quota_percent(place: Place) -> str | None:
     """What a quota place says as a share of one core: `150%`, empty for no limit; None if it is no quota."""
-    if place.kind != "cgroup" or place.key not in _QUOTA_KEYS:
+    if not is_quota(place):
         return None
-    quota, _, period = str(place.value).partition(" ")
-    if not re.fullmatch(r"[0-9]+", quota):
-        return ""
-    return f"{round(100 * int(quota) / int(period or PERIOD_US))}%"
+    cores = quota_cores(place)
+    return "" if cores is None else f"{round(100 * cores)}%"
 
 
 def weight_of(place: Place) -> str | None:

@@ -5,18 +5,26 @@ by looking inside arrives later and from another thread; a service is published 
 """
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 
 from collectors.entities import Process, Service, WorkerKey
 from collectors.fact_schedule import FactSchedule
 from collectors.facts import ProcessFacts
-from collectors.framework import Framework, SettingsRequest
-from collectors.grouping import Group, Grouping, serves
+from collectors.framework import Framework, Request
+from collectors.grouping import Grouping
 from collectors.host import Host
 from collectors.manager import Manager
+from collectors.members import Group, serves
 from collectors.process_table import ProcessTable
 from collectors.publisher import Publisher
+from collectors.reading import Instant
 from collectors.registry import all_frameworks, all_managers
+from collectors.remembered import Remembered, fingerprint, kept, recalled
+from collectors.shares import by_share
+
+LEFT_ALONE = 32
+"""Into at most so many spawned workers of unknown servers is a look wanted at once."""
 
 
 class Discovery:
@@ -47,6 +55,11 @@ class Discovery:
         """What was learnt of the processes that are there."""
         return self._facts
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a service is held back because too little is known of it yet."""
+        return self._publisher.waiting
+
     def learn(self, facts: ProcessFacts) -> None:
         """What a look inside a process told; it counts from the next scan on. Any thread may call it."""
         self._arrived.append(facts)
@@ -63,19 +76,50 @@ class Discovery:
             self._regroup(host)
         elif not self._publisher.waiting:
             return False
-        services = self._publisher.services(self._groups, self._facts, self._now_ns)
+        services = self._publisher.services(host, self._groups, self._facts, self._now_ns)
         workers = {worker.key for service in services for worker in service.workers}
         changed = services != self.services or not workers.isdisjoint(learnt)
         self.services = services
         return changed
 
-    def wanted(self) -> list[tuple[Process, tuple[SettingsRequest, ...]]]:
-        """Processes to look into now, with the settings files to read beside them; front-ends come first."""
-        own = {entry.key: group.framework for group in self._groups for entry, role in group.members if serves(role)}
-        members = (entry for group in self._groups for entry, role in group.members if serves(role))
-        found = self._schedule.wanted(members, self._grouping.candidates(), self._now_ns)
-        processes = ((entry.process, own.get(entry.key)) for entry in found)
-        return [(process, tuple(by.settings_requests(process)) if by else ()) for process, by in processes]
+    def remember(self, now: Instant) -> tuple[Remembered, ...]:
+        """What an agent that is started anew has to know of the processes of services, with wall times."""
+        found = (
+            Remembered(
+                key=entry.key,
+                fingerprint=fingerprint(entry.process),
+                framework=group.framework.name,
+                role=role,
+                leader=self._grouping.leader(entry.key),
+                identity=identity,
+                orphaned_ns=group.orphaned_ns,
+            )
+            for group in self._groups
+            for entry, role in group.members
+            if (identity := self._publisher.identity(entry.key)) is not None
+        )
+        return kept(found, now)
+
+    def recall(self, remembered: Iterable[Remembered], now: Instant) -> None:
+        """What was remembered before a restart; call it before the first scan."""
+        found = recalled(remembered, now)
+        self._grouping.recall(found)
+        self._publisher.recall({each.key: each.identity for each in found})
+
+    def wanted(self) -> list[tuple[Process, tuple[Request, ...]]]:
+        """Processes to look into now, with the settings files and models to read beside them; front-ends come first."""
+        works = [group for group in self._groups if group.works]
+        looked = [(e, g.framework) for g in works for e, role in g.members if g.framework.worth_a_look(e.process, role)]
+        own = {entry.key: framework for entry, framework in looked}
+        members = (entry for entry, _ in looked)
+        left = islice(self._grouping.left_alone(), LEFT_ALONE)
+        found = self._schedule.wanted(chain(members, left), self._grouping.candidates(), self._now_ns)
+        return [(entry.process, self._requests(entry.process, own.get(entry.key))) for entry in found]
+
+    def _requests(self, process: Process, by: Framework | None) -> tuple[Request, ...]:
+        if by is None:
+            return tuple(request for each in self._frameworks for request in each.candidate_requests(process))
+        return (*by.settings_requests(process), *by.model_requests(process, self._facts.get(process.key)))
 
     def close(self) -> None:
         """Give back the descriptors that are kept."""
@@ -107,7 +151,11 @@ class Discovery:
 
     def _regroup(self, host: Host) -> None:
         entries = self._table.entries
-        self._groups = self._grouping.groups(entries, self._facts, self._now_ns)
+        self._groups = by_share(self._grouping.groups(entries, self._facts, self._now_ns))
+        for entry in (
+            e for g in self._groups if g.orphaned_ns == self._now_ns for e, role in g.members if serves(role)
+        ):
+            self._schedule.again(entry.key, self._now_ns)
         inside = {entry.key.pid for group in self._groups for entry, _ in group.members}
         for pid in [entry.key.pid for entry in self._table if entry.watched and entry.key.pid not in inside]:
             self._table.unwatch(pid)

@@ -1,8 +1,15 @@
 """The things that samples are about: processes, workers, services, models."""
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
+
+from collectors.containers import Container
+from collectors.model_file import ModelFile
+
+Calls = Literal["synchronous", "asynchronous"]
+"""How a server calls a model's code: a call that blocks its thread, or a coroutine of an event loop."""
 
 
 class WorkerKey(msgspec.Struct, frozen=True, order=True):
@@ -63,12 +70,26 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """One model that a service holds. `version` None = not stated; `path` as configured."""
+    """One model that a service holds. `version` None = not stated; `path` as configured, `format` as the server states
+    it; `files` are those of its files whose headers were read."""
 
     name: str
     version: str | None = None
     runtime: str | None = None
     path: str | None = None
+    format: str | None = None
+    files: tuple[ModelFile, ...] = ()
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Size of its files; None where none was seen."""
+        return sum(one.size_bytes for one in self.files) if self.files else None
+
+    @property
+    def parameters(self) -> int | None:
+        """Parameters that the headers state; None if none does."""
+        found = [one.parameters for one in self.files if one.parameters is not None]
+        return sum(found) if found else None
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +109,19 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     manager: str
     workers: tuple[Worker, ...]
     models: tuple[Model, ...] = ()
-    metrics_url: str | None = None
+    metrics_urls: tuple[str, ...] = ()
+    """Where its metrics page may be, the likeliest first."""
+    calls: Calls | None = None
+    chains: tuple[tuple[str, ...], ...] = ()
+    """Pipelines, each as the names of its models in order."""
+    sets: tuple[tuple[str, str | None], ...] = ()
+    """Variables that the server itself sets for its workers after their start; None = to a value that is not visible,
+    unless it was set at start."""
+    container: Container | None = None
+    orphaned: bool = False
+    """Its front-end is gone and its workers are still there."""
+    orphaned_ns: int | None = None
+    """Since when they are seen without it, at the latest, on the monotonic clock; None = they have it."""
     started: int
     """Start of the oldest process, in clock ticks."""
 
@@ -101,6 +134,10 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def front_end(self) -> Worker | None:
         return next((w for w in self.workers if w.role is Role.FRONT_END), None)
+
+    @property
+    def metrics_url(self) -> str | None:
+        return next(iter(self.metrics_urls), None)
 
     @property
     def pids(self) -> tuple[int, ...]:

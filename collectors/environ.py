@@ -19,10 +19,22 @@ ALLOWED_ENVIRON: tuple[str, ...] = (
     "WEB_CONCURRENCY", "PORT", "HOSTNAME", "UVICORN_*", "GUNICORN_CMD_ARGS", "MLSERVER_*",
     "PROMETHEUS_MULTIPROC_DIR", "OLLAMA_*", "LLAMA_ARG_*", "VLLM_*", "SGLANG_*", "TS_*",
     "MODEL_NAME", "MODEL_ID", "MODEL_BASE_PATH",
+    "NIM_*", "DYN_HTTP_PORT", "DYN_HTTP_HOST", "DYN_SYSTEM_PORT", "DYN_SYSTEM_ENABLED", "DYN_NAMESPACE", "DYN_TRTLLM_*",
+    "NUM_SHARD", "SHARDED", "QUANTIZE", "DTYPE", "KV_CACHE_DTYPE", "MAX_CONCURRENT_REQUESTS", "MAX_BATCH_SIZE",
+    "MAX_INPUT_TOKENS", "MAX_TOTAL_TOKENS", "MAX_BATCH_PREFILL_TOKENS", "MAX_BATCH_TOTAL_TOKENS", "MAX_WAITING_TOKENS",
+    "WAITING_SERVED_RATIO", "CUDA_MEMORY_FRACTION", "VALIDATION_WORKERS",
+    "BENTOML_PORT", "BENTOML_HOST", "BENTOML_CONFIG",
+    "SELDON_METRICS_PORT", "SELDON_REVERSE_PROXY_HTTP_PORT", "MODELGATEWAY_NUM_WORKERS",
+    # distributed training, which is no serving
+    "MASTER_PORT", "WORLD_SIZE", "RANK", "LOCAL_RANK", "HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK",
 )  # fmt: skip
 """Keys that may leave the reader; `*` ends a prefix. A key or a value that looks secret never does."""
 
+_COMMAND_LINES = frozenset(("GUNICORN_CMD_ARGS", "NIM_PASSTHROUGH_ARGS"))
+"""Variables that hold options as a shell would read them."""
 _VALUE_LIMIT_CHARACTERS = 1024
+_COUNT_DIGITS = 9
+"""A longer number after `MAX_…_TOKENS` is no count of them."""
 _ALLOWED_KEYS = frozenset(key for key in ALLOWED_ENVIRON if not key.endswith("*"))
 _ALLOWED_PREFIXES = tuple(key[:-1] for key in ALLOWED_ENVIRON if key.endswith("*"))
 _SECRET_IN_KEY = re.compile(r"KEY|TOKEN(?!IZER)|SECRET|PASS|PWD|CREDENTIAL|AUTH|COOKIE|PRIVATE", re.IGNORECASE)
@@ -39,7 +51,7 @@ def allowed_environ(raw: bytes) -> dict[str, str] | None:
     for entry in entries:
         name, _, content = entry.partition(b"=")
         key, value = name.decode("utf-8", "backslashreplace"), content.decode("utf-8", "backslashreplace")
-        if key == "GUNICORN_CMD_ARGS":
+        if key in _COMMAND_LINES:
             found[key] = _redact_words(value)
         elif _may_pass(key, value):
             found[key] = value
@@ -48,7 +60,10 @@ def allowed_environ(raw: bytes) -> dict[str, str] | None:
 
 def _may_pass(key: str, value: str) -> bool:
     allowed = key in _ALLOWED_KEYS or key.startswith(_ALLOWED_PREFIXES)
-    if not allowed or _SECRET_IN_KEY.search(key):
+    counts_tokens = (
+        key in _ALLOWED_KEYS and key.endswith("_TOKENS") and value.isdecimal() and len(value) <= _COUNT_DIGITS
+    )
+    if not allowed or (_SECRET_IN_KEY.search(key) and not counts_tokens):
         return False
     return len(value) <= _VALUE_LIMIT_CHARACTERS and not looks_secret(value)
 

@@ -4,9 +4,12 @@ These are the answers of the sidecar's verb `facts(pid)`. Nothing secret is in t
 allow-list, settings files to the keys that a framework asks for, before they leave the reader.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 from collectors.entities import WorkerKey
+from collectors.model_file import ModelFile
 from collectors.reading import Unsupported
 
 
@@ -32,17 +35,20 @@ class Listening(msgspec.Struct, frozen=True):
 
 
 class SettingsFile(msgspec.Struct, frozen=True):
-    """A server's settings file, cut to asked-for keys. `values` maps a dotted key to its JSON value; `present` False
-    means that the file is not there, so that a default or the environment holds."""
+    """A server's settings file, cut to asked-for keys. `values` maps a dotted key to its plain value; `present` False
+    means that the file is not there, so that a default or the environment holds. `problem` says why a file that is
+    there could not be understood in full (a configuration that computes its values): what is not in `values` is then
+    unknown, not unset."""
 
     name: str
     path: str
     present: bool
     values: dict[str, bool | int | float | str | None] = {}
+    problem: str | None = None
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, tag="limits"):
-    """Limits of the container as its own processes see them, read through /proc/PID/root/sys/fs/cgroup (cgroup v2).
+    """Limits of the container as its own processes see them, read through /proc/PID/root/sys/fs/cgroup.
     None = no limit or not stated there."""
 
     cpu_quota_cores: float | None = None
@@ -62,6 +68,11 @@ class ProcessFacts(msgspec.Struct, frozen=True, kw_only=True):
     listening: tuple[Listening, ...] | Unsupported
     settings_files: tuple[SettingsFile, ...] = ()
     limits: Limits | Unsupported
+    models: tuple[ModelFile, ...] = ()
+    """Headers of the model files that are mapped, open, or asked for."""
+
+
+Facts = Mapping[WorkerKey, ProcessFacts]
 
 
 def unreadable_facts(key: WorkerKey, reason: str, hint: str) -> ProcessFacts:

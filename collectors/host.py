@@ -30,8 +30,10 @@ class SystemClock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """Roots of the kernel's file trees, and a clock. Paths carry no trailing slash."""
+    """Roots of the kernel's file trees, and a clock. Paths carry no trailing slash; `root` is empty for the machine's own
+    `/`, so that `root + "/var/log"` is a path."""
 
+    root: str = ""
     proc: str = "/proc"
     sys: str = "/sys"
     cgroup: str = "/sys/fs/cgroup"
@@ -45,9 +47,10 @@ class Host:
 
     @classmethod
     def at(cls, root: Path | str, clock: Clock | None = None) -> "Host":
-        """A host made of the files below `root` (`proc`, `sys`, `sys/fs/cgroup`)."""
+        """A host made of the files below `root` (`proc`, `sys`, `sys/fs/cgroup`, and what else programs keep there)."""
         base = str(root)
         return cls(
+            root=base,
             proc=f"{base}/proc",
             sys=f"{base}/sys",
             cgroup=f"{base}/sys/fs/cgroup",

@@ -6,10 +6,10 @@ from os.path import basename, splitext
 import msgspec
 
 from collectors.entities import Model, Process, Role, Service, WorkerKey
-from collectors.facts import Environ, ProcessFacts, SettingsFile
+from collectors.facts import Environ, Facts, SettingsFile
 from collectors.reading import Unsupported
+from collectors.seen_environment import hidden_in
 
-Facts = Mapping[WorkerKey, ProcessFacts]
 MODEL_LIMIT = 64
 
 
@@ -36,7 +36,9 @@ def environment_of(processes: Iterable[Process], facts: Facts) -> Environment:
 
 def worker_environment(service: Service, facts: Facts) -> Environment:
     """The environment that the model code sees: a worker's, else the front-end's."""
-    return environment_of((w.process for w in (*service.serving, *service.workers)), facts)
+    found = environment_of((w.process for w in (*service.serving, *service.workers)), facts)
+    hidden = "" if found.values is None else hidden_in(found.values, service.sets)
+    return Environment(None, hidden) if hidden else found
 
 
 def server_environment(service: Service, facts: Facts) -> Environment:

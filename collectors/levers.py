@@ -6,7 +6,8 @@ import msgspec
 
 
 class Lever(StrEnum):
-    """Something that advice may change, independent of the server that has it."""
+    """Something that advice may change, independent of the server that has it. In the words that most servers use:
+    `workers` are processes (or replicas) that serve, `model_instances` copies of one model inside a process."""
 
     WORKERS = "workers"
     REQUEST_THREADS = "request_threads"
@@ -15,6 +16,27 @@ class Lever(StrEnum):
     THREAD_BINDING = "thread_binding"
     CPU_QUOTA = "cpu_quota"
     CPU_WEIGHT = "cpu_weight"
+    PRELOAD = "preload"
+    MAX_REQUESTS_IN_FLIGHT = "max_requests_in_flight"
+    MAX_QUEUE = "max_queue"
+    MAX_BATCH_SIZE = "max_batch_size"
+    MAX_BATCH_DELAY = "max_batch_delay"
+    MAX_BATCH_TOKENS = "max_batch_tokens"
+    PREFILL_CHUNK = "prefill_chunk"
+    MODEL_INSTANCES = "model_instances"
+    MODEL_POOL = "model_pool"
+    CONTEXT_LENGTH = "context_length"
+    PRECISION = "precision"
+    KV_CACHE_PRECISION = "kv_cache_precision"
+    GPU_MEMORY_SHARE = "gpu_memory_share"
+    GPU_LAYERS = "gpu_layers"
+    CPU_OFFLOAD = "cpu_offload"
+    TENSOR_PARALLEL = "tensor_parallel"
+    DATA_PARALLEL = "data_parallel"
+    API_SERVERS = "api_servers"
+    INTER_OP_THREADS = "inter_op_threads"
+    KEEP_LOADED = "keep_loaded"
+    METRICS = "metrics"
 
 
 Value = int | float | str | bool | None
@@ -25,7 +47,9 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
     `kind` is how a program would write it: `env` (environment of `target`), `argument` (command line of `target`),
     `file` (key of a JSON settings file), `taskset` (CPU list of `target` and its children), `cgroup` (file of the
-    cgroup folder `target`), `systemd` (directive of the unit `target`), `code`.
+    cgroup folder `target`), `systemd` (directive of the unit `target`), `kubernetes` (field of the
+    workload `target`), `compose` (key of the service `target`), `docker` (option with which the container `target` is
+    made; also of podman and nerdctl), `code`.
     `value` is the text to write for the proposed value. `effective` False: another place wins, and `because` says
     which; None = could not be told.
     """

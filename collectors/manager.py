@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
+from collectors.containers import Container
 from collectors.entities import Process, Service
 from collectors.levers import Place
 
@@ -19,8 +20,13 @@ class Manager(ABC):
         return type(self).__module__.rpartition(".")[2].replace("_", "-")
 
     @abstractmethod
-    def owner(self, process: Process) -> str | None:
-        """The unit or pod that owns the process (hash suffix cut), or None if this manager does not run it."""
+    def owns(self, process: Process, container: Container | None) -> bool:
+        """Whether this manager runs the process. `container` None: it runs in none."""
+
+    @abstractmethod
+    def owner(self, process: Process, container: Container | None) -> str | None:
+        """The unit, workload or service by which this manager knows a process that it owns, without what changes at a
+        restart; None if no such name is visible."""
 
     @abstractmethod
     def render(self, place: Place, service: Service) -> Sequence[Place]:

@@ -13,21 +13,25 @@ TIMEOUT_SECONDS = 1.0
 """For everything together: connecting, headers and body."""
 SIZE_LIMIT_BYTES = 4 << 20
 _TEXT_TYPES = ("text/plain", "application/openmetrics-text")
+_JSON_TYPES = ("application/json", *_TEXT_TYPES)
 
 
-def fetch(url: str) -> str:
-    """The text behind `url`. Raises Unreadable for what is not a page of this node that answers well in time."""
+def fetch(url: str, *, json: bool = False, within: float | None = None) -> str:
+    """The text behind `url`, which with `json` may be JSON. Raises Unreadable for what is not a page of this node that
+    answers well in time: `within` so many seconds, TIMEOUT_SECONDS at most."""
     parts = _parts(url)
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    seconds = TIMEOUT_SECONDS if within is None else min(within, TIMEOUT_SECONDS)
+    deadline = time.monotonic() + seconds
+    types = _JSON_TYPES if json else _TEXT_TYPES
     try:
-        with socket.create_connection((parts.hostname or "", parts.port or 80), TIMEOUT_SECONDS) as connection:
-            raw = _answer(connection, _request(parts), deadline)
+        with socket.create_connection((parts.hostname or "", parts.port or 80), seconds) as connection:
+            raw = _answer(connection, _request(parts, types[0]), deadline)
     except TimeoutError as error:
-        raise Unreadable(f"{url} did not answer within {TIMEOUT_SECONDS:g} s", "the server hangs or is busy") from error
+        raise Unreadable(f"{url} did not answer within {seconds:.2g} s", "the server hangs or is busy") from error
     except OSError as error:
         hint = "the server is starting, or its metrics are switched off"
         raise Unreadable(f"{url} is not reachable: {error.strerror or error}", hint) from error
-    return _body(url, raw)
+    return _body(url, raw, types)
 
 
 def _parts(url: str) -> SplitResult:
@@ -56,13 +60,13 @@ def _is_own(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return True
 
 
-def _request(parts: SplitResult) -> bytes:
+def _request(parts: SplitResult, accepted: str) -> bytes:
     path = parts.path or "/"
     target = f"{path}?{parts.query}" if parts.query else path
     lines = (
         f"GET {target} HTTP/1.1",
         f"Host: {parts.netloc.rpartition('@')[2]}",
-        "Accept: text/plain",
+        f"Accept: {accepted}",
         "Accept-Encoding: identity",
         "User-Agent: nodewright",
         "Connection: close",
@@ -106,14 +110,14 @@ class _Received:
         return io.BytesIO(self._raw)
 
 
-def _body(url: str, raw: bytes) -> str:
+def _body(url: str, raw: bytes, types: tuple[str, ...]) -> str:
     response = http.client.HTTPResponse(_Received(raw))  # type: ignore[arg-type]
     try:
         response.begin()
         if response.status != http.client.OK:
             raise Unreadable(f"{url} answered {response.status}", "metrics may be switched off or elsewhere")
         kind = (response.getheader("Content-Type") or "text/plain").partition(";")[0].strip().lower()
-        if kind not in _TEXT_TYPES:
+        if kind not in types:
             raise Unreadable(f"{url} answered {kind[:60]!r}, which is no metrics page", "check its address")
         return response.read().decode("utf-8", "replace")
     except (http.client.HTTPException, ValueError) as error:

@@ -2,7 +2,7 @@
 
 from collectors.cpu_limits import cpu_limit_places
 from collectors.entities import Service
-from collectors.framework import Facts
+from collectors.facts import Facts
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.registry import framework_named, manager_named
 

@@ -72,6 +72,7 @@ class ProcessTable:
         listed = self._listing.update(host, now_ns)
         for pid in listed.gone:
             self._drop(pid)
+        self._look_at_orphans(host, now_ns)
         for pid in listed.replaced:
             if pid in self.entries:
                 self._read_again(host, self.entries[pid], now_ns)
@@ -118,6 +119,12 @@ class ProcessTable:
             elif data[:end] != entry.stat_head or int(fields[1]) != entry.process.ppid:
                 entry.stat_head = data[:end]
                 self._read_again(host, entry, now_ns)
+
+    def _look_at_orphans(self, host: Host, now_ns: int) -> None:
+        """The children of what has ended have another parent now."""
+        ended = {key.pid for key in self.gone}
+        for entry in [e for e in self.entries.values() if e.process.ppid in ended] if ended else ():
+            self._read_again(host, entry, now_ns)
 
     def _add(self, host: Host, pid: int, now_ns: int) -> None:
         try:

@@ -2,7 +2,7 @@
 
 from collectors.compute_threads import compute_threads_places, compute_threads_setting
 from collectors.entities import Role, Service
-from collectors.framework import Facts
+from collectors.facts import Facts
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.thread_binding import thread_binding_places, thread_binding_setting
 

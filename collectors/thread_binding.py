@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from collectors.entities import Service
-from collectors.framework import Facts
+from collectors.facts import Facts
 from collectors.learned import worker_environment
 from collectors.levers import Lever, Place, Setting, Value
 

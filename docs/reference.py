@@ -1,4 +1,5 @@
-"""What does the reference say? `make docs` writes docs/reference.md from the code; `--check` fails if it is out of date.
+"""What do the generated pages say? `make docs` writes docs/reference.md and docs/frameworks.md; `--check` fails if they are
+out of date.
 
 Every table comes from the declaration that the program itself runs on: nothing here is written twice.
 """
@@ -6,17 +7,20 @@ Every table comes from the declaration that the program itself runs on: nothing 
 import argparse
 import difflib
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from docs import frameworks as frameworks_page  # noqa: E402
+from docs.tables import section, table  # noqa: E402
+
 if TYPE_CHECKING:
     from collectors.sample import FieldSpec, Sample
 
-PAGE = ROOT / "docs" / "reference.md"
+FOLDER = ROOT / "docs"
 HEAD = "# Reference\n\nMade from the code by `make docs`; do not edit.\n"
 
 
@@ -61,9 +65,9 @@ def samples() -> str:
 def frameworks() -> str:
     from collectors.registry import all_frameworks, all_managers
 
-    rows = [(one.name, one.evidence, "yes" if one.metrics else "no") for one in all_frameworks()]
-    text = f"Deployment managers: {', '.join(one.name for one in all_managers())}."
-    return section("Serving frameworks", text, ("framework", "proven on", "reads its metrics"), rows)
+    names = ", ".join(sorted(one.name for one in all_frameworks()))
+    managers = ", ".join(one.name for one in all_managers())
+    return f"## Serving frameworks\n\n{names}: see [frameworks.md](frameworks.md). Deployment managers: {managers}.\n"
 
 
 def metrics() -> str:
@@ -135,35 +139,22 @@ def field_row(field: "FieldSpec") -> tuple[str, ...]:
     return (f"`{field.name}`", f"{step}{field.unit}" or "number", "counter" if field.counter else "gauge", field.help)
 
 
-def section(title: str, text: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return f"## {title}\n\n{text}\n\n{table(header, rows)}"
-
-
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(_table_lines(header, rows)) + "\n"
-
-
-def _table_lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield f"|{' --- |' * len(header)}"
-    for row in rows:
-        yield f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in row)} |"
-
-
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Write docs/reference.md from the code.")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail if it would change")
+    parser = argparse.ArgumentParser(description="Write the generated pages from the code.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a page would change")
     check = parser.parse_args().check
-    made = page()
-    kept = PAGE.read_text("utf-8") if PAGE.exists() else ""
-    if not check:
-        PAGE.write_text(made, "utf-8")
-        return 0
-    if made == kept:
-        return 0
-    sys.stderr.writelines(difflib.unified_diff(kept.splitlines(True), made.splitlines(True), "kept", "made", n=0))
-    print("nodewright: docs: docs/reference.md is out of date (make docs)", file=sys.stderr)
-    return 1
+    stale = False
+    for name, made in (("reference.md", page()), ("frameworks.md", frameworks_page.page())):
+        file = FOLDER / name
+        kept = file.read_text("utf-8") if file.exists() else ""
+        if not check:
+            file.write_text(made, "utf-8")
+        elif made != kept:
+            stale = True
+            lines = difflib.unified_diff(kept.splitlines(True), made.splitlines(True), "kept", "made", n=0)
+            sys.stderr.writelines(lines)
+            print(f"nodewright: docs: docs/{name} is out of date (make docs)", file=sys.stderr)
+    return int(stale)
 
 
 if __name__ == "__main__":

@@ -237,6 +237,12 @@ def _loaded_service() -> ServiceStatus:
             Setting(lever=Lever.WORKERS, value=2, origin="argument"),
             Setting(lever=Lever.COMPUTE_THREADS, value=2, origin="default"),
         ),
+        errors_per_second=0.3,
+        latency_p50_seconds=0.18,
+        latency_p99_seconds=0.62,
+        in_flight=4.0,
+        server_queue=5.0,
+        metrics_age_seconds=4.0,
     )
 
 

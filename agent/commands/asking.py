@@ -30,10 +30,12 @@ def doctor(form: str) -> int:
     Exit status: 0, 1 something that advice depends on is unreadable.
     """
     from agent.doctor import as_json, as_text, examine
+    from agent.doctor_services import configured_discovery, service_checks
     from collectors.collector import all_collectors
     from collectors.host import Host
 
-    report = examine(Host.real(), all_collectors())
+    host = Host.real()
+    report = examine(host, all_collectors(), services=service_checks(host, configured_discovery()))
     click.echo(as_json(report) if form == "json" else as_text(report))
     return 0 if report.ready else 1
 

@@ -1,7 +1,8 @@
 """What stands on `/metrics`? Families made from the samples' declarations and from the snapshot.
 
-Names are `nodewright_KIND_FIELD` in base units. Labels say core, resource, port, service, slot, role, thread class: as
-many values as do not grow with time. A pid is never one of them: what belongs to no service is left out.
+Names are `nodewright_KIND_FIELD` in base units. Labels say core, resource, port, service, slot, role, thread class, and
+model (at most 32 of a service, in families of their own, so that a sum counts nothing twice): as many values as do not
+grow with time. A pid is never one of them: what belongs to no service is left out.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
 PREFIX = "nodewright"
+MODEL = "model:"
+"""How the entities of a service's models begin."""
 _UNITLESS = frozenset(("", "1", "flag"))
 Labels = tuple[tuple[str, str], ...]
 
@@ -47,6 +50,10 @@ class Labeller:
                 key, _, thread_class = rest.partition(":")[2].partition(":")
                 known = self._workers.get(f"worker:{rest.partition(':')[0]}:{key}")
                 return known if known is None or not thread_class else (*known, ("thread_class", thread_class))
+            case "model":
+                own_id, _, model = rest.partition("/")
+                service = self._services.get(f"service:{own_id}")
+                return None if service is None else (("service", service), ("model", model))
             case _:
                 service = self._services.get(entity)
                 return None if service is None else (("service", service),)
@@ -62,8 +69,11 @@ class Exposition:
 
     def collect(self) -> Iterator["Metric"]:
         for kind, samples in sorted(self._latest.items()):
-            if samples:
-                yield from self._of_kind(kind, samples)
+            models = {entity: one for entity, one in samples.items() if entity.startswith(MODEL)}
+            yield from self._of_kind(
+                kind, {e: one for e, one in samples.items() if e not in models} if models else samples
+            )
+            yield from self._of_kind(f"model_{kind}", models)
         yield from _of_services(self._snapshot.services)
         yield from _of_self(self._snapshot)
         yield _of_findings(self._snapshot)

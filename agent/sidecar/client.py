@@ -23,7 +23,7 @@ from agent.sidecar.protocol import (
 )
 from collectors.entities import WorkerKey
 from collectors.facts import ProcessFacts, unreadable_facts
-from collectors.framework import SettingsRequest
+from collectors.framework import Request as FileRequest
 
 DEADLINE_SECONDS = 2.0
 Expected = TypeVar("Expected", HelloReply, CostReply)
@@ -40,7 +40,7 @@ class SidecarClient:
         self._lock = threading.Lock()
         self._connection: socket.socket | None = None
 
-    def facts(self, key: WorkerKey, requests: Sequence[SettingsRequest] = ()) -> ProcessFacts:
+    def facts(self, key: WorkerKey, requests: Sequence[FileRequest] = ()) -> ProcessFacts:
         """What is inside the process; every part Unsupported where the sidecar could not or would not look."""
         reply = self._ask(FactsRequest(key, tuple(requests)))
         match reply:

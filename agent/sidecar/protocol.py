@@ -11,7 +11,7 @@ import msgspec
 
 from collectors.entities import WorkerKey
 from collectors.facts import ProcessFacts
-from collectors.framework import SettingsRequest
+from collectors.framework import Request as FileRequest
 
 FRAME_LIMIT_BYTES = 1 << 20
 _LENGTH = struct.Struct("!I")
@@ -35,7 +35,7 @@ class FactsRequest(msgspec.Struct, frozen=True, tag="facts"):
     """Look inside the process `key`, and at the settings files `requests`."""
 
     key: WorkerKey
-    requests: tuple[SettingsRequest, ...] = ()
+    requests: tuple[FileRequest, ...] = ()
 
 
 class FactsReply(msgspec.Struct, frozen=True, tag="facts-reply"):

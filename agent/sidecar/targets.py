@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from agent.sidecar.protocol import Refusal
 from collectors import frameworks
+from collectors.adoption import adopted, is_spawned
 from collectors.collector import scan
 from collectors.entities import Process, Role, WorkerKey
 from collectors.framework import Framework
@@ -46,7 +47,8 @@ def _refused(message: str) -> Refusal:
     return Refusal(
         key="sidecar.not-a-target",
         message=message,
-        hint="model servers, and Python processes that listen on TCP or descend from one, are looked into",
+        hint="model servers, Python processes that listen on TCP or descend from one, and Python's spawned workers that "
+        "have lost their parent are looked into",
     )
 
 
@@ -87,12 +89,13 @@ def _process(host: Host, pid: int) -> Process | None:
 
 
 def model_servers(host: Host, known: Sequence[Framework] | None = None) -> Recognise:
-    """Recognises what a framework claims, anywhere in the chain, and Python that serves TCP. `known` None = all
-    frameworks that are installed with us."""
+    """Recognises what a framework claims, anywhere in the chain, Python that serves TCP, and what it spawned and left
+    alone. `known` None = all frameworks that are installed with us."""
     asked = sorted(known or all_frameworks(), key=lambda framework: framework.order)
 
     def recognised(chain: Sequence[Process]) -> bool:
-        return any(_claims(framework, chain) for framework in asked) or _serves_python(host, chain)
+        claimed = any(_claims(framework, chain) for framework in asked)
+        return claimed or _is_left_alone(chain) or _serves_python(host, chain)
 
     return recognised
 
@@ -110,6 +113,12 @@ def _claims(framework: Framework, chain: Sequence[Process]) -> bool:
         if role is not None:
             return True
     return False
+
+
+def _is_left_alone(chain: Sequence[Process]) -> bool:
+    """Whether it is a worker that a Python program spawned and that has another parent now: of which server it was, it
+    does not say, so nothing else tells that it may be looked into."""
+    return is_spawned(chain[0]) and adopted(chain[0], chain[1] if len(chain) > 1 else None)
 
 
 def _serves_python(host: Host, chain: Sequence[Process]) -> bool:

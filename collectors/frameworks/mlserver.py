@@ -1,46 +1,115 @@
-"""MLServer: which processes are its front-end and workers, where is settings.json, and what do its metrics mean?
+"""MLServer: which processes are its front-end and workers, which settings hold, and what do its metrics mean?
 
 `mlserver start FOLDER` reads FOLDER/settings.json, which wins over MLSERVER_* variables. With `parallel_workers` 0 the
-front-end runs the models itself; otherwise it spawns anonymous workers and a resource tracker.
+front-end runs the models itself; otherwise it spawns anonymous workers and a resource tracker, once for each pool.
 """
 
-from collections.abc import Mapping, Sequence
-from os.path import basename, dirname, normpath
+from collections.abc import Sequence
+from os.path import basename, normpath
 from typing import ClassVar, Literal
 
+from collectors.addresses import local_urls
 from collectors.command_line import parse_command, positionals, role_of_program
-from collectors.entities import Model, Process, Role, Service
-from collectors.facts import ProcessFacts, SettingsFile
-from collectors.framework import Facts, Framework, MetricMap, SettingsRequest, Traits
-from collectors.learned import environment_of, server_environment, settings_files, working_folder
+from collectors.entities import Process, Role, Service
+from collectors.facts import ProcessFacts
+from collectors.framework import Facts, Framework, Gap, ModelRequest, SettingsRequest, Traits
+from collectors.knobs import Knob, env, file
+from collectors.learned import environment_of, working_folder
 from collectors.levers import Lever, Place, Setting, Value
-from collectors.shared_levers import counted_workers, env_place, shared_places, shared_setting, whole_number
+from collectors.metric_map import Distribution, MetricMap, series
+from collectors.mlserver_levers import (
+    DEFAULT_WORKERS,
+    SERVER_KEYS,
+    environment_models,
+    metrics_setting,
+    model_places,
+    model_setting,
+    pools_setting,
+    server_of,
+    server_places,
+    workers_setting,
+)
+from collectors.mlserver_settings import (
+    KEYS,
+    MODEL_KEYS,
+    MODEL_SETTINGS,
+    POOL_KEYS,
+    SETTINGS,
+    ServerSettings,
+    requests_of,
+    variable_of,
+)
 
-_SETTINGS = "settings.json"
-_MODEL_SETTINGS = "model-settings.json"
-_KEYS = ("host", "http_port", "grpc_port", "metrics_port", "metrics_endpoint", "parallel_workers")
-_MODEL_KEYS = ("name", "implementation", "parameters.uri", "parameters.version", "max_batch_size", "max_batch_time")
-_WORKERS = "parallel_workers"
-_WORKERS_VARIABLE = "MLSERVER_PARALLEL_WORKERS"
-_ANY_ADDRESS = frozenset(("", "0.0.0.0", "::", "[::]"))  # noqa: S104 - compared with, not bound to
+_PREFIX = "rest_server"
+_INFER = r"/v2/models/[^/]+(/versions/[^/]+)?/(infer|generate)(_stream)?"
+"""The path as it is counted: the route's pattern, or the path that was requested, as older exporters have it."""
+_MODEL_LEVERS = frozenset((Lever.MAX_BATCH_SIZE, Lever.MAX_BATCH_DELAY))
+_READ = {Lever.WORKERS: workers_setting, Lever.METRICS: metrics_setting, Lever.MODEL_POOL: pools_setting}
 
 
 class MlServer(Framework):
     order: ClassVar[int] = 10
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "live"
+    versions: ClassVar[str] = "mlserver 1.7.1"
+    recognised_by: ClassVar[str] = (
+        "`mlserver start` or `python -m mlserver start`; its spawned children are the workers"
+    )
     metrics: ClassVar[MetricMap | None] = MetricMap(
-        requests=("model_infer_request_success",),
-        errors=("model_infer_request_failure",),
-        latency=("model_infer_request_duration",),
-        queue=("parallel_request_queue",),
-        in_flight=("rest_server_requests_in_progress",),
-        batch=("batch_request_queue",),
+        # Counted where REST and gRPC meet: gRPC's own counter of handled calls leaves out those that fail.
+        requests=(series("model_infer_request_success_total"),),
+        errors=(series("model_infer_request_failure_total"),),
+        latency=Distribution(
+            of=(
+                series(f"{_PREFIX}_request_duration_seconds", path=_INFER),
+                series("grpc_server_handling_seconds", grpc_method="ModelInfer"),
+            )
+        ),
+        # batch_request_queue is no batch size: it is how many requests wait for a batch when another one comes, and one
+        # request can be in it and, with its batch, in this one.
+        queue_length=Distribution(of=(series("parallel_request_queue"),)),
+        in_flight=(series(f"{_PREFIX}_requests_in_progress", method="POST"),),
+        model_label="model",
+    )
+    knobs: ClassVar[tuple[Knob, ...]] = (
+        Knob(
+            lever=Lever.WORKERS,
+            sources=(file(SETTINGS, "parallel_workers"), env("MLSERVER_PARALLEL_WORKERS")),
+            default=DEFAULT_WORKERS,
+            advise="its workers are busy and cores are idle: more, each with a copy of the models; 0 where passing a "
+            "request on costs more than the model",
+        ),
+        Knob(
+            lever=Lever.MAX_BATCH_SIZE,
+            sources=(file(MODEL_SETTINGS, "max_batch_size"), env("MLSERVER_MODEL_MAX_BATCH_SIZE")),
+            default=0,
+            advise="requests wait and the model is faster on many at once; off below 2 or without max_batch_time",
+        ),
+        Knob(
+            lever=Lever.MAX_BATCH_DELAY,
+            sources=(file(MODEL_SETTINGS, "max_batch_time"), env("MLSERVER_MODEL_MAX_BATCH_TIME")),
+            default=0.0,
+            advise="seconds that a batch waits to fill: less for latency, more for throughput",
+        ),
+        Knob(
+            lever=Lever.MODEL_POOL,
+            sources=(file(MODEL_SETTINGS, POOL_KEYS[0]), env("MLSERVER_MODEL_INFERENCE_POOL_GID")),
+            default_text="1 pool for all models",
+            advise="one model slows the others: a pool of its own, which is parallel_workers more processes",
+        ),
+        Knob(
+            lever=Lever.METRICS,
+            sources=(file(SETTINGS, "metrics_endpoint"), env("MLSERVER_METRICS_ENDPOINT")),
+            default="/metrics",
+            advise="it is switched off (null or empty)",
+        ),
     )
 
     def recognise(self, process: Process, parent: Role | None, facts: ProcessFacts | None) -> Role | None:
         role = role_of_program(process, parent, "mlserver", "mlserver.cli", "mlserver.cli.main")
+        if role is None:
+            return None
         command = parse_command(process.argv)
-        runs_other_verb = command.program.startswith("mlserver") and "start" not in command.arguments
+        runs_other_verb = command.program.startswith("mlserver") and _arguments(process)[:1] != ["start"]
         return None if runs_other_verb else role
 
     def settings_requests(self, process: Process) -> Sequence[SettingsRequest]:
@@ -48,119 +117,72 @@ class MlServer(Framework):
         if folder is None:
             return ()
         prefix = "" if folder == "." else f"{folder}/"
-        wanted = [SettingsRequest(name=_SETTINGS, pattern=prefix + _SETTINGS, keys=_KEYS)]
+        wanted = [SettingsRequest(name=SETTINGS, pattern=prefix + SETTINGS, keys=KEYS)]
         for depth in ("", "*/", "*/*/"):
-            pattern = f"{prefix}{depth}{_MODEL_SETTINGS}"
-            wanted.append(SettingsRequest(name=_MODEL_SETTINGS, pattern=pattern, keys=_MODEL_KEYS))
+            pattern = f"{prefix}{depth}{MODEL_SETTINGS}"
+            wanted.append(SettingsRequest(name=MODEL_SETTINGS, pattern=pattern, keys=MODEL_KEYS))
         return wanted
+
+    def model_requests(self, process: Process, facts: ProcessFacts | None) -> Sequence[ModelRequest]:
+        if facts is None or _folder(process) is None:
+            return ()
+        return tuple(requests_of(environment_models([process], {process.key: facts})))
 
     def traits(self, processes: Sequence[tuple[Process, Role]], facts: Facts) -> Traits:
         process = processes[0][0]
         folder = _folder(process) or "."
         name = basename(folder if folder != "." else working_folder(process.key, facts) or "")
-        values = environment_of((p for p, _ in processes), facts).values
-        server = _Settings(process, values, facts)
+        every = [each for each, _ in processes]
+        server = ServerSettings(process, environment_of(every, facts).values, facts)
+        endpoint = server.endpoint()
+        port = server.number("metrics_port", 8082) if endpoint else None
         return Traits(
             application=name or "mlserver",
             port=server.number("http_port", 8080),
-            models=_models(process, server, facts),
-            metrics_url=_metrics_url(server),
+            models=tuple(one.model(every, facts) for one in environment_models(every, facts)),
+            metrics_urls=local_urls(port, path=endpoint or "", host=server.text("host")),
             request_threads=1,
+            # `async def predict` is awaited on the worker's only loop: one that computes blocks its worker meanwhile.
+            calls="asynchronous",
         )
 
     def setting(self, lever: Lever, service: Service, facts: Facts) -> Setting | None:
-        if lever is not Lever.WORKERS:
-            return shared_setting(lever, service, facts)
-        server = _settings(service, facts)
-        if server.file and server.file.values.get(_WORKERS) is not None:
-            number = whole_number(server.file.values[_WORKERS])
-            return Setting(lever=lever, value=number, origin=f"file {_SETTINGS}")
-        if not server.file:
-            return counted_workers(service, f"{_SETTINGS} is not readable")
-        if server.values is None:
-            return counted_workers(service, "the environment is not readable")
-        number = whole_number(server.values.get(_WORKERS_VARIABLE))
-        origin = "default" if number is None else f"env {_WORKERS_VARIABLE}"
-        return Setting(lever=lever, value=1 if number is None else number, origin=origin)
+        if lever in _MODEL_LEVERS:
+            return model_setting(lever, service, facts)
+        read = _READ.get(lever)
+        return read(service, facts) if read else super().setting(lever, service, facts)
 
     def places(self, lever: Lever, value: Value, service: Service, facts: Facts) -> Sequence[Place]:
-        if lever is not Lever.WORKERS:
-            return shared_places(lever, value, service, facts)
-        server = _settings(service, facts)
-        because = f"{_SETTINGS} wins over the environment"
-        path = server.file.path if server.file else _SETTINGS
-        in_file = Place(kind="file", target=path, key=_WORKERS, value=value, effective=True, because=because)
-        if server.file is None:
-            env = env_place(service, _WORKERS_VARIABLE, value, None, f"{_SETTINGS} is not readable, and would win")
-            return (in_file, env)
-        held = server.file.values.get(_WORKERS)
-        if held is not None:
-            wins = f"{_SETTINGS} sets {_WORKERS} to {held} and wins"
-            return (in_file, env_place(service, _WORKERS_VARIABLE, value, False, wins))
-        env = env_place(service, _WORKERS_VARIABLE, value, True, f"{_SETTINGS} does not set it")
-        return (env, in_file)
+        if lever in SERVER_KEYS:
+            return server_places(lever, value, service, facts)
+        if lever in _MODEL_LEVERS or lever is Lever.MODEL_POOL:
+            return model_places(lever, value, service, facts)
+        return super().places(lever, value, service, facts)
+
+    def gaps(self, service: Service, facts: Facts) -> Sequence[Gap]:
+        server = server_of(service, facts)
+        found = []
+        if server.endpoint() == "":
+            found.append(_gap("requests, errors, latency and queues", "metrics_endpoint", "/metrics", server))
+        prefix = server.text("metrics_rest_server_prefix")
+        if prefix not in (None, _PREFIX):
+            found.append(
+                _gap("latency and requests in flight over REST", "metrics_rest_server_prefix", _PREFIX, server)
+            )
+        return found
 
 
-class _Settings:
-    """settings.json and the environment of one server. `file` None: it could not be looked for; `values` None: the
-    environment is not readable."""
-
-    def __init__(self, process: Process, values: Mapping[str, str] | None, facts: Facts) -> None:
-        files = settings_files(process.key, facts, _SETTINGS)
-        self.file: SettingsFile | None = next(iter(files), None)
-        self.values = values
-
-    def text(self, key: str) -> str | None:
-        """The value of a setting as text, settings.json first; None if neither place sets it."""
-        if self.file and self.file.values.get(key) is not None:
-            return str(self.file.values[key])
-        return (self.values or {}).get(f"MLSERVER_{key.upper()}")
-
-    def number(self, key: str, default: int) -> int | None:
-        """The setting, or its default if both places were readable and silent; None if it is not known."""
-        given = whole_number(self.text(key))
-        return given if given is not None or self.file is None else default
+def _gap(missing: str, key: str, value: str, server: ServerSettings) -> Gap:
+    if server.in_file(key):
+        return Gap(missing=missing, turn_on=f'"{key}": "{value}"', where=server.path)
+    return Gap(missing=missing, turn_on=f"{variable_of(key)}={value}", where="environment")
 
 
-def _settings(service: Service, facts: Facts) -> _Settings:
-    process = (service.front_end or service.workers[0]).process
-    return _Settings(process, server_environment(service, facts).values, facts)
+def _arguments(process: Process) -> list[str]:
+    return positionals(parse_command(process.argv).arguments, frozenset())
 
 
 def _folder(process: Process) -> str | None:
     """FOLDER of `mlserver start FOLDER`, without a slash at its end; None for a worker."""
-    words = positionals(parse_command(process.argv).arguments, frozenset())
+    words = _arguments(process)
     return normpath(words[1]) if words[:1] == ["start"] and len(words) > 1 else None
-
-
-def _metrics_url(server: _Settings) -> str | None:
-    port = server.number("metrics_port", 8082)
-    file_says_off = server.file is not None and "metrics_endpoint" in server.file.values
-    endpoint = server.text("metrics_endpoint") or (None if file_says_off else "/metrics")
-    if port is None or endpoint is None:
-        return None
-    host = server.text("host") or ""
-    return f"http://{'127.0.0.1' if host in _ANY_ADDRESS else host}:{port}/{endpoint.lstrip('/')}"
-
-
-def _models(process: Process, server: _Settings, facts: Facts) -> tuple[Model, ...]:
-    """The models of the repository; without any, the one that the environment describes."""
-    files = [file for file in settings_files(process.key, facts, _MODEL_SETTINGS) if file.present]
-    if files:
-        return tuple(_model(file) for file in files)
-    values = server.values or {}
-    name = values.get("MLSERVER_MODEL_NAME")
-    if not name:
-        return ()
-    runtime, path = values.get("MLSERVER_MODEL_IMPLEMENTATION"), values.get("MLSERVER_MODEL_URI")
-    return (Model(name=name, version=values.get("MLSERVER_MODEL_VERSION"), runtime=runtime, path=path),)
-
-
-def _model(file: SettingsFile) -> Model:
-    held = {key: str(value) for key, value in file.values.items() if value is not None}
-    return Model(
-        name=held.get("name") or basename(dirname(file.path)) or "model",
-        version=held.get("parameters.version"),
-        runtime=held.get("implementation"),
-        path=held.get("parameters.uri") or dirname(file.path),
-    )

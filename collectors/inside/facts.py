@@ -7,7 +7,7 @@ from typing import TypeVar
 from collectors.entities import WorkerKey
 from collectors.environ import allowed_environ
 from collectors.facts import Environ, ProcessFacts, SettingsFile, unreadable_facts
-from collectors.framework import SettingsRequest
+from collectors.framework import Request, SettingsRequest
 from collectors.host import Host
 from collectors.inside.folder import ProcessFolder, Vanished
 from collectors.inside.limits import limits
@@ -24,7 +24,7 @@ _ERASED_HINT = "start it with SPT_NOENV=1, or read the environment of its parent
 Part = TypeVar("Part")
 
 
-def read_facts(host: Host, key: WorkerKey, requests: Sequence[SettingsRequest]) -> ProcessFacts:
+def read_facts(host: Host, key: WorkerKey, requests: Sequence[Request]) -> ProcessFacts:
     """Everything below /proc/PID that only its owner or a tracer may read, secrets removed. Never raises for a state of
     the host; needs the target's uid, or CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH."""
     try:
@@ -37,7 +37,7 @@ def read_facts(host: Host, key: WorkerKey, requests: Sequence[SettingsRequest]) 
         return unreadable_facts(key, reason, "mount /proc without hidepid for the sidecar")
 
 
-def _look(folder: ProcessFolder, requests: Sequence[SettingsRequest]) -> ProcessFacts:
+def _look(folder: ProcessFolder, requests: Sequence[Request]) -> ProcessFacts:
     maps = _part(folder, "maps", mapped_paths)
     targets = _part(folder, "fd", descriptor_targets)
     files = [part for part in (maps, targets) if not isinstance(part, Unsupported)]
@@ -80,10 +80,11 @@ def _environ(folder: ProcessFolder) -> Environ:
     return Environ(values)
 
 
-def _settings(folder: ProcessFolder, requests: Sequence[SettingsRequest]) -> tuple[SettingsFile, ...]:
-    if not requests:
+def _settings(folder: ProcessFolder, requests: Sequence[Request]) -> tuple[SettingsFile, ...]:
+    asked = [request for request in requests if isinstance(request, SettingsRequest)]
+    if not asked:
         return ()
-    files = _part(folder, "root", lambda folder: settings_files(folder, requests))
+    files = _part(folder, "root", lambda folder: settings_files(folder, asked))
     return () if isinstance(files, Unsupported) else files
 
 

@@ -7,12 +7,15 @@ from collectors.inside.folder import ProcessFolder
 from collectors.inside.tree import open_inside, reopen
 
 _CGROUP = (b"sys", b"fs", b"cgroup")
+_CPU_V1 = (b"cpu", b"cpu,cpuacct", b"cpuacct,cpu")
 _FILE_BYTES = 4096
+_UNLIMITED_BYTES = 1 << 60
+"""Version 1 writes "no limit" as the highest multiple of the page size."""
 
 
 def limits(folder: ProcessFolder) -> Limits:
-    """Limits of the cgroup v2 tree mounted in the process's root; none stated where that is the tree that we see
-    ourselves, which the cgroup collector reads by path. Raises OSError if the root cannot be entered."""
+    """Limits of the cgroup tree mounted in the process's root, version 2 or 1; none stated where that is the tree that we
+    see ourselves, which the cgroup collector reads by path. Raises OSError if the root cannot be entered."""
     root = folder.open("root", os.O_PATH | os.O_DIRECTORY)
     try:
         tree = open_inside(root, _CGROUP)
@@ -23,13 +26,28 @@ def limits(folder: ProcessFolder) -> Limits:
     try:
         if _same_as_ours(tree, folder.host.cgroup):
             return Limits()
-        return Limits(
-            cpu_quota_cores=_quota(_read(tree, b"cpu.max")),
-            memory_max_bytes=_bytes(_read(tree, b"memory.max")),
-            cpuset=_read(tree, b"cpuset.cpus.effective"),
-        )
+        return _version_1(tree) or _version_2(tree)
     finally:
         os.close(tree)
+
+
+def _version_2(tree: int) -> Limits:
+    return Limits(
+        cpu_quota_cores=_quota(_read(tree, b"cpu.max")),
+        memory_max_bytes=_bytes(_read(tree, b"memory.max")),
+        cpuset=_read(tree, b"cpuset.cpus.effective"),
+    )
+
+
+def _version_1(tree: int) -> Limits | None:
+    """None where none of the hierarchies is mounted: a folder without these files may be a cgroup of version 2."""
+    folder = next((each for each in _CPU_V1 if _read(tree, each, b"cpu.cfs_period_us")), _CPU_V1[0])
+    quota, period = _read(tree, folder, b"cpu.cfs_quota_us"), _read(tree, folder, b"cpu.cfs_period_us")
+    memory = _read(tree, b"memory", b"memory.limit_in_bytes")
+    cpuset = _read(tree, b"cpuset", b"cpuset.effective_cpus") or _read(tree, b"cpuset", b"cpuset.cpus")
+    if quota is None and memory is None and cpuset is None:
+        return None
+    return Limits(cpu_quota_cores=_quota(f"{quota} {period}"), memory_max_bytes=_bytes(memory), cpuset=cpuset)
 
 
 def _same_as_ours(tree: int, ours: str) -> bool:
@@ -39,9 +57,9 @@ def _same_as_ours(tree: int, ours: str) -> bool:
         return False
 
 
-def _read(tree: int, name: bytes) -> str | None:
+def _read(tree: int, *parts: bytes) -> str | None:
     try:
-        path = open_inside(tree, (name,))
+        path = open_inside(tree, parts)
     except OSError:
         return None
     try:
@@ -67,4 +85,5 @@ def _quota(text: str | None) -> float | None:
 
 
 def _bytes(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
+    value = int(text) if text and text.isdecimal() else None
+    return value if value is not None and value < _UNLIMITED_BYTES else None

@@ -29,6 +29,7 @@ _LIBRARY = re.compile(
     r"|(?P<llama>libllama|libggml)"
     r"|(?P<xgboost>libxgboost)"
     r"|(?P<lightgbm>lib_?lightgbm)"
+    r"|(?P<ray>_raylet[-.])"
 )
 
 

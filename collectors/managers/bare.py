@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from collectors.containers import Container
 from collectors.entities import Process, Service
 from collectors.levers import Place
 from collectors.manager import Manager
@@ -11,7 +12,10 @@ from collectors.manager import Manager
 class Bare(Manager):
     order: ClassVar[int] = 100
 
-    def owner(self, process: Process) -> str | None:
+    def owns(self, process: Process, container: Container | None) -> bool:
+        return True
+
+    def owner(self, process: Process, container: Container | None) -> str | None:
         return None
 
     def render(self, place: Place, service: Service) -> Sequence[Place]:

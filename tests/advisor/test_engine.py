@@ -144,6 +144,6 @@ def test_a_conclusion_without_evidence_cannot_be_made():
 
 def test_every_rule_has_a_whole_page():
     found = {page.id: page for page in pages()}
-    assert len(found) == 10
+    assert len(found) == 11
     assert all(p.looks_for and p.why_it_matters and p.what_to_do and p.when_it_is_wrong for p in found.values())
     assert not any(p.experimental for p in found.values())

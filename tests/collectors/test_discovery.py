@@ -1,23 +1,14 @@
 """Which services come out of a host's processes, while they start, fork, change, restart and end."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from collectors.discovery import Discovery
 from collectors.entities import Role, Service
-from collectors.facts import Library, ProcessFacts, SettingsFile, unreadable_facts
+from collectors.facts import ProcessFacts, SettingsFile, unreadable_facts
 from tests.captures import facts, tree
+from tests.collectors.node import BLAS, GUNICORN, NOW, SPAWNED, TRACKER, Node, start_gunicorn
 from tests.hosttree import HostTree
-
-GUNICORN = ("/opt/venv/bin/python3.11", "/opt/venv/bin/gunicorn", "-w", "2", "-b", "127.0.0.1:8000", "shop:app")
-SPAWNED = ("python3.11", "-c", "from multiprocessing.spawn import spawn_main; spawn_main(pipe_handle=9)", "--x")
-TRACKER = ("python3.11", "-c", "from multiprocessing.resource_tracker import main;main(6)")
-BLAS = (Library("openblas", "/x/libopenblas.so"),)
-NOW = 100_000
-"""Clock ticks at which the tree's clock starts."""
 
 
 @pytest.fixture
@@ -25,45 +16,6 @@ def machine(tmp_path: Path) -> HostTree:
     made = HostTree(tmp_path)
     made.process(1, argv=("/sbin/init",), comm="init", ppid=0)
     return made
-
-
-class Node:
-    """A discovery on a made machine, with someone who looks into what is wanted."""
-
-    def __init__(self, machine: HostTree, **values: Any) -> None:
-        self.machine = machine
-        self.discovery = Discovery(**values)
-        self.inside: dict[int, dict[str, Any]] = {}
-        """Pid -> arguments of `facts`; None = it may not be looked into."""
-        self.asked: list[int] = []
-
-    def scan(self, seconds: float = 1.0) -> bool:
-        self.machine.clock.advance(seconds)
-        return self.discovery.scan(self.machine.host)
-
-    def look(self) -> None:
-        for process, _ in self.discovery.wanted():
-            self.asked.append(process.key.pid)
-            self.discovery.learn(facts(process, **{"environ": {}, **self.inside.get(process.key.pid, {})}))
-
-    def settle(self, seconds: float = 1.0) -> tuple[Service, ...]:
-        """Scan, look, and scan again, as two ticks of the agent do."""
-        self.scan(seconds)
-        self.look()
-        self.scan(seconds)
-        return self.discovery.services
-
-    @property
-    def only(self) -> Service:
-        (service,) = self.discovery.services
-        return service
-
-
-def start_gunicorn(machine: HostTree, pid: int = 100, argv: Sequence[str] = GUNICORN, **values: Any) -> None:
-    started = values.pop("started", 500)
-    machine.process(pid, argv=argv, comm="gunicorn", started=started, **values)
-    for offset in (1, 2):
-        machine.process(pid + offset, argv=argv, comm="gunicorn", ppid=pid, started=started + offset, **values)
 
 
 def shape(service: Service) -> list[tuple[int, Role, int]]:
@@ -390,22 +342,38 @@ def test_forks_that_share_their_parents_socket_are_its_workers(machine: HostTree
     assert [w.pid for w in node.only.serving] == [101, 102]
 
 
-def test_at_most_32_python_processes_of_no_service_are_looked_into(machine: HostTree) -> None:
+def test_python_processes_of_no_service_take_turns(machine: HostTree) -> None:
     for pid in range(200, 250):
         machine.process(pid, argv=("python", f"/srv/job{pid}.py"), comm="python", started=500)
     node = Node(machine)
-    for _ in range(30):
+    for turn in range(1, 14):
         node.settle()
-    assert len(node.asked) == len(set(node.asked)) == 32
+        assert len(node.asked) == len(set(node.asked)) == min(50, 4 * turn)
+    for _ in range(20):
+        node.settle()
+    assert len(node.asked) == 50
+
+
+def test_two_of_many_processes_that_are_alike_stand_for_all(machine: HostTree) -> None:
+    for pid in range(200, 250):
+        machine.process(pid, argv=("python", "/srv/job.py"), comm="python", started=500)
+    node = Node(machine)
+    for _ in range(20):
+        node.settle()
+    assert node.asked == [200, 201]
+    machine.remove_process(200)
+    for _ in range(20):
+        node.settle()
+    assert node.asked == [200, 201, 202]
 
 
 def test_a_configured_pattern_makes_and_names_a_service(machine: HostTree) -> None:
-    machine.process(100, argv=("/opt/bin/tritonserver", "--model-repository=/m"), comm="tritonserver", started=500)
-    machine.process(101, argv=("bash", "-c", "tritonserver --x"), comm="bash", started=499)
+    machine.process(100, argv=("/opt/bin/visionserver", "--model-repository=/m"), comm="visionserver", started=500)
+    machine.process(101, argv=("bash", "-c", "visionserver --x"), comm="bash", started=499)
     start_gunicorn(machine, 200)
     node = Node(
         machine,
-        patterns={"vision": r"tritonserver", "shop": r"gunicorn .*shop:app"},
+        patterns={"vision": r"visionserver", "shop": r"gunicorn .*shop:app"},
         metrics_urls={"vision": "http://127.0.0.1:8002/metrics"},
     )
     node.settle()
@@ -423,7 +391,7 @@ def test_the_owner_in_a_pod_is_its_workload(machine: HostTree) -> None:
     node = Node(machine)
     node.inside = {pid: {"environ": {"HOSTNAME": "web-7d9f8b6c5-x2x7q"}} for pid in (100, 101, 102)}
     node.settle()
-    assert (node.only.owner, node.only.manager) == ("web", "bare")
+    assert (node.only.owner, node.only.manager) == ("web", "kubernetes")
     assert node.only.workers[0].process.cgroups == (("", path),)
 
 

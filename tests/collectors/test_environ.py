@@ -58,3 +58,27 @@ def test_a_process_started_without_environment_has_an_empty_one() -> None:
 
 def test_bytes_that_are_not_text_do_not_break_it() -> None:
     assert allowed_environ(b"OMP_PLACES=\xff\xfe\0A\xff=1\0") == {"OMP_PLACES": "\\xff\\xfe"}
+
+
+def test_what_servers_of_language_models_are_set_by_passes_and_their_tokens_stay() -> None:
+    settings = {
+        "NIM_MAX_MODEL_LEN": "8192", "NIM_SERVER_PORT": "8000", "DYN_SYSTEM_PORT": "8081", "DYN_TRTLLM_MAX_BATCH_SIZE": "4",
+        "MODEL_ID": "google/gemma-2-9b-it", "NUM_SHARD": "2", "QUANTIZE": "awq", "MAX_CONCURRENT_REQUESTS": "128",
+        "MAX_BATCH_TOTAL_TOKENS": "32000", "MAX_TOTAL_TOKENS": "4096", "CUDA_MEMORY_FRACTION": "0.8",
+        "OLLAMA_NUM_PARALLEL": "4", "LLAMA_ARG_THREADS": "8",
+    }  # fmt: skip
+    secrets = {
+        "HF_TOKEN": "hf_abc", "HUGGING_FACE_HUB_TOKEN": "x", "NGC_API_KEY": "x", "NIM_API_KEY": "x", "API_KEY": "x",
+        "LLAMA_API_KEY": "x", "LLAMA_ARG_API_KEY_FILE": "/k", "NGROK_AUTHTOKEN": "x", "HF_API_TOKEN": "x",
+        "DYN_TRTLLM_AUTH_TOKEN": "12", "MAX_TOTAL_TOKENS_": "12", "NIM_TOKENS": "12",
+    }  # fmt: skip
+    assert allowed_environ(raw(**settings, **secrets)) == settings
+
+
+def test_a_count_of_tokens_passes_only_if_it_is_one() -> None:
+    assert allowed_environ(raw(MAX_TOTAL_TOKENS="hunter2", MAX_BATCH_TOTAL_TOKENS="1234567890123")) == {}
+
+
+def test_options_that_nim_passes_through_are_redacted() -> None:
+    values = allowed_environ(raw(NIM_PASSTHROUGH_ARGS="--max-model-len 8192 --api-key abc"))
+    assert values == {"NIM_PASSTHROUGH_ARGS": "--max-model-len 8192 --api-key '[redacted]'"}

@@ -30,8 +30,10 @@ def shown(lever: Lever, value: Value, of: Service) -> list[tuple[str, str, str, 
 
 
 def test_frameworks_and_managers_are_found_with_the_general_ones_last() -> None:
-    assert [framework.name for framework in all_frameworks()] == ["mlserver", "gunicorn", "uvicorn", "generic"]
-    assert [manager.name for manager in all_managers()] == ["systemd", "bare"]
+    orders = [framework.order for framework in all_frameworks()]
+    assert orders == sorted(orders)
+    assert [framework.name for framework in all_frameworks()][-1] == "generic"
+    assert [manager.name for manager in all_managers()] == ["kubernetes", "compose", "systemd", "bare"]
 
 
 def test_under_systemd_each_place_is_followed_by_its_directive() -> None:
@@ -85,12 +87,13 @@ def test_the_settings_of_a_service_are_those_that_its_framework_knows() -> None:
     assert {setting.lever: (setting.value, setting.origin) for setting in settings_of(of, known(of))} == {
         Lever.WORKERS: (2, "argument --workers"),
         Lever.REQUEST_THREADS: (1, "default"),
+        Lever.PRELOAD: (None, "gunicorn.conf.py may set it"),
         Lever.COMPUTE_THREADS: ("unset", "default of openblas: one thread per allowed CPU"),
         Lever.THREAD_BINDING: (False, "default"),
     }
 
 
 def test_a_framework_that_is_not_known_has_no_settings_and_no_places() -> None:
-    other = service_of("triton", (process(1, "tritonserver"), Role.FRONT_END))
+    other = service_of("unheard-of", (process(1, "server"), Role.FRONT_END))
     assert settings_of(other, {}) == ()
     assert places_for(Lever.WORKERS, 2, other, {}) == ()

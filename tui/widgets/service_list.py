@@ -67,8 +67,14 @@ def numbers(service: ServiceStatus) -> Content:
     ]
     if service.requests_per_second is not None:
         parts.append(fmt.rate(service.requests_per_second))
-    if service.latency_seconds is not None:
-        parts.append(fmt.duration(service.latency_seconds))
     if service.accept_queue:
         parts.append(f"{fmt.number(service.accept_queue)} queued")
+    if service.server_queue:
+        parts.append(f"{fmt.number(service.server_queue)} queued inside")
+    if service.latency_p50_seconds is not None:
+        parts.append(f"p50 {fmt.duration(service.latency_p50_seconds)}")
+    elif service.latency_seconds is not None:
+        parts.append(fmt.duration(service.latency_seconds))
+    if service.latency_p99_seconds is not None:
+        parts.append(f"p99 {fmt.duration(service.latency_p99_seconds)}")
     return dotted(Content.styled(part, QUIET) for part in parts)

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 from agent.http.exposition import Exposition, sample_metric_name
 from collectors.collector import all_collectors
 from collectors.sample import Sample, fields_of, metric
+from collectors.sources.serving import ServingSample
 from tests.agent.http.example import example_deps
 from tests.snapshots import HEALTHY, HEALTHY_ID, LOADED, example_snapshot
 
@@ -183,6 +184,25 @@ def test_two_services_of_one_name_add_up():
     used = {one.labels["service"]: one.value for one in families["nodewright_service_used_cores"].samples}
     assert used[LOADED] == pytest.approx(3.88)
     assert [one.value for one in families["nodewright_service_latency_seconds"].samples] == [0.5]
+
+
+def test_a_model_has_families_of_its_own_and_a_foreign_one_none():
+    snapshot = example_snapshot()
+    own = snapshot.services[0].id
+    entities = (f"service:{own}", f"model:{own}/org/bert {chr(0xDCFF)}", "model:gone/bert", "model:x")
+    latest = {"serving": {entity: serving(entity, number) for number, entity in enumerate(entities, 1)}}
+    families = {family.name: family for family in Exposition(snapshot, latest, {}).collect()}
+    of_service, of_model = families["nodewright_serving_requests"], families["nodewright_model_serving_requests"]
+    assert [(one.labels, one.value) for one in of_service.samples] == [({"service": LOADED}, 1.0)]
+    assert [(one.labels, one.value) for one in of_model.samples] == [({"service": LOADED, "model": "org/bert ?"}, 2.0)]
+    assert [one.value for one in families["nodewright_serving_kv_cache_ratio"].samples] == [0.5]
+    assert [one.value for one in families["nodewright_model_serving_latency_p99_seconds"].samples] == [0.25]
+
+
+def serving(entity: str, requests: int) -> ServingSample:
+    values = dict.fromkeys(ServingSample.__struct_fields__[1:], None)
+    known = {"requests": requests, "kv_cache_ppm": 500_000, "latency_p99_us": 250_000}
+    return ServingSample(entity=entity, **values | known)
 
 
 def test_every_declared_field_has_a_name_with_a_unit_and_a_help_text():

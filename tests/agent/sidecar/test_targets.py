@@ -96,6 +96,39 @@ def test_a_title_that_replaced_the_interpreters_name_is_seen_through_by_its_exe(
     assert refusal(host, 31) is None
 
 
+SPAWNED = ("/opt/venv/bin/python3.11", "-B", "-c", "from multiprocessing.spawn import spawn_main; spawn_main(4)", "-")
+TRACKER = ("/opt/venv/bin/python3.11", "-c", "from multiprocessing.resource_tracker import main;main(6)")
+
+
+@pytest.mark.parametrize(
+    ("argv", "parent", "allowed"),
+    [
+        (SPAWNED, 1, True),
+        (SPAWNED, 70, True),  # systemd --user
+        (SPAWNED, 71, True),  # a shell
+        (SPAWNED, 40, False),  # a Python program that runs and is no server
+        (SPAWNED, 20, False),  # a program that takes no orphans in
+        (TRACKER, 1, False),
+        (("/opt/venv/bin/python3.11", "backup.py"), 1, False),
+        (("/opt/venv/bin/python3.11", "-c", "print(1)"), 1, False),
+        (("sh", *SPAWNED[1:]), 1, False),
+    ],
+)
+def test_of_what_descends_from_no_server_only_spawned_workers_that_lost_their_parent_are_allowed(
+    host: Path, argv: tuple[str, ...], parent: int, allowed: bool
+) -> None:
+    make_process(host, 70, comm="systemd", argv=("/lib/systemd/systemd", "--user"), ppid=1)
+    make_process(host, 71, comm="bash", argv=("-bash",), ppid=70)
+    make_process(host, 72, argv=argv, ppid=parent)
+    assert (refusal(host, 72) is None) is allowed
+
+
+def test_a_spawned_worker_below_python_as_pid_1_is_refused(host: Path) -> None:
+    (host / "proc/1/cmdline").write_bytes(b"/usr/bin/python3\0train.py\0")
+    make_process(host, 72, argv=SPAWNED, ppid=1)
+    assert "not known" in (refusal(host, 72) or "")
+
+
 def test_a_reused_pid_is_refused(host: Path) -> None:
     assert refusal(host, 10, started=STARTED + 1) == "process vanished"
 

@@ -10,9 +10,13 @@ import pytest
 
 from agent.store.columns import known_kinds, table_name
 from agent.store.raw import open_shard
+from agent.store.reader import StoreReader
+from agent.store.recording import RecordingMeta, record
+from agent.store.replay import Replay
 from agent.store.writer import Writer
 from collectors.reading import Instant, Ok, Reading
 from collectors.sample import Sample, Tier, fields_of, metric
+from collectors.sources.serving import ServingSample
 from tests.agent.store.builders import DAY_SECONDS, NOON, core, reading, thread
 
 SHARD = "raw-20261031.db"
@@ -143,6 +147,62 @@ def test_an_upgrade_in_the_middle_of_a_day_adds_its_columns(tmp_path: Path) -> N
         shard.insert([reading(NOON + offset, [sample])])
         shard.connection.close()
     assert ask(tmp_path / SHARD, "SELECT width, depth FROM probe_rates") == [(None, 3), (8, 4)]
+
+
+class OldServingSample(Sample, frozen=True, kw_only=True, gc=False):
+    """The columns of version 0.1.0."""
+
+    kind: ClassVar[str] = "serving"
+    doc: ClassVar[str] = "As version 0.1.0 declared it."
+    requests: Annotated[int | None, metric("requests", "Answered.", counter=True)]
+    errors: Annotated[int | None, metric("requests", "Failed.", counter=True)]
+    latency_sum_us: Annotated[int | None, metric("seconds", "Time.", counter=True, scale=1e-6)]
+    latency_count: Annotated[int | None, metric("requests", "Counted.", counter=True)]
+    queue_sum: Annotated[int | None, metric("requests", "Lengths.", counter=True)]
+    queue_count: Annotated[int | None, metric("observations", "Looks.", counter=True)]
+    batch_sum: Annotated[int | None, metric("requests", "Sizes.", counter=True)]
+    batch_count: Annotated[int | None, metric("batches", "Batches.", counter=True)]
+    in_flight: Annotated[int | None, metric("requests", "Now.")]
+
+
+OLD_SERVING = OldServingSample(
+    entity="service:a", requests=50, errors=1, latency_sum_us=2_000_000, latency_count=51, queue_sum=7, queue_count=3,
+    batch_sum=9, batch_count=4, in_flight=2,
+)  # fmt: skip
+
+
+def new_serving(**values: int) -> ServingSample:
+    fields = dict.fromkeys(ServingSample.__struct_fields__[1:], None)
+    return ServingSample(entity="service:a", **fields | values)
+
+
+def test_a_shard_with_the_old_columns_of_servers_is_opened_written_and_read(tmp_path: Path) -> None:
+    newer = new_serving(requests=150, latency_sum_us=4_000_000, latency_p99_us=90_000, queue=5, in_flight=1)
+    for offset, sample in ((0, OLD_SERVING), (10, newer)):
+        shard = open_shard(tmp_path / SHARD, NOON, {})
+        assert shard.insert([reading(NOON + offset, [sample], "serving")]) == 1
+        shard.connection.close()
+    assert ask(tmp_path / SHARD, "SELECT requests, queue_sum, queue, latency_p99_us FROM serving ORDER BY time") == [
+        (50, 7, None, None),
+        (150, None, 5, 90_000),
+    ]
+    query = "SELECT requests_per_second, latency_p99_seconds, queue FROM serving_rates ORDER BY unix_seconds"
+    assert ask(tmp_path / SHARD, query) == [(None, None, None), (10.0, pytest.approx(0.09), 5)]
+    store_reader = StoreReader(tmp_path / SHARD)
+    series = store_reader.series("serving", "service:a", "in_flight", NOON - 1, NOON + 20, 1.0)
+    assert [value for _, value in series.points if value is not None] == [2, 1]
+
+
+def test_a_recording_with_the_old_columns_of_servers_is_replayed(tmp_path: Path) -> None:
+    output = tmp_path / "old.db"
+    record(
+        output, [reading(NOON, [OLD_SERVING], "serving")], RecordingMeta(node="n", version="0.1.0", start=NOON * 10**9)
+    )
+    with Replay(output) as replay:
+        (again,) = replay.readings()
+    assert list(again.samples) == [
+        new_serving(requests=50, errors=1, latency_sum_us=2_000_000, latency_count=51, in_flight=2)
+    ]
 
 
 class TakenSample(Sample, frozen=True, kw_only=True, gc=False):

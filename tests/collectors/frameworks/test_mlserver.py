@@ -2,24 +2,15 @@
 
 import pytest
 
-from collectors.entities import Model, Process, Role
+from collectors.entities import Role
 from collectors.facts import SettingsFile
+from collectors.framework import Gap
 from collectors.frameworks.mlserver import MlServer
-from collectors.levers import Lever
+from collectors.levers import Lever, Value
 from tests.captures import Recorded, facts, process, service_of
+from tests.mlserver_files import ABSENT, mlserver, model, settings
 
 FRONT = Role.FRONT_END
-
-
-def mlserver(folder: str = ".") -> Process:
-    return process(10, "/opt/venv/bin/python3.11", "/opt/venv/bin/mlserver", "start", folder, comm="mlserver")
-
-
-def settings(**values: bool | int | float | str | None) -> SettingsFile:
-    return SettingsFile("settings.json", "/srv/app/settings.json", True, values)
-
-
-ABSENT = SettingsFile("settings.json", "/srv/app/settings.json", False)
 
 
 def test_front_end_workers_and_resource_tracker() -> None:
@@ -49,7 +40,18 @@ def test_every_way_to_start_it_is_recognised(argv: tuple[str, ...]) -> None:
 
 
 def test_other_verbs_and_other_servers_are_not_mlserver() -> None:
-    for argv in (("mlserver", "build", "."), ("python", "-m", "uvicorn", "a:b"), ("vim", "mlserver")):
+    for argv in (
+        ("mlserver", "build", "."),
+        ("mlserver", "infer", "-m", "start"),
+        ("mlserver", "init"),
+        ("python", "-m", "uvicorn", "a:b"),
+        ("python", "-m", "pip", "install", "mlserver"),
+        ("vim", "mlserver"),
+        ("tail", "-f", "mlserver.log"),
+        ("docker", "run", "seldonio/mlserver", "mlserver", "start", "/mnt/models"),
+        ("bash", "-c", "mlserver start ."),
+        ("python", "-c", "from multiprocessing.spawn import spawn_main; spawn_main(1)", "--multiprocessing-fork"),
+    ):
         assert MlServer().recognise(process(1, *argv), None, None) is None
 
 
@@ -80,6 +82,12 @@ def test_settings_are_looked_for_in_the_folder_that_was_given() -> None:
         (ABSENT, {"MLSERVER_HOST": "10.0.0.7"}, 8080, "http://10.0.0.7:8082/metrics"),
         (settings(metrics_endpoint="/prom"), {}, 8080, "http://127.0.0.1:8082/prom"),
         (settings(metrics_endpoint=None), {}, 8080, None),
+        (settings(metrics_endpoint=None), {"MLSERVER_METRICS_ENDPOINT": "/m"}, 8080, None),
+        (ABSENT, {"MLSERVER_METRICS_ENDPOINT": ""}, 8080, None),
+        (settings(host="::", http_port=5), {}, 5, "http://127.0.0.1:8082/metrics"),
+        (settings(http_port=5), None, 5, None),
+        (ABSENT, None, None, None),
+        (None, {}, None, None),
         (None, None, None, None),
     ],
 )
@@ -89,31 +97,8 @@ def test_ports_and_the_metrics_page(
     one = mlserver()
     known = {one.key: facts(one, environ=environ, files=(file,) if file else ())}
     traits = MlServer().traits([(one, FRONT)], known)
-    assert (traits.port, traits.metrics_url, traits.request_threads) == (port, url, 1)
-
-
-def test_models_come_from_their_settings_files() -> None:
-    one = mlserver()
-    iris = {"name": "iris", "implementation": "mlserver_sklearn.SKLearnModel", "parameters.uri": "./iris.joblib",
-            "parameters.version": "v1"}  # fmt: skip
-    files = (
-        settings(),
-        SettingsFile("model-settings.json", "/srv/app/model-settings.json", False),
-        SettingsFile("model-settings.json", "/srv/app/iris/model-settings.json", True, iris),
-        SettingsFile("model-settings.json", "/srv/app/mnist/model-settings.json", True, {}),
-    )
-    models = MlServer().traits([(one, FRONT)], {one.key: facts(one, environ={}, files=files)}).models
-    assert models == (
-        Model(name="iris", version="v1", runtime="mlserver_sklearn.SKLearnModel", path="./iris.joblib"),
-        Model(name="mnist", path="/srv/app/mnist"),
-    )
-
-
-def test_a_model_may_be_described_by_the_environment() -> None:
-    one = mlserver()
-    environ = {"MLSERVER_MODEL_NAME": "iris", "MLSERVER_MODEL_IMPLEMENTATION": "a.B", "MLSERVER_MODEL_URI": "/m"}
-    models = MlServer().traits([(one, FRONT)], {one.key: facts(one, environ=environ, files=(ABSENT,))}).models
-    assert models == (Model(name="iris", runtime="a.B", path="/m"),)
+    assert (traits.port, traits.metrics_urls) == (port, (url,) if url else ())
+    assert (traits.request_threads, traits.calls) == (1, "asynchronous")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +107,7 @@ def test_a_model_may_be_described_by_the_environment() -> None:
         (settings(parallel_workers=2), {"MLSERVER_PARALLEL_WORKERS": "0"}, 2, "file settings.json"),
         (settings(parallel_workers=0), {}, 0, "file settings.json"),
         (settings(http_port=1), {"MLSERVER_PARALLEL_WORKERS": "3"}, 3, "env MLSERVER_PARALLEL_WORKERS"),
-        (ABSENT, {}, 1, "default"),
+        (ABSENT, {}, 2, "counted; a place that is not read sets it, such as .env"),
         (ABSENT, None, 2, "counted; the environment is not readable"),
         (None, {}, 2, "counted; settings.json is not readable"),
     ],
@@ -135,6 +120,17 @@ def test_the_number_of_workers_comes_from_the_place_that_wins(
     setting = MlServer().setting(Lever.WORKERS, recorded.service(), known)
     assert setting is not None
     assert (setting.value, setting.origin) == (value, origin)
+
+
+def test_one_worker_is_the_default_and_one_more_for_each_pool() -> None:
+    front, first, second = mlserver(), process(11, "python"), process(12, "python")
+    own_pool = model("m", **{"parameters.inference_pool_gid": "own"})
+    one = service_of("mlserver", (front, FRONT), (first, Role.WORKER))
+    two = service_of("mlserver", (front, FRONT), (first, Role.WORKER), (second, Role.WORKER))
+    for service, files in ((one, (ABSENT,)), (two, (ABSENT, own_pool))):
+        found = MlServer().setting(Lever.WORKERS, service, {front.key: facts(front, environ={}, files=files)})
+        assert found is not None
+        assert (found.value, found.origin) == (1, "default")
 
 
 @pytest.mark.parametrize(
@@ -164,3 +160,48 @@ def test_what_the_environment_says_in_vain_is_said() -> None:
     file, env = MlServer().places(Lever.WORKERS, 2, service_of("mlserver", (one, FRONT)), known)
     assert file.target == "/srv/app/settings.json"
     assert env.because == "settings.json sets parallel_workers to 1 and wins"
+
+
+@pytest.mark.parametrize(
+    ("file", "environ", "value", "origin", "gaps"),
+    [
+        (settings(), {}, "/metrics", "default", []),
+        (
+            settings(metrics_endpoint=None), {}, False, "file settings.json",
+            [('"metrics_endpoint": "/metrics"', "/srv/app/settings.json")],
+        ),
+        (
+            ABSENT, {"MLSERVER_METRICS_ENDPOINT": ""}, False, "env MLSERVER_METRICS_ENDPOINT",
+            [("MLSERVER_METRICS_ENDPOINT=/metrics", "environment")],
+        ),
+        (
+            settings(metrics_rest_server_prefix="shop"), {}, "/metrics", "default",
+            [('"metrics_rest_server_prefix": "rest_server"', "/srv/app/settings.json")],
+        ),
+        (None, {}, None, "settings.json is not readable", []),
+    ],
+)  # fmt: skip
+def test_metrics_that_are_off_are_named(
+    file: SettingsFile | None, environ: dict[str, str], value: Value, origin: str, gaps: list[tuple[str, str]]
+) -> None:
+    one = mlserver()
+    known = {one.key: facts(one, environ=environ, files=(file,) if file else ())}
+    service = service_of("mlserver", (one, FRONT))
+    setting = MlServer().setting(Lever.METRICS, service, known)
+    assert setting is not None
+    assert (setting.value, setting.origin) == (value, origin)
+    assert [(gap.turn_on, gap.where) for gap in MlServer().gaps(service, known)] == gaps
+
+
+def test_what_is_missing_without_the_page() -> None:
+    one = mlserver()
+    known = {one.key: facts(one, environ={}, files=(settings(metrics_endpoint=None),))}
+    assert MlServer().gaps(service_of("mlserver", (one, FRONT)), known) == [
+        Gap(
+            missing="requests, errors, latency and queues",
+            turn_on='"metrics_endpoint": "/metrics"',
+            where="/srv/app/settings.json",
+        )
+    ]
+    place = MlServer().places(Lever.METRICS, "/metrics", service_of("mlserver", (one, FRONT)), known)[0]
+    assert (place.kind, place.key, place.value, place.effective) == ("file", "metrics_endpoint", "/metrics", True)

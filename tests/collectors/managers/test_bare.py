@@ -10,7 +10,8 @@ from tests.captures import process, service_of
 def test_it_owns_nothing_and_adds_no_place() -> None:
     by_hand = process(1, "gunicorn app:app", cgroup="0::/user.slice/session-3.scope")
     place = Place(kind="env", target="gunicorn", key="OMP_NUM_THREADS", value="1", effective=True, because=None)
-    assert Bare().owner(by_hand) is None
+    assert Bare().owns(by_hand, None) is True
+    assert Bare().owner(by_hand, None) is None
     assert list(Bare().render(place, service_of("gunicorn", (by_hand, Role.FRONT_END)))) == []
 
 

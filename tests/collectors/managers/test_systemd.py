@@ -8,13 +8,17 @@ from collectors.entities import Role
 from collectors.levers import Place
 from collectors.managers.bare import Bare
 from collectors.managers.systemd import Systemd
+from collectors.systemd_units import unit_around
 from tests.captures import FIXTURES, process, service_of
 
 HASH = "66be9b2efdf4d85288c319b8c1a2f50d2439b5617e36f45d9d0d0be1381113be"
 
 
 def owner(*lines: str) -> str | None:
-    return Systemd().owner(process(1, "python", cgroup="\n".join(lines)))
+    one = process(1, "python", cgroup="\n".join(lines))
+    found = Systemd().owner(one, None)
+    assert Systemd().owns(one, None) is (found is not None)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,9 @@ def owner(*lines: str) -> str | None:
         (f"0::/system.slice/containerd.service/kubepods-pod86811ae3_b633_4eb8_a508_e3eae190f6ce.slice:x:{HASH}", None),
         (f"0::/system.slice/docker.service/{HASH}", None),
         (f"0::/system.slice/docker-{HASH}.scope", None),
+        (f"0::/system.slice/vllm.service/libpod-payload-{HASH}", None),
+        (f"0::/system.slice/docker-{HASH}.scope/system.slice/app.service", "app.service"),
+        ("0::/../../../system.slice/mlserver.service", "mlserver.service"),
     ],
 )  # fmt: skip
 def test_the_innermost_service_unit_owns_a_process(line: str, unit: str | None) -> None:
@@ -86,6 +93,20 @@ def test_arguments_and_files_have_no_directive() -> None:
 
 def test_bare_processes_have_neither_owner_nor_words_of_their_own() -> None:
     service = service_of("gunicorn", (process(1, "gunicorn"), Role.FRONT_END))
-    assert Bare().owner(process(1, "gunicorn")) is None
+    assert Bare().owner(process(1, "gunicorn"), None) is None
     assert list(Bare().render(place("env", "A", "1"), service)) == []
     assert Bare.order > Systemd.order
+
+
+@pytest.mark.parametrize(
+    ("line", "unit"),
+    [
+        (f"0::/system.slice/vllm.service/libpod-payload-{HASH}", "vllm.service"),
+        (f"1:name=systemd:/system.slice/vllm.service/libpod-payload-{HASH}/container", "vllm.service"),
+        (f"4:memory:/system.slice/vllm.service/libpod-payload-{HASH}", None),
+        (f"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{HASH}.scope/container", None),
+        (f"0::/system.slice/docker.service/{HASH}", None),
+    ],
+)
+def test_a_unit_runs_the_container_that_podman_puts_into_its_cgroup(line: str, unit: str | None) -> None:
+    assert unit_around(process(1, "python", cgroup=line).cgroups) == unit

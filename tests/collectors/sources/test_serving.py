@@ -1,67 +1,63 @@
 """The metrics page of a server that answers well, and of servers that do not."""
 
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
+from typing import ClassVar
 
 import msgspec
 import pytest
 
 from collectors import metrics_page
-from collectors.entities import Role, Service
-from collectors.framework import MetricMap
+from collectors.entities import Process, Role, Service
+from collectors.facts import ProcessFacts
+from collectors.framework import Facts, Framework, Traits
 from collectors.host import Host
-from collectors.reading import Unreadable
-from collectors.sources.serving import ServingCollector, ServingSample, read_page
+from collectors.metric_map import Distribution, MetricMap, series
+from collectors.reading import Instant, Unreadable
+from collectors.registry import framework_named
+from collectors.sample import fields_of
+from collectors.sources.serving import ServingCollector, ServingSample
+from tests.answering import Pages, says, server
 from tests.captures import FIXTURES, process, service_of
+from tests.pages import sample_of_page
 
 PAGE = (FIXTURES / "metrics/mlserver_metrics.prom").read_text()
-Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
-@contextmanager
-def server(answer: Answer) -> Iterator[str]:
-    """A server on loopback whose GET is `answer`."""
+class Known(Framework):
+    """A framework whose metrics stand here, whatever an installed one may ask of the same page."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            try:
-                answer(self)
-            except OSError:
-                pass
+    evidence = "captured"
+    metrics: ClassVar[MetricMap | None] = MetricMap(
+        requests=(series("model_infer_request_success"),),
+        errors=(series("model_infer_request_failure"),),
+        latency=Distribution(of=(series("model_infer_request_duration"),)),
+        queue_length=Distribution(of=(series("parallel_request_queue"),)),
+        in_flight=(series("rest_server_requests_in_progress"),),
+        batch_size=Distribution(of=(series("batch_request_queue"),)),
+    )
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def recognise(self, process: Process, parent: Role | None, facts: ProcessFacts | None) -> Role | None:
+        return None
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{http.server_port}/metrics"
-        finally:
-            http.shutdown()
-            thread.join()
+    def traits(self, processes: object, facts: Facts) -> Traits:
+        return Traits(application="x")
 
 
-def says(body: str | bytes, status: int = 200, kind: str = "text/plain; version=0.0.4", **headers: str) -> Answer:
-    data = body.encode() if isinstance(body, str) else body
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def named(name: str) -> Framework | None:
+        return Known() if name == "known" else framework_named(name)
 
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        handler.send_header("Content-Type", kind)
-        for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.end_headers()
-        handler.wfile.write(data)
-
-    return answer
+    monkeypatch.setattr("collectors.sources.serving.framework_named", named)
 
 
-def service(url: str | None, own_id: str = "aa", framework: str = "mlserver") -> Service:
+def service(url: str | None, own_id: str = "aa", framework: str = "known") -> Service:
     made = service_of(framework, (process(1, "mlserver", "start", "."), Role.FRONT_END))
-    return msgspec.structs.replace(made, id=own_id, metrics_url=url)
+    return msgspec.structs.replace(made, id=own_id, metrics_urls=(url,) if url else ())
 
 
 def problem(url: str) -> str:
@@ -74,21 +70,12 @@ def problem(url: str) -> str:
 def test_a_recorded_page_is_summed_over_its_labels() -> None:
     with server(says(PAGE)) as url:
         collector = ServingCollector()
-        samples = collector.collect(Host(), [service(url)])
-    assert samples == [
-        ServingSample(
-            entity="service:aa",
-            requests=61,
-            errors=2,
-            latency_sum_us=7152588,
-            latency_count=63,
-            queue_sum=42,
-            queue_count=24,
-            batch_sum=7,
-            batch_count=62,
-            in_flight=0,
-        )
-    ]
+        (sample,) = collector.collect(Host(), [service(url)])
+    told = {name: value for name, value in msgspec.structs.asdict(sample).items() if value is not None}
+    assert told == {
+        "entity": "service:aa", "requests": 61, "errors": 2, "latency_sum_us": 7152588, "latency_count": 63,
+        "queue_length_sum": 42, "queue_length_count": 24, "batch_size_sum": 7, "batch_size_count": 62, "in_flight": 0,
+    }  # fmt: skip
     assert collector.problems == {}
 
 
@@ -99,37 +86,16 @@ def test_a_recorded_page_is_summed_over_its_labels() -> None:
 def test_series_that_a_page_does_not_have_are_not_zero(
     name: str, requests: int, latency_us: int, queue: int | None
 ) -> None:
-    from collectors.frameworks.mlserver import MlServer
-
-    assert MlServer.metrics is not None
-    sample = read_page(service(None), MlServer.metrics, (FIXTURES / f"metrics/{name}.prom").read_text())
-    assert (sample.requests, sample.errors, sample.queue_count) == (requests, 0, queue)
+    sample = sample_of_page(Known(), (FIXTURES / f"metrics/{name}.prom").read_text())
+    assert (sample.requests, sample.errors, sample.queue_length_count) == (requests, 0, queue)
     assert sample.latency_sum_us == latency_us
-
-
-def test_a_trailing_total_does_not_matter_and_created_series_do_not_count() -> None:
-    page = (
-        "# TYPE nv_success counter\nnv_success{model=\"a\"} 5\nnv_success{model=\"b\"} 6\n"
-        "# TYPE nv_success_created gauge\nnv_success_created 1.7e+09\n"
-        "# TYPE tokens_total histogram\ntokens_total_bucket{le=\"+Inf\"} 2\ntokens_total_count 2\ntokens_total_sum 8\n"
-        "# TYPE wait counter\nwait_total 1500\n"
-    )  # fmt: skip
-    names = MetricMap(requests=("nv_success_total",), batch=("tokens_total",), in_flight=("wait",))
-    sample = read_page(service(None), names, page)
-    assert (sample.requests, sample.batch_sum, sample.batch_count, sample.in_flight) == (11, 8, 2, 1500)
-
-
-def test_latency_is_turned_into_seconds() -> None:
-    page = "# TYPE ms summary\nms_sum 12.5\nms_count 2\n"
-    sample = read_page(service(None), MetricMap(latency=("ms",), latency_unit_seconds=1e-3), page)
-    assert (sample.latency_sum_us, sample.latency_count) == (12500, 2)
 
 
 def test_pages_that_are_no_metrics_are_refused() -> None:
     with server(says("<html>hello</html>", kind="text/html")) as url:
         assert "'text/html'" in problem(url)
     with server(says("hello")) as url:
-        assert problem(url) == "the page holds no metrics"
+        assert problem(url) == "the page holds none of the server's metrics"
     with server(says("# TYPE model_infer_request_success counter\nmodel_infer_request_success{x=\n")) as url:
         assert problem(url).startswith("the page is damaged")
     with server(says("", status=404)) as url:
@@ -181,12 +147,45 @@ def test_a_server_that_hangs_or_drips_is_given_up(monkeypatch: pytest.MonkeyPatc
 def test_one_bad_server_does_not_keep_the_others_from_being_read() -> None:
     with server(says("", status=500)) as bad, server(says(PAGE)) as good:
         collector = ServingCollector()
-        services = [service(bad, "bad"), service(good, "good"), service(None, "none"), service(good, "g", "gunicorn")]
-        samples = collector.collect(Host(), services)
+        samples = collector.collect(Host(), [service(bad, "bad"), service(good, "good"), service(None, "none")])
         assert [sample.entity for sample in samples] == ["service:good"]
-        assert set(collector.problems) == {"bad", "g"}
+        assert set(collector.problems) == {"bad"}
         collector.collect(Host(), [service(good, "good")])
         assert collector.problems == {}
+
+
+def test_a_server_whose_metrics_are_not_known_is_not_asked() -> None:
+    pages = Pages(metrics=PAGE)
+    with server(pages) as url:
+        collector = ServingCollector()
+        assert collector.collect(Host(), [service(url, "g", "gunicorn"), service(None, "h", "gunicorn")]) == []
+    assert pages.asked == []
+    assert {own_id: problem.reason for own_id, problem in collector.problems.items()} == {
+        "g": "the metrics of gunicorn are not known"
+    }
+
+
+class Seconds:
+    """A clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        self.now_seconds = 0
+
+    def now(self) -> Instant:
+        return Instant(self.now_seconds * 1_000_000_000, 0)
+
+
+def test_the_wait_of_a_silent_server_is_remembered_and_forgotten_with_it() -> None:
+    pages, clock = Pages(), Seconds()
+    with server(pages) as url:
+        collector = ServingCollector()
+        for clock.now_seconds in (0, 10, 20, 30):
+            collector.collect(Host(clock=clock), [service(url)])
+            assert collector.problems["aa"].reason == f"{url} answered 404"
+        assert len(pages.asked) == 3
+        collector.collect(Host(clock=clock), [])
+        collector.collect(Host(clock=clock), [service(url)])
+    assert len(pages.asked) == 4
 
 
 def test_nothing_listening_is_a_reason() -> None:
@@ -228,7 +227,24 @@ def test_chunked_answers_are_read() -> None:
         assert metrics_page.fetch(url) == "# TYPE x "
 
 
-def test_the_sample_declares_its_units() -> None:
-    from collectors.sample import fields_of
+def test_json_is_taken_only_where_it_is_asked_for() -> None:
+    with server(says("{}", kind="application/json")) as url:
+        assert metrics_page.fetch(url, json=True) == "{}"
+        with pytest.raises(Unreadable, match="no metrics page"):
+            metrics_page.fetch(url)
+    with server(says("x 1")) as url:
+        assert metrics_page.fetch(url, json=True) == "x 1"
 
-    assert {spec.name: spec.metric_name for spec in fields_of(ServingSample)}["latency_sum_us"] == "latency_sum_seconds"
+
+def test_the_sample_declares_its_units() -> None:
+    names = {spec.name: (spec.metric_name, spec.unit, spec.scale, spec.counter) for spec in fields_of(ServingSample)}
+    assert names["latency_sum_us"] == ("latency_sum_seconds", "seconds", 1e-6, True)
+    assert names["latency_p99_high_us"] == ("latency_p99_high_seconds", "seconds", 1e-6, False)
+    assert names["kv_cache_ppm"] == ("kv_cache_ratio", "ratio", 1e-6, False)
+    assert names["model_bytes"] == ("model_bytes", "bytes", 1.0, False)
+
+
+def test_neither_an_http_client_nor_a_parser_is_loaded_before_there_is_a_page() -> None:
+    program = "import sys, collectors.sources.serving; print({'http.client', 'prometheus_client'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "set()"

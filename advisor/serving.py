@@ -1,0 +1,89 @@
+"""What did a server do between two of its metrics pages, as rates and means?
+
+A counter that went back was reset, or a part of the server left with what it had counted; both look alike on the sum, so
+such a stretch has no rate.
+"""
+
+import msgspec
+
+from collectors.sources.serving import ServingSample
+
+STALE_SECONDS = 35.0
+"""Three rounds without a page: what the last one said is no longer the present, and no rate is taken across the gap."""
+
+
+class ServingRates(msgspec.Struct, frozen=True, kw_only=True):
+    """Base units. None = the page does not tell, it takes a second page, or nothing happened of which to take a mean.
+
+    Quantiles are None also where they lie in the last bucket, which has no upper bound.
+    """
+
+    requests_per_second: float | None = None
+    errors_per_second: float | None = None
+    latency_seconds: float | None = None
+    """Mean over the requests since the page before."""
+    latency_p50_seconds: float | None = None
+    latency_p99_seconds: float | None = None
+    in_flight: float | None = None
+    server_queue: float | None = None
+    """Requests that wait inside the server: now, or in the mean as often as it looked."""
+    batch_size: float | None = None
+    tokens_in_per_second: float | None = None
+    tokens_out_per_second: float | None = None
+    first_token_seconds: float | None = None
+    inter_token_seconds: float | None = None
+    kv_cache_ratio: float | None = None
+
+
+NOTHING = ServingRates()
+
+
+def rates(now: ServingSample, before: ServingSample | None, seconds: float) -> ServingRates:
+    """`before` was read `seconds` earlier; None = there was no page, or one too long ago."""
+    level = ServingRates(
+        in_flight=now.in_flight,
+        server_queue=now.queue,
+        kv_cache_ratio=_scaled(now.kv_cache_ppm),
+        latency_p50_seconds=_scaled(now.latency_p50_us),
+        latency_p99_seconds=_scaled(now.latency_p99_us),
+    )
+    if before is None or not 0 < seconds <= STALE_SECONDS:
+        return msgspec.structs.replace(level, latency_p50_seconds=None, latency_p99_seconds=None)
+    queued = _mean(now.queue_length_sum, before.queue_length_sum, now.queue_length_count, before.queue_length_count)
+    return msgspec.structs.replace(
+        level,
+        requests_per_second=_rate(now.requests, before.requests, seconds),
+        errors_per_second=_rate(now.errors, before.errors, seconds),
+        latency_seconds=_scaled(
+            _mean(now.latency_sum_us, before.latency_sum_us, now.latency_count, before.latency_count)
+        ),
+        server_queue=queued if now.queue is None else now.queue,
+        batch_size=_mean(now.batch_size_sum, before.batch_size_sum, now.batch_size_count, before.batch_size_count),
+        tokens_in_per_second=_rate(now.tokens_in, before.tokens_in, seconds),
+        tokens_out_per_second=_rate(now.tokens_out, before.tokens_out, seconds),
+        first_token_seconds=_scaled(
+            _mean(now.first_token_sum_us, before.first_token_sum_us, now.first_token_count, before.first_token_count)
+        ),
+        inter_token_seconds=_scaled(
+            _mean(now.inter_token_sum_us, before.inter_token_sum_us, now.inter_token_count, before.inter_token_count)
+        ),
+    )
+
+
+def _growth(now: int | None, before: int | None) -> int | None:
+    return None if now is None or before is None or now < before else now - before
+
+
+def _rate(now: int | None, before: int | None, seconds: float) -> float | None:
+    grown = _growth(now, before)
+    return None if grown is None else grown / seconds
+
+
+def _mean(total: int | None, total_before: int | None, count: int | None, count_before: int | None) -> float | None:
+    """Growth of a total over that of its count; None if nothing was counted."""
+    grown, counted = _growth(total, total_before), _growth(count, count_before)
+    return None if grown is None or not counted else grown / counted
+
+
+def _scaled(micro: float | None) -> float | None:
+    return None if micro is None else micro / 1e6

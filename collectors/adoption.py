@@ -1,0 +1,41 @@
+"""Has a process lost the one that started it?
+
+The kernel gives the children of a process that ends to the nearest reaper: pid 1 of their pid namespace, or an ancestor
+that asked for them, as `systemd --user` and a container's shim do.
+"""
+
+from os.path import basename
+
+from collectors.command_line import is_python, parse_command
+from collectors.entities import Process
+from collectors.process_table import SHELLS
+
+_SPAWN = "multiprocessing.spawn import spawn_main"
+_REAPERS = SHELLS | {
+    "systemd",
+    "init",
+    "docker-init",
+    "catatonit",
+    "conmon",
+    "containerd-shim",
+    "s6-svscan",
+    "runsvdir",
+}
+"""Names, cut to 15 bytes, of what takes orphans in, and of shells, which start servers but never one of their workers."""
+
+
+def is_spawned(process: Process) -> bool:
+    """Whether multiprocessing spawned it: only a Python program starts such a process, and it does not say which."""
+    return _SPAWN in parse_command(process.argv).code
+
+
+def adopted(process: Process, parent: Process | None) -> bool:
+    """Whether the parent cannot be what started this worker, so that it took it in. False where that cannot be told:
+    the parent is not visible, or is a Python program as pid 1 of a container."""
+    if process.ppid == 1:
+        return parent is None or not _runs_python(parent)
+    return parent is not None and parent.comm in _REAPERS
+
+
+def _runs_python(process: Process) -> bool:
+    return is_python(basename("".join(process.argv[:1]))) or is_python(process.comm)

@@ -1,0 +1,168 @@
+"""What do the parts of an ONNX file say that can be read without its weights?
+
+It is a protobuf message: fields of a number, a wire type and a value. Weights are jumped over, wherever they lie.
+"""
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final
+
+from collectors.model_file import ModelFile
+from collectors.model_headers.source import NUMBER_LIMIT, BadHeader, Cursor, Source, add, elements
+
+FORMAT = "onnx"
+NODES_LIMIT: Final = 4096
+"""Nodes whose operator is looked at; the others are jumped over."""
+FIELDS_LIMIT: Final = 1 << 18
+_DIMENSIONS_LIMIT: Final = 64
+_OPERATOR_LIMIT_BYTES: Final = 64
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_MODEL_VERSION, _MODEL_GRAPH = 1, 7
+_GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
+_NODE_OPERATOR = 4
+_DIMS, _DATA_TYPE, _RAW_DATA = 1, 2, 9
+_TYPES: Final = {
+    1: ("FLOAT", 32), 2: ("UINT8", 8), 3: ("INT8", 8), 4: ("UINT16", 16), 5: ("INT16", 16), 6: ("INT32", 32),
+    7: ("INT64", 64), 8: ("STRING", 0), 9: ("BOOL", 8), 10: ("FLOAT16", 16), 11: ("DOUBLE", 64), 12: ("UINT32", 32),
+    13: ("UINT64", 64), 14: ("COMPLEX64", 64), 15: ("COMPLEX128", 128), 16: ("BFLOAT16", 16),
+    17: ("FLOAT8E4M3FN", 8), 18: ("FLOAT8E4M3FNUZ", 8), 19: ("FLOAT8E5M2", 8), 20: ("FLOAT8E5M2FNUZ", 8),
+    21: ("UINT4", 4), 22: ("INT4", 4), 23: ("FLOAT4E2M1", 4), 24: ("FLOAT8E8M0", 8), 25: ("UINT2", 2), 26: ("INT2", 2),
+}  # fmt: skip
+"""Data type -> its name, bits of an element."""
+_TELLING: Final = {
+    b"TreeEnsembleClassifier": "TreeEnsemble", b"TreeEnsembleRegressor": "TreeEnsemble",
+    b"TreeEnsemble": "TreeEnsemble", b"LinearClassifier": "LinearClassifier", b"LinearRegressor": "LinearRegressor",
+    b"SVMClassifier": "SVMClassifier", b"SVMRegressor": "SVMRegressor",
+}  # fmt: skip
+"""Operators that are a whole model, in the order of what says most."""
+_FIXED = {_FIXED64: Struct("<Q"), _FIXED32: Struct("<I")}
+
+
+class _Walk:
+    """The fields of nested messages, counted over all of them."""
+
+    def __init__(self, cursor: Cursor) -> None:
+        self.cursor = cursor
+        self.fields = 0
+
+    def message(self, end: int) -> Iterator[tuple[int, int, int]]:
+        """(field, wire type, value) up to `end`; of bytes the value is where they end, and they are jumped over to
+        there before the next field. Raises BadHeader."""
+        cursor = self.cursor
+        while cursor.position < end:
+            self.fields += 1
+            if self.fields > FIELDS_LIMIT:
+                raise BadHeader(f"it has more than {FIELDS_LIMIT} fields")
+            tag = self.varint()
+            field, wire = tag >> 3, tag & 7
+            if wire == _VARINT:
+                yield field, wire, self.varint()
+            elif wire in _FIXED:
+                yield field, wire, cursor.number(_FIXED[wire])
+            elif wire == _BYTES:
+                length = self.varint()
+                until = cursor.position + length
+                if until > end:
+                    raise BadHeader("cut short, or no protobuf: a field is longer than what it is in")
+                yield field, wire, until
+                if cursor.position > until:
+                    raise BadHeader("no protobuf")
+                cursor.skip(until - cursor.position)
+            else:
+                raise BadHeader("no protobuf")
+            if field == 0 or cursor.position > end:
+                raise BadHeader("no protobuf")
+
+    def varint(self) -> int:
+        byte = self.cursor.byte
+        value = byte()
+        if value < 0x80:
+            return value
+        value &= 0x7F
+        for shift in range(7, 70, 7):
+            part = byte()
+            value |= (part & 0x7F) << shift
+            if part < 0x80:
+                return value & 0xFFFFFFFFFFFFFFFF
+        raise BadHeader("no protobuf")
+
+
+class _Graph:
+    def __init__(self) -> None:
+        self.dtypes: dict[str, int] = {}
+        self.operators: set[bytes] = set()
+        self.nodes = 0
+        self.found = False
+
+
+def read_onnx(source: Source) -> ModelFile:
+    """Elements of its initializers by type, also of those whose data lies in another file. Raises BadHeader where it is
+    no ONNX model."""
+    walk = _Walk(source.cursor())
+    graph = _Graph()
+    version = 0
+    for field, wire, value in walk.message(source.size):
+        if field == _MODEL_VERSION and wire == _VARINT:
+            version = value
+        elif field == _MODEL_GRAPH and wire == _BYTES:
+            _read_graph(walk, value, graph)
+    if not graph.found or not version:
+        raise BadHeader("no ONNX model: it has no version or no graph")
+    return ModelFile(
+        path=source.path,
+        format=FORMAT,
+        size_bytes=source.size,
+        parameters=sum(graph.dtypes.values()) if graph.dtypes else None,
+        dtypes=graph.dtypes,
+        architecture=next((name for operator, name in _TELLING.items() if operator in graph.operators), None),
+    )
+
+
+def _read_graph(walk: _Walk, end: int, graph: _Graph) -> None:
+    graph.found = True
+    for field, wire, value in walk.message(end):
+        if wire != _BYTES:
+            continue
+        if field == _GRAPH_INITIALIZER:
+            _read_initializer(walk, value, graph.dtypes)
+        elif field == _GRAPH_NODE and graph.nodes < NODES_LIMIT:
+            graph.nodes += 1
+            graph.operators.update(_operator(walk, value))
+
+
+def _operator(walk: _Walk, end: int) -> Iterator[bytes]:
+    for field, wire, until in walk.message(end):
+        if field == _NODE_OPERATOR and wire == _BYTES:
+            length = until - walk.cursor.position
+            if length <= _OPERATOR_LIMIT_BYTES:
+                name = walk.cursor.take(length)
+                if name in _TELLING:
+                    yield name
+
+
+def _read_initializer(walk: _Walk, end: int, dtypes: dict[str, int]) -> None:
+    shape: list[int] = []
+    kind, raw_bytes = 0, None
+    for field, wire, value in walk.message(end):
+        if field == _DIMS and wire == _VARINT:
+            shape.append(_dimension(value))
+        elif field == _DIMS and wire == _BYTES:
+            while walk.cursor.position < value and len(shape) <= _DIMENSIONS_LIMIT:
+                shape.append(_dimension(walk.varint()))
+        elif field == _DATA_TYPE and wire == _VARINT:
+            kind = value & 0xFFFFFFFF
+        elif field == _RAW_DATA and wire == _BYTES:
+            raw_bytes = value - walk.cursor.position
+        if len(shape) > _DIMENSIONS_LIMIT:
+            raise BadHeader(f"a tensor has more than {_DIMENSIONS_LIMIT} dimensions")
+    name, bits = _TYPES.get(kind, (f"TYPE{kind}", 0))
+    count = elements(shape)
+    if raw_bytes and bits and raw_bytes != -(-count * bits // 8):
+        raise BadHeader("a tensor's data is not of its shape")
+    add(dtypes, name, count)
+
+
+def _dimension(value: int) -> int:
+    if value > NUMBER_LIMIT:
+        raise BadHeader("a tensor has an impossible shape")
+    return value

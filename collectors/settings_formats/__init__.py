@@ -1,0 +1,1 @@
+"""How are settings files of several formats read? Nothing is run; what is not plain is a problem, never a guess."""

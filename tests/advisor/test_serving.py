@@ -1,0 +1,136 @@
+"""Two pages of one server become rates and means; what cannot be told from them stays unknown."""
+
+import msgspec
+import pytest
+
+from advisor.history import History
+from advisor.serving import STALE_SECONDS, ServingRates, rates
+from advisor.view import View
+from collectors.entities import Process, Role, Service, Worker, WorkerKey
+from collectors.reading import Instant, Ok, Reading
+from collectors.sources.serving import ServingSample
+
+SECOND_NS = 1_000_000_000
+PROCESS = Process(key=WorkerKey(101, 5), ppid=1, uid=0, comm="vllm", argv=("vllm", "serve"))
+SERVICE = Service(
+    id="s1", name="vllm/m:8000", framework="vllm", application="m", port=8000, owner=None, manager="bare", started=5,
+    workers=(Worker(process=PROCESS, role=Role.FRONT_END, framework="vllm", service="vllm/m:8000", slot=0),),
+)  # fmt: skip
+
+
+def said(entity: str = "service:s1", **values: int | None) -> ServingSample:
+    return ServingSample(entity=entity, **(dict.fromkeys(ServingSample.__struct_fields__[1:], None) | values))
+
+
+BEFORE = said(
+    requests=1000, errors=10, latency_sum_us=5_000_000, latency_count=1010, in_flight=1, queue_length_sum=40,
+    queue_length_count=20, batch_size_sum=900, batch_size_count=300, tokens_in=50_000, tokens_out=9000,
+    first_token_sum_us=700_000, first_token_count=900, inter_token_sum_us=4_000_000, inter_token_count=8000,
+)  # fmt: skip
+NOW = said(
+    requests=1200, errors=15, latency_sum_us=15_250_000, latency_count=1215, latency_p50_us=40_000,
+    latency_p99_us=None, in_flight=7, queue_length_sum=100, queue_length_count=32, batch_size_sum=1100,
+    batch_size_count=350, tokens_in=70_000, tokens_out=10_000, first_token_sum_us=10_700_000, first_token_count=1100,
+    inter_token_sum_us=14_000_000, inter_token_count=9000, kv_cache_ppm=625_000,
+)  # fmt: skip
+
+
+def test_counters_become_rates_and_sums_means() -> None:
+    assert rates(NOW, BEFORE, 10.0) == ServingRates(
+        requests_per_second=20.0,
+        errors_per_second=0.5,
+        latency_seconds=0.05,
+        latency_p50_seconds=0.04,
+        latency_p99_seconds=None,
+        in_flight=7,
+        server_queue=5.0,
+        batch_size=4.0,
+        tokens_in_per_second=2000.0,
+        tokens_out_per_second=100.0,
+        first_token_seconds=0.05,
+        inter_token_seconds=0.01,
+        kv_cache_ratio=0.625,
+    )
+
+
+def test_a_gauge_of_the_queue_is_nearer_than_the_mean_of_its_lengths() -> None:
+    assert rates(msgspec.structs.replace(NOW, queue=9), BEFORE, 10.0).server_queue == 9
+    assert rates(msgspec.structs.replace(NOW, queue=0), BEFORE, 10.0).server_queue == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "seconds"), [(None, 0.0), (BEFORE, 0.0), (BEFORE, STALE_SECONDS + 1), (BEFORE, -5.0)]
+)
+def test_one_page_alone_or_one_too_old_gives_levels_only(before: ServingSample | None, seconds: float) -> None:
+    assert rates(NOW, before, seconds) == ServingRates(in_flight=7, kv_cache_ratio=0.625)
+
+
+def test_where_nothing_happened_there_is_no_mean() -> None:
+    assert rates(BEFORE, BEFORE, 10.0) == ServingRates(
+        requests_per_second=0.0, errors_per_second=0.0, tokens_in_per_second=0.0, tokens_out_per_second=0.0, in_flight=1
+    )
+
+
+def test_a_counter_that_went_back_has_no_rate_and_the_others_keep_theirs() -> None:
+    found = rates(msgspec.structs.replace(NOW, requests=3, latency_count=4), BEFORE, 10.0)
+    assert (found.requests_per_second, found.latency_seconds) == (None, None)
+    assert (found.errors_per_second, found.tokens_in_per_second) == (0.5, 2000.0)
+    missing = rates(msgspec.structs.replace(NOW, errors=None), msgspec.structs.replace(BEFORE, tokens_in=None), 10.0)
+    assert (missing.errors_per_second, missing.tokens_in_per_second) == (None, None)
+
+
+class Node:
+    """A history that is told of pages at chosen seconds."""
+
+    def __init__(self) -> None:
+        self.history = History()
+
+    def page(self, second: float, *samples: ServingSample) -> None:
+        at = Instant(round(second * SECOND_NS), 0)
+        self.history.add(
+            Reading(collector="serving", at=at, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok(tuple(samples)))
+        )
+
+    def view(self, second: float) -> View:
+        self.history.end_tick([SERVICE], Instant(round(second * SECOND_NS), 0))
+        return self.history.view(SERVICE)
+
+
+def test_the_view_holds_what_the_last_two_pages_say_and_their_age() -> None:
+    node = Node()
+    assert (node.view(1).metrics_age_seconds, node.view(2).in_flight) == (None, None)
+    node.page(2.5, BEFORE)
+    first = node.view(3)
+    assert (first.in_flight, first.requests_per_second, first.metrics_age_seconds) == (1, None, pytest.approx(0.5))
+    node.page(12.5, NOW)
+    second = node.view(14)
+    assert (second.requests_per_second, second.errors_per_second, second.latency_seconds) == (20.0, 0.5, 0.05)
+    assert (second.latency_p50_seconds, second.server_queue, second.batch_size) == (0.04, 5.0, 4.0)
+    assert second.metrics_age_seconds == pytest.approx(1.5)
+
+
+def test_what_an_old_page_said_is_not_the_present() -> None:
+    node = Node()
+    node.page(0, BEFORE)
+    node.page(10, NOW)
+    node.view(10)
+    assert node.view(45).requests_per_second == 20.0
+    late = node.view(46)
+    assert (late.requests_per_second, late.in_flight, late.metrics_age_seconds) == (None, None, 36.0)
+
+
+def test_a_restarted_server_has_rates_again_from_its_second_page_on() -> None:
+    node = Node()
+    node.page(0, NOW)
+    node.page(10, said(requests=30))
+    assert node.view(10).requests_per_second is None
+    node.page(20, said(requests=80))
+    assert node.view(20).requests_per_second == 5.0
+
+
+def test_single_models_do_not_pass_for_the_service() -> None:
+    node = Node()
+    node.page(0, BEFORE, said("model:s1/a", requests=1))
+    node.page(10, NOW, said("model:s1/a", requests=2))
+    assert node.view(10).requests_per_second == 20.0
+    assert set(node.history.tracks.services) == {"service:s1"}

@@ -1,0 +1,21 @@
+"""Which numbers of a server stand in its line?"""
+
+import msgspec
+
+from tests.snapshots import example_snapshot
+from tui.widgets.service_list import numbers
+
+LOADED = example_snapshot().services[0]
+
+
+def test_what_the_server_says_of_itself_stands_beside_what_the_host_sees() -> None:
+    assert numbers(LOADED).plain == (
+        "2 workers · 1.94 of 2.00 cores · 1.90 waiting · 41.5 /s · 7 queued · 5 queued inside · p50 180 ms · p99 620 ms"
+    )
+
+
+def test_the_mean_stands_in_where_there_are_no_quantiles_and_nothing_where_there_is_nothing() -> None:
+    mean = msgspec.structs.replace(LOADED, latency_p50_seconds=None, latency_p99_seconds=None, server_queue=0.0)
+    assert numbers(mean).plain.endswith("41.5 /s · 7 queued · 210 ms")
+    silent = msgspec.structs.replace(mean, latency_seconds=None, requests_per_second=None, accept_queue=None)
+    assert numbers(silent).plain == "2 workers · 1.94 of 2.00 cores · 1.90 waiting"
