@@ -156,6 +156,7 @@ class Board:
         conclusion = known.judged.conclusion
         stood = (known.last.mono_ns - known.first.mono_ns) * 1e-9
         surer = conclusion.confidence + (1 - conclusion.confidence) / 3 * min(1.0, stood / 45)
+        surer = min(surer, known.judged.surest)
         return Finding(
             id=known.id,
             rank=rank,

@@ -9,6 +9,7 @@ from advisor.finding import Change, Conclusion, Inconclusive, Need, Severity
 from advisor.rule import Rule, Settings, subject_of
 from advisor.severity import impact, severity
 from advisor.view import View
+from collectors.framework import Framework
 from collectors.places import places_for
 from collectors.registry import framework_named
 
@@ -30,6 +31,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     yields_to: tuple[str, ...]
     hold_seconds: float
     needs_load: bool = True
+    surest: float = 1.0
+    """The most confidence that it may come to while it stands."""
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -91,6 +94,7 @@ class Engine:
             after=rule.after,
             yields_to=rule.yields_to,
             hold_seconds=rule.hold_seconds,
+            surest=LOW_CONFIDENCE if _documented(facts) else 1.0,
             needs_load=rule.needs_load,
         )
 
@@ -106,12 +110,18 @@ def _blind(view: View) -> Need | None:
 
 def _as_known(conclusion: Conclusion, facts: ServiceFacts) -> Conclusion:
     """The conclusion with no more confidence than is known of the service's framework."""
-    framework = framework_named(facts.service.framework)
-    if framework is None or framework.evidence != "documented":
+    framework = _documented(facts)
+    if framework is None:
         return conclusion
     known = f"{framework.name} is known here from documentation only ({framework.versions or 'version not stated'})."
     sure = min(conclusion.confidence, LOW_CONFIDENCE)
     return msgspec.structs.replace(conclusion, confidence=sure, summary=f"{conclusion.summary} {known}")
+
+
+def _documented(facts: ServiceFacts) -> Framework | None:
+    """The service's framework if it is known from documentation only."""
+    framework = framework_named(facts.service.framework)
+    return framework if framework is not None and framework.evidence == "documented" else None
 
 
 def _exact(change: Change, facts: ServiceFacts) -> Change:

@@ -23,13 +23,15 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     """Something of which sum and count are known, and of a histogram how it spreads.
 
     `of`: histograms or summaries by their base name. Where a server prints two counters instead, `total` and `count`
-    name them. `scale` turns a value into the base unit (1e-6 for microseconds, 1e-3 for milliseconds).
+    name them. `scale` turns a value into the base unit (1e-6 for microseconds, 1e-3 for milliseconds). `rough_sum`: the
+    server makes its sum from the middles of its buckets, so that no mean can be told from it.
     """
 
     of: tuple[Series, ...] = ()
     total: tuple[Series, ...] = ()
     count: tuple[Series, ...] = ()
     scale: float = 1.0
+    rough_sum: bool = False
 
 
 class MetricMap(msgspec.Struct, frozen=True, kw_only=True):

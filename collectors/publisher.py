@@ -16,6 +16,7 @@ from collectors.identity import Identity, Names
 from collectors.learned import environment_of
 from collectors.manager import Manager
 from collectors.members import Group, serves
+from collectors.model_join import with_files
 from collectors.process_table import SECOND_NS, Entry
 from collectors.reading import Unsupported
 
@@ -162,7 +163,7 @@ class Publisher:
             owner=identity.owner,
             manager=identity.manager,
             workers=workers,
-            models=traits.models,
+            models=with_files(traits.models, (entry.key for entry, _ in group.members), facts),
             metrics_urls=(self._metrics_urls[name],) if name in self._metrics_urls else traits.metrics_urls,
             calls=traits.calls,
             chains=traits.chains,

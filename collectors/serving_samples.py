@@ -51,7 +51,8 @@ def _of_distribution(field: str, one: Distribution, totals: Totals) -> Fields:
     total, count = ("sum", "count") if printed else ("total", "number")
     is_time = field in _TIMES
     scale = one.scale * 1e6 if is_time else one.scale
-    yield f"{field}_sum_us" if is_time else f"{field}_sum", _whole(values.get(f"{field}.{total}"), scale)
+    added = None if one.rough_sum else _whole(values.get(f"{field}.{total}"), scale)
+    yield f"{field}_sum_us" if is_time else f"{field}_sum", added
     yield f"{field}_count", _whole(values.get(f"{field}.{count}"))
 
 

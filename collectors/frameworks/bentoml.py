@@ -63,7 +63,7 @@ def _map(entry: str | None) -> MetricMap:
 
 class BentoMl(Framework):
     order: ClassVar[int] = 16
-    evidence: ClassVar[Literal["live", "captured", "documented"]] = "captured"
+    evidence: ClassVar[Literal["live", "captured", "documented"]] = "live"
     versions: ClassVar[str] = "bentoml 1.4.39"
     recognised_by: ClassVar[str] = "`bentoml serve`; workers `python -m _bentoml_impl.worker.service`"
     metrics: ClassVar[MetricMap | None] = _map(None)

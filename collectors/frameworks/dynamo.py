@@ -91,7 +91,7 @@ _TRTLLM_METRICS = MetricMap(
 class Dynamo(LanguageModelServer):
     order: ClassVar[int] = 40
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "ai-dynamo 1.6.1 (documentation)"
+    versions: ClassVar[str] = "ai-dynamo 1.6.1"
     recognised_by: ClassVar[str] = "`python -m dynamo.frontend`, `dynamo.vllm`, `dynamo.sglang`, `dynamo.trtllm`, …"
     metrics: ClassVar[MetricMap | None] = together(
         "model", _FRONTEND_METRICS, VLLM_METRICS, SGLANG_METRICS, _TRTLLM_METRICS

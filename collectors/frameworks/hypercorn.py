@@ -28,7 +28,7 @@ _DEFAULT_PORT = 8000
 
 class Hypercorn(Framework):
     order: ClassVar[int] = 31
-    evidence: ClassVar[Literal["live", "captured", "documented"]] = "captured"
+    evidence: ClassVar[Literal["live", "captured", "documented"]] = "live"
     versions: ClassVar[str] = "hypercorn 0.18.0"
     recognised_by: ClassVar[str] = "`hypercorn`, `python -m hypercorn`; workers by their parent"
     knobs: ClassVar[tuple[Knob, ...]] = (

@@ -63,7 +63,7 @@ _OWN_METRICS = MetricMap(
 class KServe(Framework):
     order: ClassVar[int] = 15
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "kserve 0.20 (documentation)"
+    versions: ClassVar[str] = "kserve 0.20"
     recognised_by: ClassVar[str] = (
         "`python -m sklearnserver` and its like, or a custom `….model` or `….transformer` with `--model_name` and one of "
         "its own options; its spawned children are the workers"

@@ -25,7 +25,7 @@ _IMPORT = "import litserve"
 
 class LitServe(Framework):
     order: ClassVar[int] = 80
-    evidence: ClassVar[Literal["live", "captured", "documented"]] = "captured"
+    evidence: ClassVar[Literal["live", "captured", "documented"]] = "live"
     versions: ClassVar[str] = "litserve 0.2.19"
     recognised_by: ClassVar[str] = "a listening `python SCRIPT.py` whose script imports litserve; others are `generic`"
     knobs: ClassVar[tuple[Knob, ...]] = (

@@ -94,8 +94,8 @@ _OTHER_OPTIONS = (
 
 
 class LlamaServer(LanguageModelServer):
-    evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "llama.cpp of August 2026 (documentation)"
+    evidence: ClassVar[Literal["live", "captured", "documented"]] = "live"
+    versions: ClassVar[str] = "llama.cpp 11434; the router from the documentation of August 2026"
     recognised_by: ClassVar[str] = "`llama-server`, `llama serve`"
     metrics: ClassVar[MetricMap | None] = MetricMap(
         in_flight=(series("llamacpp:requests_processing"),),

@@ -74,7 +74,7 @@ def _knob(knob: Knob) -> Knob:
 class Nim(LanguageModelServer):
     order: ClassVar[int] = 40
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "NIM for LLMs 1.1 to 3.0 (documentation)"
+    versions: ClassVar[str] = "NIM for LLMs 1.1 to 3.0"
     recognised_by: ClassVar[str] = (
         "`python -m nim_llm.start_server`, `nim_llm_sdk.entrypoints.…`, `vllm_nvext.entrypoints.…`"
     )

@@ -54,7 +54,7 @@ class _Page(msgspec.Struct, frozen=True):
 class Ollama(Framework):
     order: ClassVar[int] = 45
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "ollama of August 2026 (documentation)"
+    versions: ClassVar[str] = "ollama of August 2026"
     recognised_by: ClassVar[str] = "`ollama serve` and the runners below it"
     metrics: ClassVar[MetricMap | None] = MetricMap(
         model_bytes=(series("ollama_model_size_bytes"),),

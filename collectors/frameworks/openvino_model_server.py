@@ -42,7 +42,7 @@ def _plugin_knob(lever: Lever, default_text: str, advise: str) -> Knob:
 class OpenVinoModelServer(Framework):
     order: ClassVar[int] = 18
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "ovms 2026.3 (documentation)"
+    versions: ClassVar[str] = "ovms 2026.3"
     recognised_by: ClassVar[str] = "`ovms` with a port, a model or a configuration; not `ovms --pull` and its like"
     # A call of a pipeline counts once for the pipeline and once for each of its models.
     metrics: ClassVar[MetricMap | None] = MetricMap(

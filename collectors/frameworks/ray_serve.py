@@ -57,11 +57,14 @@ def _map(application: str) -> MetricMap:
                 series("ray_serve_grpc_request_latency_ms", status_code=_GRPC_WELL, **of),
             ),
             scale=1e-3,
+            rough_sum=True,
         ),
         in_flight=(series("ray_serve_replica_processing_queries", **of),),
         queue=(series("ray_serve_deployment_queued_queries", **of),),
-        queue_time=Distribution(of=(series("ray_serve_request_router_fulfillment_time_ms", **of),), scale=1e-3),
-        batch_size=Distribution(of=(series("ray_serve_actual_batch_size", **of),)),
+        queue_time=Distribution(
+            of=(series("ray_serve_request_router_fulfillment_time_ms", **of),), scale=1e-3, rough_sum=True
+        ),
+        batch_size=Distribution(of=(series("ray_serve_actual_batch_size", **of),), rough_sum=True),
         model_label="deployment",
         marks=("ray_serve_",),
     )
@@ -73,7 +76,7 @@ def _api(key: str) -> Source:
 
 class RayServe(Framework):
     order: ClassVar[int] = 15
-    evidence: ClassVar[Literal["live", "captured", "documented"]] = "captured"
+    evidence: ClassVar[Literal["live", "captured", "documented"]] = "live"
     versions: ClassVar[str] = "ray 2.60.0"
     recognised_by: ClassVar[str] = (
         "`raylet` and the titles `ray::ServeReplica:APPLICATION:DEPLOYMENT`, `ray::ProxyActor`"

@@ -66,7 +66,7 @@ _COMPONENTS: Mapping[str, _Component] = {
 class SeldonCore(Framework):
     order: ClassVar[int] = 12
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "seldon-core 2.10 (documentation)"
+    versions: ClassVar[str] = "seldon-core 2.10"
     recognised_by: ClassVar[str] = (
         "`/bin/agent` with an option of its own, `modelgateway`, `pipelinegateway`, and `envoy` below `/start-envoy.sh`"
     )

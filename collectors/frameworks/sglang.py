@@ -26,7 +26,7 @@ _COMMANDS = frozenset(("sglang", "sglang.cli.main"))
 
 class SgLang(LanguageModelServer):
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "sglang 0.5.23 (documentation)"
+    versions: ClassVar[str] = "sglang 0.5.23"
     recognised_by: ClassVar[str] = (
         "`sglang serve`, `python -m sglang.launch_server`, or a title such as `sglang::scheduler_TP0`"
     )

@@ -49,7 +49,7 @@ _WHERE = "command line"
 class TensorFlowServing(Framework):
     order: ClassVar[int] = 17
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "tensorflow_model_server 2.20 (documentation)"
+    versions: ClassVar[str] = "tensorflow_model_server 2.20"
     recognised_by: ClassVar[str] = "`tensorflow_model_server`"
     metrics: ClassVar[MetricMap | None] = MetricMap(
         requests=(series(f"{_PREFIX}request_count", status="OK"),),

@@ -81,7 +81,7 @@ _KNOBS = (
 
 class Tgi(LanguageModelServer):
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "text-generation-inference 3.3 (documentation)"
+    versions: ClassVar[str] = "text-generation-inference 3.3"
     recognised_by: ClassVar[str] = (
         "`text-generation-launcher`, `text-generation-router`, `text-generation-server serve`"
     )

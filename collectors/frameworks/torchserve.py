@@ -49,7 +49,7 @@ def _properties(lever: Lever, key: str, default: Value, text: str = "", advise: 
 class TorchServe(Framework):
     order: ClassVar[int] = 16
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "torchserve 0.12.0 (documentation)"
+    versions: ClassVar[str] = "torchserve 0.12.0"
     recognised_by: ClassVar[str] = (
         "a Java process that runs `org.pytorch.serve.ModelServer`; its workers run `model_service_worker.py`"
     )

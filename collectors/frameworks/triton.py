@@ -43,7 +43,7 @@ _WHERE = "command line"
 class Triton(Framework):
     order: ClassVar[int] = 14
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "tritonserver 2.71 (documentation)"
+    versions: ClassVar[str] = "tritonserver 2.71"
     recognised_by: ClassVar[str] = (
         "`tritonserver`; its Python models run in `triton_python_backend_stub`, one process an instance"
     )

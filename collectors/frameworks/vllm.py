@@ -34,7 +34,7 @@ _SWITCH = re.compile(r"--(?:enable|disable|no)-(?!access-log-for-endpoints)[\w-]
 
 class Vllm(LanguageModelServer):
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
-    versions: ClassVar[str] = "vllm 0.33.0 (documentation)"
+    versions: ClassVar[str] = "vllm 0.33.0"
     recognised_by: ClassVar[str] = (
         "`vllm serve`, `python -m vllm.entrypoints.openai.api_server`, or a title such as `VLLM::EngineCore`"
     )

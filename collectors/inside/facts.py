@@ -7,13 +7,15 @@ from typing import TypeVar
 from collectors.entities import WorkerKey
 from collectors.environ import allowed_environ
 from collectors.facts import Environ, ProcessFacts, SettingsFile, unreadable_facts
-from collectors.framework import Request, SettingsRequest
+from collectors.framework import ModelRequest, Request, SettingsRequest
 from collectors.host import Host
 from collectors.inside.folder import ProcessFolder, Vanished
 from collectors.inside.limits import limits
-from collectors.inside.mapped import descriptor_targets, libraries_in, mapped_paths, model_files_in
+from collectors.inside.mapped import descriptor_targets, libraries_in, mapped_paths, model_paths_in
+from collectors.inside.models import model_headers
 from collectors.inside.settings import settings_files
 from collectors.inside.sockets import listening
+from collectors.model_file import ModelFile
 from collectors.procfs import safe_text
 from collectors.reading import Unreadable, Unsupported
 
@@ -41,11 +43,12 @@ def _look(folder: ProcessFolder, requests: Sequence[Request]) -> ProcessFacts:
     maps = _part(folder, "maps", mapped_paths)
     targets = _part(folder, "fd", descriptor_targets)
     files = [part for part in (maps, targets) if not isinstance(part, Unsupported)]
+    models = model_paths_in(path for part in files for path in part)
     return ProcessFacts(
         key=folder.key,
         environ=_part(folder, "environ", _environ),
         libraries=maps if isinstance(maps, Unsupported) else libraries_in(maps),
-        model_files=model_files_in(path for part in files for path in part) if files else _first_no(maps, targets),
+        model_files=tuple(safe_text(path) for path in models) if files else _first_no(maps, targets),
         cwd=_part(folder, "cwd", lambda folder: safe_text(folder.link("cwd"))),
         exe=_part(folder, "exe", lambda folder: safe_text(folder.link("exe"))),
         listening=(
@@ -55,6 +58,7 @@ def _look(folder: ProcessFolder, requests: Sequence[Request]) -> ProcessFacts:
         ),
         settings_files=_settings(folder, requests),
         limits=_part(folder, "root", limits),
+        models=_models(folder, requests, models),
     )
 
 
@@ -85,6 +89,14 @@ def _settings(folder: ProcessFolder, requests: Sequence[Request]) -> tuple[Setti
     if not asked:
         return ()
     files = _part(folder, "root", lambda folder: settings_files(folder, asked))
+    return () if isinstance(files, Unsupported) else files
+
+
+def _models(folder: ProcessFolder, requests: Sequence[Request], seen: Sequence[bytes]) -> tuple[ModelFile, ...]:
+    asked = [request for request in requests if isinstance(request, ModelRequest)]
+    if not asked and not seen:
+        return ()
+    files = _part(folder, "root", lambda folder: model_headers(folder, asked, seen))
     return () if isinstance(files, Unsupported) else files
 
 

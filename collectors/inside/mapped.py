@@ -11,7 +11,11 @@ from collectors.procfs import safe_text
 MODEL_FILES_LIMIT = 64
 DESCRIPTORS_LIMIT = 8192
 _DELETED = b" (deleted)"
-_MODEL = re.compile(rb"\.(?:gguf|safetensors|npy|joblib|pt|pth|onnx|bin|engine|plan)$|/blobs/sha256[-:][0-9a-f]{64}$")
+_MODEL = re.compile(
+    rb"\.(?:gguf|safetensors|npy|joblib|pkl|pickle|pt|pth|onnx|bin|engine|plan|ckpt|keras|h5|tflite|ubj|cbm)$"
+    rb"|/blobs/sha256[-:][0-9a-f]{64}$|/models--[^/]+/blobs/[0-9a-f]{64}$"
+)
+"""By their endings, and as Ollama and the Hugging Face hub keep them."""
 _PACKAGES = (b"/site-packages/", b"/dist-packages/")
 _LIBRARY = re.compile(
     r"(?P<openblas>lib(?:scipy_)?openblas)"
@@ -71,11 +75,11 @@ def libraries_in(paths: Iterable[bytes]) -> tuple[Library, ...]:
     return tuple(Library(kind, text) for text in texts if (kind := library_kind(text)))
 
 
-def model_files_in(paths: Iterable[bytes]) -> tuple[str, ...]:
+def model_paths_in(paths: Iterable[bytes]) -> tuple[bytes, ...]:
     """The files among mapped and open ones that look like models, at most `MODEL_FILES_LIMIT`."""
-    found: dict[str, None] = {}
+    found: dict[bytes, None] = {}
     for path in paths:
         plain = path.removesuffix(_DELETED)
         if plain.startswith(b"/") and _MODEL.search(plain) and not any(folder in plain for folder in _PACKAGES):
-            found[safe_text(plain)] = None
+            found[plain] = None
     return tuple(found)[:MODEL_FILES_LIMIT]

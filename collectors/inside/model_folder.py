@@ -1,7 +1,7 @@
 """Which files of a folder make up the model that is in it?"""
 
+import os
 import re
-import stat
 from collections.abc import Sequence
 from typing import Final
 
@@ -37,11 +37,10 @@ def _model_in(view: View, folder: Sequence[bytes], names: Sequence[bytes], budge
     tensors = [name for name in weights if name.endswith(b".safetensors")]
     if INDEX in names:
         listed = _shards(view, [*folder, INDEX], budget)
-        if listed is None or len(listed) >= FILES_LIMIT:
-            tensors = [INDEX]
-        else:
-            tensors = sorted(listed)
-    if tensors and CONFIG in names:
+        tensors = sorted(listed) if listed is not None and len(listed) < FILES_LIMIT else [INDEX]
+    elif any(name.startswith(b"model") for name in tensors):
+        tensors = [name for name in tensors if not name.startswith(b"consolidated")]
+    if tensors and (CONFIG in names or INDEX in names):
         weights = tensors
     return [*([CONFIG] if CONFIG in names else []), *weights]
 
@@ -51,10 +50,13 @@ def _shards(view: View, path: Sequence[bytes], budget: Budget) -> list[bytes] | 
     from collectors.model_headers.safetensors import read_index
 
     try:
-        with view.reading(path) as descriptor:
-            status = view.status(path)
-            size = status.st_size if status is not None and stat.S_ISREG(status.st_mode) else 0
-            index = read_index(Source(descriptor, "", size, budget))
+        descriptor = view.open(path)
+    except OSError:
+        return None
+    try:
+        index = read_index(Source(descriptor, "", os.fstat(descriptor).st_size, budget))
     except (OSError, BadHeader, BudgetSpent):
         return None
+    finally:
+        os.close(descriptor)
     return [shard.encode("ascii") for shard in index.shards]

@@ -1,7 +1,6 @@
 """What do the headers of the model files say that a process has mapped, has open, or that its framework asks for?"""
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Sequence
 
@@ -24,7 +23,6 @@ MORE = f"more than {MODELS_LIMIT} model files: the others are not told"
 _NOT_READ = "not read: budget"
 _NOT_PLAIN = "not a plain file"
 _CHANGED = "changed while it was read"
-_BLOB = re.compile(rb"/blobs/[^/]+$")
 
 _cache = HeaderCache()
 

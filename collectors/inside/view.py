@@ -100,13 +100,24 @@ class View:
             os.close(listing)
         return sorted(n for n in names if not n.startswith(b".") and fnmatch.fnmatchcase(n, pattern))[:_NAMES_LIMIT]
 
-    def status(self, parts: Sequence[bytes]) -> os.stat_result:
-        """What is at `parts`. Raises OSError as open(2) does."""
-        path = open_inside(self._root, parts)
+    def status(self, parts: Sequence[bytes]) -> os.stat_result | None:
+        """What is at `parts`; None if nothing is."""
+        try:
+            path = open_inside(self._root, parts)
+        except OSError:
+            return None
         try:
             return os.fstat(path)
         finally:
             os.close(path)
+
+    def read(self, parts: Sequence[bytes], limit: int) -> bytes | None:
+        """The first `limit` bytes of a plain file; None if it is not there or not readable."""
+        try:
+            with open(self.open(parts), "rb", buffering=0) as file:
+                return file.read(limit)
+        except OSError:
+            return None
 
     def open(self, parts: Sequence[bytes]) -> int:
         """A descriptor of the plain file at `parts`, for reading. Raises NotPlain, PermissionError if the process could

@@ -66,6 +66,10 @@ def _format(source: Source, head: bytes) -> tuple[str, Read | None]:
         from collectors.model_headers.hf_config import FORMAT, read_hf_config
 
         return FORMAT, read_hf_config
+    if source.name.endswith(".safetensors.index.json"):
+        from collectors.model_headers.safetensors import INDEX_FORMAT, read_index_file
+
+        return INDEX_FORMAT, read_index_file
     if ending == ".safetensors" or _begins_safetensors(head, source.size):
         from collectors.model_headers.safetensors import read_safetensors
 

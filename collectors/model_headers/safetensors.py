@@ -163,3 +163,15 @@ def read_index(source: Source) -> Index:
     if not shards:
         raise BadHeader("it names no file")
     return Index(tuple(shard.decode("ascii") for shard in shards), *totals)
+
+
+def read_index_file(source: Source) -> ModelFile:
+    """Size and parameters of all files of the model, as the index states them. Raises BadHeader."""
+    index = read_index(source)
+    return ModelFile(
+        path=source.path,
+        format=INDEX_FORMAT,
+        size_bytes=index.total_bytes or source.size,
+        parameters=index.parameters,
+        problem=f"{len(index.shards)} files, of which no header was read",
+    )

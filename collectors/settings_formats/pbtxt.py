@@ -29,6 +29,9 @@ _TOKEN = re.compile(
 _NUMBERS_LIMIT_CHARACTERS: Final = 64
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{1,2})|([0-7]{1,3})|([abfnrtv\\'\"?]))|\\", re.ASCII)
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+_ASCII_END: Final = 0x80
+_ESCAPED_BYTE: Final = 0xDC00
+"""How Python keeps a byte that is not text by itself."""
 _CLOSING = {"{": "}", "<": ">"}
 _TRUTH = {"true": True, "True": True, "false": False, "False": False}
 _ENTRY = {"key", "value"}
@@ -98,11 +101,13 @@ class _Parser:
         pieces = []
         while self._kind == "text":
             pieces.append(_ESCAPE.sub(self._character, self._take("text")[1:-1]))
-        return "".join(pieces)
+        raw = "".join(pieces).encode("utf-8", "surrogateescape")
+        return raw.decode("utf-8", "backslashreplace")
 
     def _character(self, match: re.Match[str]) -> str:
         if match[1] or match[2]:
-            return chr(int(match[1], 16) if match[1] else int(match[2], 8))
+            byte = int(match[1], 16) if match[1] else int(match[2], 8) & 0xFF
+            return chr(byte if byte < _ASCII_END else _ESCAPED_BYTE + byte)
         if not match[3]:
             raise self._wrong("an escape that is not read")
         return _ESCAPED.get(match[3], match[3])
@@ -167,8 +172,9 @@ def _tokens(text: str) -> list[tuple[str, str, int]]:
 def _message(fields: dict[str, list[Value]], listed: set[str]) -> Message:
     found = Message()
     for name, values in fields.items():
-        if values and all(_is_entry(value) for value in values):
-            found[name] = dict(_entry(value) for value in values if isinstance(value, Message))
+        keyed = [value for value in values if isinstance(value, Message) and "key" in value]
+        if keyed and all(_may_be_entry(value) for value in values):
+            found[name] = dict(_entry(value) for value in keyed)
         elif name in _REPEATED or name in listed:
             found[name] = values
         else:
@@ -176,9 +182,12 @@ def _message(fields: dict[str, list[Value]], listed: set[str]) -> Message:
     return found
 
 
-def _is_entry(value: Value) -> bool:
-    """Whether a message is an entry of a map: a plain key and a value."""
-    return isinstance(value, Message) and value.keys() <= _ENTRY and isinstance(value.get("key"), str | int)
+def _may_be_entry(value: Value) -> bool:
+    """Whether a message may be an entry of a map: a plain key and a value, of which one may be left out; but not
+    the key of all."""
+    if not isinstance(value, Message) or not value or not value.keys() <= _ENTRY:
+        return False
+    return isinstance(value.get("key"), str | int | None)
 
 
 def _entry(entry: Message) -> tuple[str, Value]:

@@ -28,12 +28,13 @@ def parse_properties(content: bytes) -> Value:
         if not goes_on:
             _add(found, "".join(pieces))
             pieces = []
-    if any(pieces):
-        _add(found, "".join(pieces))
+    _add(found, "".join(pieces))
     return found
 
 
 def _add(found: dict[str, Value], line: str) -> None:
+    if not line:
+        return
     match = _KEY.match(line)
     assert match is not None, "it matches nothing too"
     found[_unescaped(match[1])] = _value(_unescaped(line[match.end() :]))

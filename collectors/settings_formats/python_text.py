@@ -15,11 +15,15 @@ from collectors.settings_formats.values import NotUnderstood, Unknown, Value, te
 LIMIT_BYTES: Final = 64 * 1024
 _NESTING_LIMIT: Final = 24
 """Of brackets: the time of Python's parser may double with each."""
+_MARKS_LIMIT: Final = 1 << 14
+_DOTS_LIMIT: Final = 64
+"""Of one dotted name: its parser's memory grows with their square."""
 _REACHES_ALL: Final = frozenset(("exec", "eval", "globals", "locals", "vars", "setattr", "__import__", "execfile"))
 _ATTRIBUTES: Final = frozenset(("modules", "__dict__", "__globals__", "f_globals"))
 _COMPUTES = Unknown("computes")
 _BRACKETS = re.compile(rb"[()\[\]{}]")
-_OWN_SCOPE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_MARKS = re.compile(rb"[^\w\s\\.\x80-\xff]|\n")
+_NO_DOTTED_NAME = re.compile(rb"[^\w\s\\.\x80-\xff]+")
 _Statement = ast.stmt | ast.ExceptHandler | ast.match_case
 
 
@@ -50,6 +54,10 @@ def _tree(content: bytes) -> ast.Module:
         depth = depth + 1 if bracket in b"([{" else max(depth - 1, 0)
         if depth > _NESTING_LIMIT:
             raise NotUnderstood(f"brackets are nested deeper than {_NESTING_LIMIT}")
+    if len(_MARKS.findall(content)) > _MARKS_LIMIT:
+        raise NotUnderstood(f"more than {_MARKS_LIMIT} lines and operators")
+    if any(run.count(b".") > _DOTS_LIMIT for run in _NO_DOTTED_NAME.split(content)):
+        raise NotUnderstood(f"more than {_DOTS_LIMIT} dots in a row")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -61,6 +61,8 @@ class _Parser:
         if line is not None and line.indent == 0 and re.fullmatch(r"---(?: +#.*)?", line.text):
             self._at += 1
             line = self._peek()
+        if line is not None and not _is_item(line.text) and _key(line.text) is None:
+            raise NotUnderstood("no map and no list")
         found = self._block(0) if line else None
         if self._peek() is not None:
             raise NotUnderstood("not indented as what is before it")
@@ -70,7 +72,7 @@ class _Parser:
         """The next line that is not blank or a comment."""
         while self._at < len(self._lines):
             line = self._lines[self._at]
-            if line.text and not line.text.lstrip("\t").startswith("#") and line.text.strip("\t"):
+            if line.text and not line.text.startswith("#"):
                 if "\t" in line.text:
                     raise NotUnderstood("a tab")
                 if line.indent == 0 and line.text[:3] in ("---", "...") and not first:

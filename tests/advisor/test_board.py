@@ -1,5 +1,7 @@
 """The life of a finding: opens, stands, is superseded or resolved, is acknowledged."""
 
+from msgspec.structs import replace
+
 from advisor.board import Acknowledged, Board
 from advisor.catalogue import all_rules
 from advisor.engine import Engine, Judgement
@@ -52,6 +54,14 @@ def test_a_finding_grows_surer_while_it_stands():
         if second == 2:
             early = board.findings(at(2))[0].confidence
     assert board.findings(at(60))[0].confidence > early
+
+
+def test_a_finding_on_a_framework_known_from_documentation_only_never_grows_surer():
+    board, seen = Board(), fighting_pools()
+    documented = replace(seen, service=replace(seen.service, framework="triton"))
+    for second in range(0, 60, 2):
+        say(board, documented, second)
+    assert [f.confidence for f in board.findings(at(60))] == [0.3]
 
 
 def test_a_finding_stands_through_its_hold_time_and_is_resolved_after_it():

@@ -1,5 +1,6 @@
 """The engine: isolation, causes above symptoms, order of action, severity, and what it says without data."""
 
+import msgspec
 import pytest
 
 from advisor.catalogue import all_rules, pages
@@ -147,3 +148,16 @@ def test_every_rule_has_a_whole_page():
     assert len(found) == 11
     assert all(p.looks_for and p.why_it_matters and p.what_to_do and p.when_it_is_wrong for p in found.values())
     assert not any(p.experimental for p in found.values())
+
+
+def test_a_framework_known_from_documentation_only_gives_low_confidence_and_says_so():
+    seen = fighting_pools()
+    live = judged(all_rules(), seen).judged[0]
+    other = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework="triton"))
+    documented = judged(all_rules(), other).judged[0]
+    assert live.rule == documented.rule == "cpu-oversubscribed-openmp"
+    assert live.conclusion.confidence > 0.5
+    assert documented.conclusion.confidence == 0.3
+    assert documented.severity.level < live.severity.level
+    known = "triton is known here from documentation only (tritonserver 2.71)."
+    assert documented.conclusion.summary == f"{live.conclusion.summary} {known}"

@@ -13,6 +13,7 @@ from agent.demo.serving import free_ports, wait_until_ready
 
 APPS = Path(__file__).parent / "apps"
 START_SECONDS = 120.0
+END_SECONDS = 20.0
 FOREIGN = ("GUNICORN_", "UVICORN_", "HYPERCORN_", "BENTOML_", "RAY_", "LLAMA_", "GGML_", "WEB_CONCURRENCY", "PORT")
 
 
@@ -38,18 +39,17 @@ def server(
     """Run `argv` in `folder` until it answers at `ready`, and end it and all that came of it afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "server.log"
-    started: set[tuple[int, int]] = set()
-    try:
-        with Programs() as programs:
-            program = programs.start([str(part) for part in argv], env=environment_for(env or {}), cwd=folder, log=log)
-            try:
-                wait_until_ready(program, f"http://127.0.0.1:{port}{ready}", START_SECONDS, log)
-                yield Running(pid=program.pid, port=port, folder=folder)
-            finally:
-                started = {(row.pid, row.started) for row in members([program.pid], process_table())}
-    finally:
-        left = started & {(row.pid, row.started) for row in process_table()}
-        assert not left, f"processes were left: {left}"
+    with Programs() as programs:
+        program = programs.start([str(part) for part in argv], env=environment_for(env or {}), cwd=folder, log=log)
+        try:
+            wait_until_ready(program, f"http://127.0.0.1:{port}{ready}", START_SECONDS, log)
+            yield Running(pid=program.pid, port=port, folder=folder)
+        finally:
+            started = {(row.pid, row.started) for row in members([program.pid], process_table())}
+            programs.end(program)
+            program.wait(END_SECONDS)
+    left = started & {(row.pid, row.started) for row in process_table()}
+    assert not left, f"processes were left: {left}"
 
 
 @contextmanager

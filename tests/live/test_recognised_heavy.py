@@ -21,8 +21,6 @@ from tests.live.watch import Watch, Window, mean_us, print_row, roles
 
 GOOD, BAD, CONNECTIONS = 112, 16, 8
 MEAN_TOLERANCE = 0.05
-HALF_A_BUCKET_US = 50_000
-"""Of 100 to 200 ms: Ray's agent makes its sums from the middles of the buckets."""
 CPU_TOLERANCE = 0.10
 TOKENS = 64
 
@@ -57,7 +55,7 @@ def post(port: int, path: str, body: dict[str, Any]) -> dict[str, Any]:
         connection.close()
 
 
-def check_counts(name: str, watch: Watch, service: Service, port: int) -> tuple[float, float]:
+def check_counts(name: str, watch: Watch, service: Service, port: int) -> tuple[float | None, float]:
     """Counts and median are right; (mean by the server, mean by the client) in microseconds for the caller."""
     closed_loop(port, [predict(1.0), predict(-1.0)], 1)  # so that every series is there before
     Window(watch, service).after(2)
@@ -92,8 +90,8 @@ def test_ray_serve(watch: Watch, tmp_path: Path) -> None:
         assert roles(service)[Role.GATEWAY] == 1
         assert [model.name for model in service.models] == ["Waiting"]
         assert all(w.process.argv[0].startswith("ray::ServeReplica:waiting:Waiting") for w in service.serving)
-        ours, clients = check_counts("ray-serve", watch, service, server.port)
-        assert abs(ours - clients) <= HALF_A_BUCKET_US
+        ours, _ = check_counts("ray-serve", watch, service, server.port)
+        assert ours is None  # Ray's agent makes its sums from the middles of the buckets
 
 
 def test_litserve(watch: Watch, tmp_path: Path) -> None:

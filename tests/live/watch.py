@@ -112,18 +112,20 @@ def print_row(name: str, before: ServingSample, after: ServingSample, answers: A
     """What was counted and measured on both sides, for the reader of the test's output. `timed`: the answers whose time
     the server counts."""
     ours_us = mean_us(before, after)
+    server = "none" if ours_us is None else f"{ours_us / 1e3:6.1f} ms ({ours_us / timed.mean_us:5.3f})"
     print(
         f"{name:22} {answers.number:4} sent {total(after) - total(before):4} counted "
         f"{(after.errors or 0) - (before.errors or 0):3} errors  mean {timed.mean_us / 1e3:6.1f} ms, server "
-        f"{ours_us / 1e3:6.1f} ms ({ours_us / timed.mean_us:5.3f})  p50 {timed.p50_us / 1e3:6.1f} ms in "
+        f"{server}  p50 {timed.p50_us / 1e3:6.1f} ms in "
         f"{(after.latency_p50_low_us or 0) / 1e3:g}..{(after.latency_p50_high_us or 0) / 1e3:g} ms  {answers.codes}"
     )
 
 
-def mean_us(before: ServingSample, after: ServingSample) -> float:
-    """Mean latency between two pages, in microseconds."""
+def mean_us(before: ServingSample, after: ServingSample) -> float | None:
+    """Mean latency between two pages, in microseconds; None where the server does not tell it."""
     assert after.latency_count is not None
-    assert after.latency_sum_us is not None
+    if after.latency_sum_us is None:
+        return None
     number = after.latency_count - (before.latency_count or 0)
     return (after.latency_sum_us - (before.latency_sum_us or 0)) / max(1, number)
 

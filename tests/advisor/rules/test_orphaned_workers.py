@@ -14,6 +14,7 @@ from advisor.view import View
 from collectors.entities import Role, WorkerKey
 from collectors.facts import Library, Listening, ProcessFacts
 from collectors.reading import Instant, Unsupported
+from collectors.registry import all_frameworks
 from tests.advisor.built import MIB, concluded, facts, gains, numbers, thread, verdict, view, worker
 
 RULE = OrphanedWorkers()
@@ -131,6 +132,13 @@ def test_taking_requests_of_a_living_server_is_worst(one_socket: bool, where: st
     assert numbers(found)["accepting_share"] == 0.4
     assert f"gunicorn/app:8000#2 accepts {where}: 40% of what accepts there are these 2." in found.summary
     assert level(seen, told) == "high"
+
+
+def test_of_a_framework_known_from_documentation_only_even_a_harm_is_low():
+    name = next(framework.name for framework in all_frameworks() if framework.evidence == "documented")
+    seen = orphans()
+    seen = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework=name))
+    assert level(seen, known(seen, ports=(8000,))) == "low"
 
 
 def test_before_gunicorns_workers_had_time_to_leave_nothing_is_said():
