@@ -38,10 +38,8 @@ def asked_for(document: Value, keys: Sequence[str], room: Room) -> tuple[dict[st
     for asked in keys[:KEYS_LIMIT]:
         matches = 0
         for key, found in _find(document, asked.split(".")[:PARTS_LIMIT], ""):
-            if isinstance(found, Mapping | list | tuple) and (
-                not found or any(k.startswith(f"{asked}.") for k in keys)
-            ):
-                continue  # empty, or asked for by its parts
+            if isinstance(found, Mapping | list | tuple) and (not found or _is_asked_by_parts(asked, keys)):
+                continue
             value = _plain(found)
             if isinstance(value, Unknown):
                 missing.setdefault(value.why, []).append(key)
@@ -56,6 +54,11 @@ def asked_for(document: Value, keys: Sequence[str], room: Room) -> tuple[dict[st
                 break
     problem = "; ".join(f"{why} {', '.join(names[:_PROBLEM_KEYS])}" for why, names in missing.items())
     return values, problem or None
+
+
+def _is_asked_by_parts(asked: str, keys: Sequence[str]) -> bool:
+    """Whether what is in a map or a list is asked for too, or only what is plain beside it."""
+    return asked.endswith("*") or any(key.startswith(f"{asked}.") for key in keys)
 
 
 def _find(node: Value, parts: Sequence[str], prefix: str) -> Iterator[tuple[str, Value]]:

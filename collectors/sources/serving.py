@@ -7,6 +7,7 @@ floods or answers something else gives no sample; `problems` says why, and the o
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
+from collectors.app_metrics import APP_METRICS
 from collectors.collector import Collector
 from collectors.entities import Service
 from collectors.framework import Framework
@@ -93,9 +94,8 @@ class ServingCollector(Collector):
         return found
 
     def _of(self, service: Service, framework: Framework, now_ns: int) -> list[ServingSample]:
-        names = framework.metrics_of(service)
-        if names is None:  # to ask an application that has no such page would make it work for us
-            raise Unreadable(f"the metrics of {service.framework} are not known", "its page is not read")
+        # a server without metrics of its own has an address only where the configuration names its application's page
+        names = framework.metrics_of(service) or APP_METRICS
         served = self._served.get(service.id)
         if served is None:
             from collectors.served import Served  # it loads an HTTP client

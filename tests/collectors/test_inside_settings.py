@@ -37,7 +37,11 @@ def test_only_the_asked_keys_leave(tmp_path: Path, app: Path) -> None:
         tmp_path, "settings.json", "parallel_workers", "parameters.uri", "list", "parameters", "x", "absent.y"
     )
     assert file == SettingsFile(
-        "settings", "/app/settings.json", True, {"parallel_workers": 2, "parameters.uri": "./m.joblib", "x": None}
+        "settings",
+        "/app/settings.json",
+        True,
+        {"parallel_workers": 2, "parameters.uri": "./m.joblib", "x": None},
+        "has no plain value at list",
     )
 
 
@@ -46,6 +50,7 @@ def test_values_that_look_secret_stay_even_if_asked_for(tmp_path: Path, app: Pat
     (app / "settings.json").write_text(json.dumps(document))
     (file,) = ask(tmp_path, "settings.json", *document, "a.password")
     assert file.values == {"workers": 2}
+    assert file.problem == "withholds api_key, kafka, long, a.password"
 
 
 def test_a_missing_file_is_not_present(tmp_path: Path, app: Path) -> None:
@@ -78,20 +83,67 @@ def test_an_absolute_pattern_is_taken_inside_the_root(tmp_path: Path, app: Path)
     assert ask(tmp_path, "../mnt/./settings.json", "a")[0].values == {"a": 1}
 
 
-@pytest.mark.parametrize("content", [b"", b"{broken", b"[1, 2]", b'"text"', b"[" * 20000, b"\xff\xfe{}", b'{"a": {}}'])
-def test_a_broken_file_is_present_without_values(tmp_path: Path, app: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "not JSON"),
+        (b"{broken", "not JSON"),
+        (b"[1, 2]", "no JSON object"),
+        (b'"text"', "no JSON object"),
+        (b"[" * 20000, "not JSON"),
+        (b"\xff\xfe{}", "not JSON"),
+        (b'{"a": {}}', None),
+        (b'{"a": {"b": 1}}', "has no plain value at a"),
+    ],
+    ids=range(8),
+)
+def test_a_broken_file_is_present_without_values(
+    tmp_path: Path, app: Path, content: bytes, problem: str | None
+) -> None:
     (app / "settings.json").write_bytes(content)
-    assert ask(tmp_path, "settings.json", "a") == (SettingsFile("settings", "/app/settings.json", True),)
+    assert ask(tmp_path, "settings.json", "a") == (SettingsFile("settings", "/app/settings.json", True, {}, problem),)
 
 
 def test_a_file_over_the_limit_is_not_read(tmp_path: Path, app: Path) -> None:
     (app / "settings.json").write_text('{"a": 1}' + " " * 256 * 1024)
-    assert ask(tmp_path, "settings.json", "a")[0].values == {}
+    (file,) = ask(tmp_path, "settings.json", "a")
+    assert (file.values, file.problem) == ({}, "longer than 262144 bytes")
 
 
 def test_a_fifo_does_not_hang_the_reader(tmp_path: Path, app: Path) -> None:
     os.mkfifo(app / "settings.json")
-    assert ask(tmp_path, "settings.json", "a") == (SettingsFile("settings", "/app/settings.json", True),)
+    (file,) = ask(tmp_path, "settings.json", "a")
+    assert (file.present, file.values, file.problem) == (True, {}, "not a plain file")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.toml", "[server]\nworkers = 3"),
+        ("a.yaml", "server:\n  workers: 3"),
+        ("a.yml", "server: {workers: 3}"),
+        ("a.properties", "server.workers = 3"),
+        ("a.pbtxt", "server { workers: 3 }"),
+        ("models.config", "server < workers: 3 >"),
+        ("batching.txt", "server { workers: 0x3 }"),
+        ("a.py", "server = {'workers': 3}"),
+    ],
+)
+def test_the_ending_says_how_a_file_is_read(tmp_path: Path, app: Path, name: str, text: str) -> None:
+    (app / name).write_text(text)
+    assert ask(tmp_path, name, "server.workers") == (
+        SettingsFile("settings", f"/app/{name}", True, {"server.workers": 3}),
+    )
+
+
+def test_all_files_together_tell_no_more_than_fits_into_an_answer(tmp_path: Path, app: Path) -> None:
+    document = {"names": {f"n{number}": "word " * 200 for number in range(60)}}
+    for number in range(10):
+        (app / f"{number}.json").write_text(json.dumps(document))
+    files = ask(tmp_path, "*.json", "names.*")
+    told = sum(len(key) + len(str(value)) for file in files for key, value in file.values.items())
+    assert 200_000 < told <= 256 * 1024
+    assert [file.problem for file in files] == [None] * 4 + ["more is asked for than may be told"] * 6
 
 
 def test_a_folder_in_the_files_place_is_not_read(tmp_path: Path, app: Path) -> None:
@@ -135,8 +187,8 @@ def test_links_in_a_circle_are_left_out(tmp_path: Path, app: Path) -> None:
     assert ask(tmp_path, "settings.json", "a") == ()
 
 
-@pytest.mark.parametrize("pattern", ["settings.yaml", ".docker/config.json", "", "/", "a/.hidden.json"])
-def test_other_files_than_plain_json_are_not_looked_for(tmp_path: Path, app: Path, pattern: str) -> None:
+@pytest.mark.parametrize("pattern", ["settings.ini", ".env", ".docker/config.json", "", "/", "a/.hidden.json", "json"])
+def test_other_files_are_not_looked_for(tmp_path: Path, app: Path, pattern: str) -> None:
     assert ask(tmp_path, pattern, "a") == ()
 
 

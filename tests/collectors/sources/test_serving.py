@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from collectors import metrics_page
+from collectors.app_metrics import APP_METRICS
 from collectors.entities import Process, Role, Service
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, Traits
@@ -19,6 +20,8 @@ from collectors.metric_map import Distribution, MetricMap, series
 from collectors.reading import Instant, Unreadable
 from collectors.registry import framework_named
 from collectors.sample import fields_of
+from collectors.serving_page import read_page
+from collectors.serving_samples import samples_of
 from collectors.sources.serving import ServingCollector, ServingSample
 from tests.answering import Pages, says, server
 from tests.captures import FIXTURES, process, service_of
@@ -154,15 +157,23 @@ def test_one_bad_server_does_not_keep_the_others_from_being_read() -> None:
         assert collector.problems == {}
 
 
-def test_a_server_whose_metrics_are_not_known_is_not_asked() -> None:
-    pages = Pages(metrics=PAGE)
+def test_a_server_whose_application_decides_is_asked_only_at_a_configured_address() -> None:
+    pages = Pages(metrics=(FIXTURES / "metrics/app_fastapi.prom").read_text())
     with server(pages) as url:
         collector = ServingCollector()
-        assert collector.collect(Host(), [service(url, "g", "gunicorn"), service(None, "h", "gunicorn")]) == []
-    assert pages.asked == []
-    assert {own_id: problem.reason for own_id, problem in collector.problems.items()} == {
-        "g": "the metrics of gunicorn are not known"
-    }
+        (sample,) = collector.collect(Host(), [service(url, "g", "gunicorn"), service(None, "h", "gunicorn")])
+    assert len(pages.asked) == 1
+    assert collector.problems == {}
+    assert (sample.entity, sample.requests, sample.errors, sample.latency_count) == ("service:g", 7, 2, 9)
+
+
+@pytest.mark.parametrize("exporter", ["fastapi", "starlette", "flask"])
+def test_pages_of_the_usual_exporters_count_requests_but_not_our_own(exporter: str) -> None:
+    """Recorded: seven good requests, two that failed, and two of the metrics page itself."""
+    page = (FIXTURES / f"metrics/app_{exporter}.prom").read_text()
+    (parsed,) = samples_of("g", APP_METRICS, read_page(page, APP_METRICS), None)
+    assert (parsed.requests, parsed.errors, parsed.latency_count) == (7, 2, 9)
+    assert 0 < parsed.latency_sum_us < 100_000
 
 
 class Seconds:
