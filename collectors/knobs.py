@@ -3,6 +3,7 @@
 A framework declares its knobs as data; their present value, the places to set them, and the docs follow from that.
 """
 
+import re
 from collections.abc import Sequence
 from os.path import basename
 from typing import Literal
@@ -16,6 +17,8 @@ from collectors.learned import server_environment, settings_files
 from collectors.levers import Lever, Place, Setting, Value
 
 Kind = Literal["argument", "flag", "env", "file", "code", "api"]
+_TITLE = re.compile(r"[ :]")
+"""A title says more than the path of a program that was started without options."""
 _UNSEEN = frozenset(("code", "api"))
 """What these set is not visible from outside."""
 
@@ -145,7 +148,7 @@ def _held(source: Source, service: Service, facts: Facts) -> Held:
 
 def _on_command_line(source: Source, service: Service) -> Held:
     process = (service.front_end or service.workers[0]).process
-    if len(process.argv) < 2:
+    if not process.argv or (len(process.argv) == 1 and _TITLE.search(process.argv[0])):
         return Held(source, doubt="its title replaced the command line")
     command = parse_command(process.argv)
     if command.code:  # a spawned worker whose front-end is gone, or a server that is started from code

@@ -9,7 +9,7 @@ ENTRIES_LIMIT = 256
 Key = tuple[int, int, int, int, str]
 
 
-def key_of(status: os.stat_result, name: str) -> Key:
+def cache_key(status: os.stat_result, name: str) -> Key:
     """Device, inode, size and time of change of a file, and its name, by whose ending it may be read."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, name
 

@@ -8,7 +8,7 @@ import msgspec
 
 from collectors.framework import ModelRequest
 from collectors.inside.folder import ProcessFolder
-from collectors.inside.header_cache import HeaderCache, key_of
+from collectors.inside.header_cache import HeaderCache, cache_key
 from collectors.inside.hub import at_home, environment_of_hub, snapshot
 from collectors.inside.model_folder import files_of
 from collectors.inside.view import NotPlain, View
@@ -110,14 +110,14 @@ class _Look:
 
 
 def _header(descriptor: int, status: os.stat_result, path: str, budget: Budget) -> ModelFile:
-    key = key_of(status, path.rpartition("/")[2])
+    key = cache_key(status, path.rpartition("/")[2])
     known = _cache.get(key)
     if known is not None:
         return msgspec.structs.replace(known, path=path)
     from collectors.model_headers.read import read_model_file  # most processes have no model
 
     file = read_model_file(descriptor, path, status.st_size, budget)
-    if key_of(os.fstat(descriptor), key[-1]) != key:
+    if cache_key(os.fstat(descriptor), key[-1]) != key:
         return ModelFile(path=path, format=file.format, size_bytes=status.st_size, problem=_CHANGED)
     if file.problem != _NOT_READ:
         _cache.put(key, file)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,7 @@ from collectors.framework import ModelRequest
 from collectors.inside import models as inside_models
 from collectors.inside import read_facts
 from collectors.inside.folder import ProcessFolder
-from collectors.inside.header_cache import ENTRIES_LIMIT, HeaderCache, key_of
+from collectors.inside.header_cache import ENTRIES_LIMIT, HeaderCache, cache_key
 from collectors.inside.hub import cache_folder, environment_of_hub
 from collectors.inside.models import model_headers
 from collectors.model_file import Geometry, ModelFile
@@ -26,11 +26,11 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
-def cache(monkeypatch: pytest.MonkeyPatch) -> Iterator[HeaderCache]:
+def cache(monkeypatch: pytest.MonkeyPatch) -> HeaderCache:
     """Nothing is remembered from another test."""
     fresh = HeaderCache()
     monkeypatch.setattr(inside_models, "_cache", fresh)
-    yield fresh
+    return fresh
 
 
 @pytest.fixture
@@ -244,11 +244,11 @@ def test_the_oldest_headers_are_forgotten(tmp_path: Path) -> None:
     status = tmp_path.stat()
     files = [ModelFile(path=str(n), format="x", size_bytes=n) for n in range(ENTRIES_LIMIT + 1)]
     for file in files[:ENTRIES_LIMIT]:
-        held.put(key_of(status, file.path), file)
-    assert held.get(key_of(status, "0")) == files[0]
-    held.put(key_of(status, files[-1].path), files[-1])
-    assert held.get(key_of(status, "1")) is None
-    assert held.get(key_of(status, "0")) == files[0]
+        held.put(cache_key(status, file.path), file)
+    assert held.get(cache_key(status, "0")) == files[0]
+    held.put(cache_key(status, files[-1].path), files[-1])
+    assert held.get(cache_key(status, "1")) is None
+    assert held.get(cache_key(status, "0")) == files[0]
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_believed(
