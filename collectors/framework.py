@@ -23,8 +23,9 @@ class SettingsRequest(msgspec.Struct, frozen=True, kw_only=True, tag="settings")
     """A settings file that the reader of facts should look for.
 
     `pattern` is relative to the process's working folder or to `folder`, with `*` for one path part; absolute paths are
-    taken inside the process's root. Its ending says how it is read: .json, .toml, .yaml, .properties, .pbtxt, .py (plain
-    assignments only; nothing is run). `keys` are the only (dotted) keys that leave the reader.
+    taken inside the process's root. Its ending says how it is read: .json, .toml, .yaml, .properties, .pbtxt (also .config
+    and .txt), .py (plain assignments only; nothing is run). `keys` are the only (dotted) keys that leave the reader; `*`
+    in one stands for any one index or name.
     """
 
     name: str

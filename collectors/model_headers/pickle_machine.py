@@ -9,9 +9,9 @@ from struct import Struct
 from typing import Final
 
 from collectors.model_headers.pickle_records import Built, Class, Made
+from collectors.model_headers.pickle_stack import NO_PICKLE, Stack
 from collectors.model_headers.source import BadHeader, Cursor, elements
 
-NO_PICKLE: Final = "no pickle"
 KEPT: Final = 64
 """Items of a container that are kept; the others are not looked at."""
 _TEXT_LIMIT_BYTES: Final = 256
@@ -27,36 +27,14 @@ class Ended(Exception):  # noqa: N818 - an expected end
     """What follows is not told."""
 
 
-class Machine:
-    """The stack and the memo; one method for each kind of opcode. All raise BadHeader where the bytes are no pickle."""
+class Machine(Stack):
+    """One method for each kind of opcode. All raise BadHeader where the bytes are no pickle."""
 
     def __init__(self, cursor: Cursor) -> None:
+        super().__init__()
         self.built = Built()
         self._cursor = cursor
-        self._stack: list[object] = []
-        self._below: list[list[object]] = []
-        """The stacks under each mark, the lowest first."""
         self._texts_left = _TEXTS_LIMIT_BYTES
-        self._memo: dict[int, object] = {}
-
-    @property
-    def outermost(self) -> object:
-        """The object that is begun first, finished or not."""
-        lowest = self._below[0] if self._below else self._stack
-        return lowest[0] if lowest else None
-
-    def push(self, value: object) -> None:
-        self._stack.append(value)
-
-    def take(self) -> object:
-        if not self._stack:
-            raise BadHeader(NO_PICKLE)
-        return self._stack.pop()
-
-    def _top(self) -> object:
-        if not self._stack:
-            raise BadHeader(NO_PICKLE)
-        return self._stack[-1]
 
     def _number(self, form: Struct) -> int:
         return self._cursor.number(form)
@@ -114,17 +92,6 @@ class Machine:
         self._line()
         self.push(None)
 
-    def mark(self) -> None:
-        self._below.append(self._stack)
-        self._stack = []
-
-    def to_mark(self) -> list[object]:
-        """The items above the last mark, which is taken away."""
-        if not self._below:
-            raise BadHeader(NO_PICKLE)
-        items, self._stack = self._stack, self._below.pop()
-        return items
-
     def tuple_of(self, count: int) -> None:
         items = [self.take() for _ in range(count)]
         self.push(tuple(reversed(items)))
@@ -133,7 +100,7 @@ class Machine:
         self._extend([self.take()])
 
     def _extend(self, items: list[object]) -> None:
-        top = self._top()
+        top = self.top()
         if isinstance(top, list):
             top.extend(items[: KEPT - len(top)] if len(top) < KEPT else ())
 
@@ -144,7 +111,7 @@ class Machine:
         self._set(self.to_mark())
 
     def _set(self, items: list[object]) -> None:
-        top = self._top()
+        top = self.top()
         if isinstance(top, dict):
             for key, value in zip(items[::2], items[1::2], strict=False):
                 if isinstance(key, str) and (len(top) < KEPT or key in top):
@@ -195,7 +162,7 @@ class Machine:
         self.push(Made(of, tuple(self.to_mark())))
 
     def build(self) -> None:
-        state, top = self.take(), self._top()
+        state, top = self.take(), self.top()
         if not isinstance(top, Made):
             return
         if isinstance(state, tuple) and len(state) == 2 and isinstance(state[0], dict):
@@ -220,18 +187,6 @@ class Machine:
             self._cursor.skip(self._cursor.byte())
         self._cursor.skip(elements(counts) * int(size[2]) * (4 if size[1] == "U" else 1))
 
-    def pop(self) -> None:
-        if self._stack:
-            self._stack.pop()
-        else:
-            self.to_mark()
-
-    def pop_mark(self) -> None:
-        self.to_mark()
-
-    def again(self) -> None:
-        self.push(self._top())
-
     def replaced(self) -> None:
         """BINPERSID: what stands for an object elsewhere."""
         self.take()
@@ -244,25 +199,17 @@ class Machine:
     def over(self, count: int) -> None:
         self._cursor.skip(count)
 
-    def memoize(self) -> None:
-        self._memo[len(self._memo)] = self._top()
-
     def put_number(self, form: Struct) -> None:
-        self._memo[self._number(form)] = self._top()
+        self.remember(self._number(form))
 
     def put_line(self) -> None:
-        self._memo[self._index()] = self._top()
+        self.remember(self._index())
 
     def get_number(self, form: Struct) -> None:
-        self._get(self._number(form))
+        self.recall(self._number(form))
 
     def get_line(self) -> None:
-        self._get(self._index())
-
-    def _get(self, index: int) -> None:
-        if index not in self._memo:
-            raise BadHeader(NO_PICKLE)
-        self.push(self._memo[index])
+        self.recall(self._index())
 
     def _index(self) -> int:
         line = self._line()

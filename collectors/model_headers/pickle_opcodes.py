@@ -4,8 +4,9 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from collectors.model_headers.pickle_machine import KEPT, NO_PICKLE, Ended, Machine
+from collectors.model_headers.pickle_machine import KEPT, Ended, Machine
 from collectors.model_headers.pickle_records import Built
+from collectors.model_headers.pickle_stack import NO_PICKLE
 from collectors.model_headers.source import BadHeader, Cursor
 
 OPCODES_LIMIT: Final = 1 << 17

@@ -202,6 +202,9 @@ def test_a_real_process_is_read_and_its_secrets_are_not(child: subprocess.Popen[
     facts = read_facts(Host.real(), WorkerKey(child.pid, started), [request])
     assert facts.environ == Environ({"OMP_NUM_THREADS": "2"})
     assert facts.model_files == (f"{tmp_path}/weights.safetensors",)
+    (model,) = facts.models
+    assert (model.path, model.format, model.size_bytes) == (f"{tmp_path}/weights.safetensors", "safetensors", 4096)
+    assert model.problem == "cut short: a header of 8680820740569200760 bytes was promised, the file has 4096"
     assert facts.cwd == str(tmp_path)
     assert isinstance(facts.exe, str)
     assert [(each.address, each.port) for each in facts.listening] == [("127.0.0.1", port)]  # type: ignore[union-attr]

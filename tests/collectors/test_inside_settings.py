@@ -10,6 +10,7 @@ from collectors.facts import SettingsFile
 from collectors.framework import SettingsRequest
 from collectors.inside.folder import ProcessFolder
 from collectors.inside.settings import settings_files
+from collectors.model_headers import Budget
 from tests.collectors.process_tree import host_of, key_of, make_process
 
 
@@ -134,6 +135,16 @@ def test_the_ending_says_how_a_file_is_read(tmp_path: Path, app: Path, name: str
     assert ask(tmp_path, name, "server.workers") == (
         SettingsFile("settings", f"/app/{name}", True, {"server.workers": 3}),
     )
+
+
+def test_files_for_which_no_time_is_left_say_so(tmp_path: Path, app: Path) -> None:
+    for name in ("a", "b", "c"):
+        (app / f"{name}.json").write_text('{"x": 1}')
+    times = iter((0.0, 0.1, 0.4, 0.6))
+    request = SettingsRequest(name="settings", pattern="*.json", keys=("x",))
+    with ProcessFolder(host_of(tmp_path), key_of()) as folder:
+        files = settings_files(folder, [request], Budget(seconds=0.5, clock=lambda: next(times)))
+    assert [(file.values, file.problem) for file in files] == [({"x": 1}, None)] * 2 + [({}, "not read: budget")]
 
 
 def test_all_files_together_tell_no_more_than_fits_into_an_answer(tmp_path: Path, app: Path) -> None:
