@@ -13,8 +13,8 @@ import msgspec
 from agent.errors import CliError, reason_of
 from agent.paths import state_folder
 from agent.sidecar.privileges import missing_privileges
+from collectors.containers.pod_resources import pod_resources_status
 from collectors.host import Host
-from collectors.pod_resources import pod_resources_status
 from collectors.reading import Ok
 
 DESCRIPTORS_WANTED = 4096

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
+from collectors.discover.remembered import Remembered
 from collectors.discovery import Discovery
 from collectors.entities import Service
 from collectors.host import Host
-from collectors.remembered import Remembered
 
 log = logging.getLogger("nodewright.known_processes")
 

@@ -8,20 +8,20 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 
+from collectors.discover.fact_schedule import FactSchedule
+from collectors.discover.grouping import Grouping
+from collectors.discover.members import Group, serves
+from collectors.discover.process_table import ProcessTable
+from collectors.discover.publisher import Publisher
+from collectors.discover.remembered import Remembered, fingerprint, kept, recalled
+from collectors.discover.shares import by_share
 from collectors.entities import Process, Service, WorkerKey
-from collectors.fact_schedule import FactSchedule
 from collectors.facts import ProcessFacts
 from collectors.framework import Framework, Request
-from collectors.grouping import Grouping
 from collectors.host import Host
 from collectors.manager import Manager
-from collectors.members import Group, serves
-from collectors.process_table import ProcessTable
-from collectors.publisher import Publisher
 from collectors.reading import Instant
 from collectors.registry import all_frameworks, all_managers
-from collectors.remembered import Remembered, fingerprint, kept, recalled
-from collectors.shares import by_share
 
 LEFT_ALONE = 32
 """Into at most so many spawned workers of unknown servers is a look wanted at once."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from collectors.containers import Container
+from collectors.containers.container import Container
 from collectors.model_file import ModelFile
 
 Calls = Literal["synchronous", "asynchronous"]

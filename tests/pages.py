@@ -1,8 +1,8 @@
 """What does a metrics page say of a service, as the collector would read it?"""
 
 from collectors.framework import Framework
-from collectors.serving_page import Page, read_page
-from collectors.serving_samples import samples_of
+from collectors.pages.serving_page import Page, read_page
+from collectors.pages.serving_samples import samples_of
 from collectors.sources.serving import ServingSample
 
 SERVICE = "5e41ce"

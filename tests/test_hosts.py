@@ -16,11 +16,11 @@ import psutil
 import pytest
 
 from collectors.collector import Collector, all_collectors
+from collectors.discover.proc_listing import LIST_EVERY_NS
+from collectors.discover.publisher import WITHOUT_FACTS_NS
 from collectors.discovery import Discovery
 from collectors.entities import Service
 from collectors.host import Host
-from collectors.proc_listing import LIST_EVERY_NS
-from collectors.publisher import WITHOUT_FACTS_NS
 from collectors.reading import Instant, Reading, status_of
 from collectors.runner import collect_one
 from collectors.topology import read_topology

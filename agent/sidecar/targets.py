@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 
 from agent.sidecar.protocol import Refusal
 from collectors import frameworks
-from collectors.adoption import adopted, is_spawned
 from collectors.collector import scan
+from collectors.discover.adoption import adopted, is_spawned
 from collectors.entities import Process, Role, WorkerKey
 from collectors.framework import Framework
 from collectors.host import Host

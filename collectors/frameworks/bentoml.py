@@ -14,7 +14,6 @@ from typing import ClassVar, Literal
 import msgspec
 
 from collectors.addresses import local_urls
-from collectors.asgi_arguments import application_name
 from collectors.command_line import Command, helper_role, option, parse_command, positionals
 from collectors.entities import Model, Process, Role, Service
 from collectors.facts import ProcessFacts
@@ -23,6 +22,7 @@ from collectors.knobs import Knob, code, file, knob_places
 from collectors.learned import environment_of, listening_port, mapped_models, server_environment
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import Distribution, MetricMap, series
+from collectors.servers.asgi_arguments import application_name
 from collectors.shared_levers import shared_setting, whole_number
 from collectors.unseen_levers import unseen_setting
 

@@ -21,7 +21,9 @@ from collectors.framework import Facts, Gap, ModelRequest, Traits
 from collectors.knobs import Knob, argument, env
 from collectors.learned import server_environment
 from collectors.levers import Lever, Place, Setting, Value
-from collectors.llm_arguments import (
+from collectors.metric_map import Distribution, MetricMap, series
+from collectors.option_spelling import Spelling, spellings
+from collectors.servers.llm_arguments import (
     LanguageModelServer,
     front_of,
     has_environment,
@@ -31,17 +33,15 @@ from collectors.llm_arguments import (
     together,
     variable,
 )
-from collectors.metric_map import Distribution, MetricMap, series
-from collectors.option_spelling import Spelling, spellings
-from collectors.sglang_engine import KNOBS as SGLANG_KNOBS
-from collectors.sglang_engine import METRICS as SGLANG_METRICS
-from collectors.sglang_engine import SPELLING as SGLANG_SPELLING
-from collectors.sglang_engine import scheduler_role
+from collectors.servers.sglang_engine import KNOBS as SGLANG_KNOBS
+from collectors.servers.sglang_engine import METRICS as SGLANG_METRICS
+from collectors.servers.sglang_engine import SPELLING as SGLANG_SPELLING
+from collectors.servers.sglang_engine import scheduler_role
+from collectors.servers.vllm_engine import KNOBS as VLLM_KNOBS
+from collectors.servers.vllm_engine import METRICS as VLLM_METRICS
+from collectors.servers.vllm_engine import SPELLING as VLLM_SPELLING
+from collectors.servers.vllm_engine import engine_role, settled_engines
 from collectors.shared_levers import shared_places, shared_setting, whole_number
-from collectors.vllm_engine import KNOBS as VLLM_KNOBS
-from collectors.vllm_engine import METRICS as VLLM_METRICS
-from collectors.vllm_engine import SPELLING as VLLM_SPELLING
-from collectors.vllm_engine import engine_role, settled_engines
 
 _FRONT = frozenset(("frontend", "router", "global_router", "thunderagent_router"))
 _ENGINES = frozenset(("vllm", "sglang", "trtllm", "tokenspeed", "triton", "mocker"))

@@ -9,15 +9,23 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from collectors.asgi_arguments import application_item, application_name, bound_port, is_elsewhere
 from collectors.command_line import role_of_program
 from collectors.entities import Process, Role, Service
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, SettingsRequest, Traits
-from collectors.gunicorn_settings import COMMAND_ARGUMENTS, CONFIG, Given, Told, config_request, given_to, title_of
 from collectors.knobs import Knob, argument, env, file, flag
 from collectors.learned import environment_of, listening_port, mapped_models
 from collectors.levers import Lever, Place, Setting, Value
+from collectors.servers.asgi_arguments import application_item, application_name, bound_port, is_elsewhere
+from collectors.servers.gunicorn_settings import (
+    COMMAND_ARGUMENTS,
+    CONFIG,
+    Given,
+    Told,
+    config_request,
+    given_to,
+    title_of,
+)
 from collectors.shared_levers import (
     argument_place,
     counted_workers,

@@ -9,7 +9,6 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from collectors.asgi_arguments import application_item, application_name, bound_port, is_elsewhere
 from collectors.command_line import option, parse_command, positionals, role_of_program
 from collectors.entities import Process, Role, Service
 from collectors.facts import ProcessFacts
@@ -17,6 +16,7 @@ from collectors.framework import Facts, Framework, SettingsRequest, Traits
 from collectors.knobs import Knob, argument, file, knob_places, knob_setting
 from collectors.learned import listening_port, mapped_models, settings_files
 from collectors.levers import Lever, Place, Setting, Value
+from collectors.servers.asgi_arguments import application_item, application_name, bound_port, is_elsewhere
 from collectors.shared_levers import counted_workers
 
 _CONFIG = "hypercorn.toml"

@@ -17,14 +17,14 @@ from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, Gap, ModelRequest, Traits
 from collectors.knobs import Knob, Source, argument, knob_places, knob_setting
 from collectors.levers import Lever, Place, Setting, Value
-from collectors.llm_arguments import together
 from collectors.metric_map import Distribution, MetricMap, series
 from collectors.model_file import ModelFile
 from collectors.per_model import files_below
+from collectors.servers.llm_arguments import together
+from collectors.servers.vllm_engine import KNOBS as VLLM_KNOBS
+from collectors.servers.vllm_engine import METRICS as VLLM_METRICS
+from collectors.servers.vllm_engine import engine_role, settled_engines
 from collectors.shared_levers import shared_places, shared_setting, whole_number
-from collectors.vllm_engine import KNOBS as VLLM_KNOBS
-from collectors.vllm_engine import METRICS as VLLM_METRICS
-from collectors.vllm_engine import engine_role, settled_engines
 
 _RUNTIMES = frozenset((
     "sklearnserver", "xgbserver", "lgbserver", "pmmlserver", "paddleserver", "predictiveserver", "huggingfaceserver",

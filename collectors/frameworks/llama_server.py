@@ -16,9 +16,16 @@ from collectors.framework import Facts, Gap, ModelRequest, Traits
 from collectors.knobs import Knob, argument, env, flag
 from collectors.learned import listening_port, mapped_models
 from collectors.levers import Lever, Setting
-from collectors.llm_arguments import LanguageModelServer, model_files, model_request, port_number, short_name, variable
 from collectors.metric_map import Distribution, MetricMap, series
 from collectors.option_spelling import Spelling, spellings
+from collectors.servers.llm_arguments import (
+    LanguageModelServer,
+    model_files,
+    model_request,
+    port_number,
+    short_name,
+    variable,
+)
 from collectors.switches import truth
 
 _PORTS = (8080, 9931)

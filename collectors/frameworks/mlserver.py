@@ -17,7 +17,7 @@ from collectors.knobs import Knob, env, file
 from collectors.learned import environment_of, working_folder
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import Distribution, MetricMap, series
-from collectors.mlserver_levers import (
+from collectors.servers.mlserver_levers import (
     DEFAULT_WORKERS,
     SERVER_KEYS,
     environment_models,
@@ -29,7 +29,7 @@ from collectors.mlserver_levers import (
     server_places,
     workers_setting,
 )
-from collectors.mlserver_settings import (
+from collectors.servers.mlserver_settings import (
     KEYS,
     MODEL_KEYS,
     MODEL_SETTINGS,

@@ -20,7 +20,9 @@ from collectors.framework import Facts, ModelRequest, Traits
 from collectors.knobs import Knob, env, plain
 from collectors.learned import server_environment
 from collectors.levers import Lever, Place, Setting, Value
-from collectors.llm_arguments import (
+from collectors.metric_map import Distribution, MetricMap, series
+from collectors.option_spelling import Spelling
+from collectors.servers.llm_arguments import (
     LanguageModelServer,
     front_of,
     has_environment,
@@ -30,14 +32,12 @@ from collectors.llm_arguments import (
     together,
     variable,
 )
-from collectors.metric_map import Distribution, MetricMap, series
-from collectors.option_spelling import Spelling
-from collectors.sglang_engine import METRICS as SGLANG_METRICS
-from collectors.sglang_engine import scheduler_role
+from collectors.servers.sglang_engine import METRICS as SGLANG_METRICS
+from collectors.servers.sglang_engine import scheduler_role
+from collectors.servers.vllm_engine import KNOBS as VLLM_KNOBS
+from collectors.servers.vllm_engine import METRICS as VLLM_METRICS
+from collectors.servers.vllm_engine import SPELLING, engine_role, settled_engines
 from collectors.shared_levers import env_place
-from collectors.vllm_engine import KNOBS as VLLM_KNOBS
-from collectors.vllm_engine import METRICS as VLLM_METRICS
-from collectors.vllm_engine import SPELLING, engine_role, settled_engines
 
 _NEW = frozenset(("nim_llm.start_server", "nim_llm.start_server.__main__"))
 _OLD = ("nim_llm_sdk.entrypoints.", "vllm_nvext.entrypoints.")

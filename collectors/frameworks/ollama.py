@@ -20,9 +20,9 @@ from collectors.framework import Facts, Framework, Gap, ModelRequest, Traits
 from collectors.knobs import Knob, code, env, plain
 from collectors.learned import environment_of, listening_port
 from collectors.levers import Lever, Setting
-from collectors.llm_arguments import model_files, model_request
 from collectors.metric_map import MetricMap, series
 from collectors.reading import Unreadable
+from collectors.servers.llm_arguments import model_files, model_request
 
 _SERVE = frozenset(("serve", "start"))
 _RUNNERS = frozenset(("llama-server", "ollama_llama_server"))

@@ -16,8 +16,8 @@ from collectors.framework import Facts, Framework, Gap, ModelRequest, SettingsRe
 from collectors.knobs import Knob, argument, file, flag
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import Distribution, MetricMap, series
-from collectors.ovms_models import CONFIG, PLUGIN_KEYS, OvmsConfig, OvmsModel
 from collectors.per_model import common_setting
+from collectors.servers.ovms_models import CONFIG, PLUGIN_KEYS, OvmsConfig, OvmsModel
 from collectors.shared_levers import shared_places, whole_number
 
 _OPTIONS = frozenset((

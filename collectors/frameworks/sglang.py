@@ -15,10 +15,10 @@ from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Gap, ModelRequest, Traits
 from collectors.knobs import Knob
 from collectors.learned import listening_port
-from collectors.llm_arguments import LanguageModelServer, front_of, model_request, short_name
 from collectors.metric_map import MetricMap
 from collectors.option_spelling import Spelling
-from collectors.sglang_engine import KNOBS, METRICS, SPELLING, scheduler_role
+from collectors.servers.llm_arguments import LanguageModelServer, front_of, model_request, short_name
+from collectors.servers.sglang_engine import KNOBS, METRICS, SPELLING, scheduler_role
 
 _MODULES = frozenset(("sglang.launch_server", "sglang.srt.entrypoints.http_server"))
 _COMMANDS = frozenset(("sglang", "sglang.cli.main"))

@@ -18,7 +18,9 @@ from collectors.framework import Facts, ModelRequest, Traits
 from collectors.knobs import Knob, argument, env, plain
 from collectors.learned import listening_port
 from collectors.levers import Lever, Setting
-from collectors.llm_arguments import (
+from collectors.metric_map import Distribution, MetricMap, series
+from collectors.option_spelling import Spelling, spellings
+from collectors.servers.llm_arguments import (
     LanguageModelServer,
     has_environment,
     model_request,
@@ -26,8 +28,6 @@ from collectors.llm_arguments import (
     short_name,
     variable,
 )
-from collectors.metric_map import Distribution, MetricMap, series
-from collectors.option_spelling import Spelling, spellings
 
 _LAUNCHER = "text-generation-launcher"
 _ROUTERS = frozenset((

@@ -20,9 +20,7 @@ from collectors.learned import environment_of, listening_port, server_environmen
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import Distribution, MetricMap, series
 from collectors.per_model import common_setting
-from collectors.shared_levers import counted_workers, whole_number
-from collectors.switches import truth
-from collectors.torchserve_config import (
+from collectors.servers.torchserve_config import (
     MAIN,
     MODEL_CONFIG,
     MODEL_KEYS,
@@ -32,6 +30,8 @@ from collectors.torchserve_config import (
     requests_of,
     server_arguments,
 )
+from collectors.shared_levers import counted_workers, whole_number
+from collectors.switches import truth
 
 _WORKERS = frozenset(("model_service_worker.py", "model_worker_socket"))
 _LAUNCHERS = frozenset(("torchrun", "torch.distributed.run", "torch.backends.xeon.run_cpu"))

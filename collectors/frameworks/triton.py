@@ -18,10 +18,8 @@ from collectors.learned import MODEL_LIMIT
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import Distribution, MetricMap, series
 from collectors.per_model import files_below
-from collectors.shared_levers import shared_places, shared_setting
-from collectors.switches import switch
-from collectors.triton_levers import argument_to, command_of, model_places, model_setting
-from collectors.triton_models import (
+from collectors.servers.triton_levers import argument_to, command_of, model_places, model_setting
+from collectors.servers.triton_models import (
     CONFIG,
     FILE_KEYS,
     ONNX_RUNTIME,
@@ -31,7 +29,9 @@ from collectors.triton_models import (
     chains_of,
     model_configs,
 )
-from collectors.vllm_engine import engine_role, settled_engines
+from collectors.servers.vllm_engine import engine_role, settled_engines
+from collectors.shared_levers import shared_places, shared_setting
+from collectors.switches import switch
 
 _STUB = "triton_python_backend_stub"
 _SHELLS = frozenset(("sh", "bash", "dash"))

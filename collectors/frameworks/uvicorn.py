@@ -7,7 +7,6 @@ over UVICORN_* variables, those over WEB_CONCURRENCY. `fastapi run` is uvicorn i
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
-from collectors.asgi_arguments import application_item, application_name
 from collectors.command_line import Command, option, parse_command, positionals, role_of_program
 from collectors.entities import Process, Role, Service
 from collectors.facts import ProcessFacts
@@ -15,6 +14,7 @@ from collectors.framework import Facts, Framework, Traits
 from collectors.knobs import Knob, argument, env
 from collectors.learned import environment_of, listening_port, mapped_models, server_environment
 from collectors.levers import Lever, Place, Setting, Value
+from collectors.servers.asgi_arguments import application_item, application_name
 from collectors.shared_levers import (
     argument_place,
     counted_workers,

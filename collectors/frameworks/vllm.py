@@ -18,10 +18,10 @@ from collectors.framework import Facts, Gap, ModelRequest, Traits
 from collectors.knobs import Knob
 from collectors.learned import listening_port
 from collectors.levers import Lever, Place, Setting, Value
-from collectors.llm_arguments import LanguageModelServer, front_of, model_request, short_name
 from collectors.metric_map import MetricMap
 from collectors.option_spelling import Spelling
-from collectors.vllm_engine import KNOBS, KV_BYTES, METRICS, SPELLING, engine_role, settled_engines
+from collectors.servers.llm_arguments import LanguageModelServer, front_of, model_request, short_name
+from collectors.servers.vllm_engine import KNOBS, KV_BYTES, METRICS, SPELLING, engine_role, settled_engines
 
 _MODULES = frozenset(("vllm.entrypoints.openai.api_server", "vllm.entrypoints.api_server"))
 _COMMANDS = frozenset(("vllm", "vllm.entrypoints.cli.main"))

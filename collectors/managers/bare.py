@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from collectors.containers import Container
+from collectors.containers.container import Container
 from collectors.entities import Process, Service
 from collectors.levers import Place
 from collectors.manager import Manager

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from collectors.containers import Container
+from collectors.containers.container import Container
 from collectors.cpu_limits import is_quota, quota_cores
 from collectors.cpu_shares import shares_of
 from collectors.entities import Process, Service

@@ -9,13 +9,13 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from collectors.containers import Container
+from collectors.containers.container import Container
+from collectors.containers.workload import workload_of
 from collectors.cpu_limits import is_quota, quota_cores
 from collectors.cpu_shares import shares_of
 from collectors.entities import Process, Service
 from collectors.levers import Place
 from collectors.manager import Manager
-from collectors.pods import workload_of
 
 _SHARES_PER_CPU = 1024
 _STATIC_UID_CHARACTERS = 32

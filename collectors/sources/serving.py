@@ -17,7 +17,7 @@ from collectors.registry import framework_named
 from collectors.sample import Sample, metric
 
 if TYPE_CHECKING:
-    from collectors.served import Served
+    from collectors.pages.served import Served
 
 
 class ServingSample(Sample, frozen=True, kw_only=True, gc=False):
@@ -98,7 +98,7 @@ class ServingCollector(Collector):
         names = framework.metrics_of(service) or APP_METRICS
         served = self._served.get(service.id)
         if served is None:
-            from collectors.served import Served  # it loads an HTTP client
+            from collectors.pages.served import Served  # it loads an HTTP client
 
             served = self._served[service.id] = Served()
         return served.samples(service, framework, names, now_ns)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collectors.asgi_arguments import application_item, application_name, bound_port, is_elsewhere
+from collectors.servers.asgi_arguments import application_item, application_name, bound_port, is_elsewhere
 from tests.captures import facts, process
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from collectors.container_names import ContainerNames
-from collectors.containers import Container
+from collectors.containers.container import Container
+from collectors.containers.names import ContainerNames
 from tests.captures import process
 from tests.hosttree import HostTree
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.container_paths import container_of
-from collectors.containers import Container
+from collectors.containers.container import Container
+from collectors.containers.paths import container_of
 from collectors.procfs import parse_cgroup
 from tests.captures import FIXTURES
 

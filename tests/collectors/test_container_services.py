@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collectors.containers import Container
+from collectors.containers.container import Container
 from collectors.discovery import Discovery
 from collectors.entities import Service
 from tests.captures import facts

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from collectors.docker_files import DockerNames, docker_names
+from collectors.containers.docker_files import DockerNames, docker_names
 from collectors.host import READ_LIMIT_BYTES
 from tests.hosttree import HostTree
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from collectors.discover.members import Group
+from collectors.discover.process_table import Entry
+from collectors.discover.shares import by_share
 from collectors.discovery import Discovery
 from collectors.entities import Role
 from collectors.framework import Framework
 from collectors.frameworks.gunicorn import Gunicorn
 from collectors.frameworks.ray_serve import RayServe
-from collectors.members import Group
-from collectors.process_table import Entry
-from collectors.shares import by_share
 from tests.captures import facts, process
 from tests.hosttree import HostTree
 

@@ -1,6 +1,6 @@
 """Names and ids of services."""
 
-from collectors.identity import Identity, Names
+from collectors.discover.identity import Identity, Names
 
 
 def identity(owner: str | None = None, application: str = "shop", port: int | None = 8000) -> Identity:

@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collectors.adoption import adopted, is_spawned
+from collectors.discover.adoption import adopted, is_spawned
+from collectors.discover.remembered import Remembered
 from collectors.entities import Process, Role, WorkerKey
 from collectors.facts import Library
-from collectors.remembered import Remembered
 from tests.captures import facts, process
 from tests.collectors.node import BLAS, GUNICORN, NOW, SPAWNED, TRACKER, Node, start_gunicorn
 from tests.hosttree import HostTree

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from collectors.page_lines import labels_of, parse_line
+from collectors.pages.page_lines import labels_of, parse_line
 from collectors.reading import Unreadable
 
 NAMES = st.from_regex(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,12}", fullmatch=True)

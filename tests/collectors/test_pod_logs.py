@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors import pod_logs
-from collectors.pod_logs import LogName, PodLogs
+from collectors.containers import pod_logs
+from collectors.containers.pod_logs import LogName, PodLogs
 from tests.hosttree import HostTree
 
 A, B = "a1" * 32, "b2" * 32

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import pod_resources
-from collectors.pod_resources import SOCKET, PodDevices, PodResources, decode_pods, pod_resources_status
+from collectors.containers import pod_resources
+from collectors.containers.pod_resources import SOCKET, PodDevices, PodResources, decode_pods, pod_resources_status
 from collectors.reading import Failed, Ok, Unsupported
 from tests.hosttree import HostTree
 
@@ -180,6 +180,6 @@ def test_the_library_is_not_loaded_by_the_module() -> None:
     import subprocess
     import sys
 
-    code = "import sys, collectors.pod_resources; sys.exit('grpc' in sys.modules)"
+    code = "import sys, collectors.containers.pod_resources; sys.exit('grpc' in sys.modules)"
     home = Path(pod_resources.__file__).parents[1]
     assert subprocess.run([sys.executable, "-c", code], cwd=home, env=dict(os.environ), check=False).returncode == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from collectors.pods import workload_of
+from collectors.containers.workload import workload_of
 
 
 @pytest.mark.parametrize(

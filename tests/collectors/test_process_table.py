@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.proc_listing import ProcListing
-from collectors.process_table import ProcessTable
+from collectors.discover.proc_listing import ProcListing
+from collectors.discover.process_table import ProcessTable
 from tests.hosttree import SECOND_NS, HostTree
 
 

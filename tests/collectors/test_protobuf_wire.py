@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.protobuf_wire import fields, messages, numbers, text, texts
+from collectors.containers.protobuf_wire import fields, messages, numbers, text, texts
 
 
 def test_each_kind_of_field_is_read() -> None:

@@ -5,7 +5,7 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.quantiles import Buckets, Quantile, buckets_of, growth, merged, quantile
+from collectors.pages.quantiles import Buckets, Quantile, buckets_of, growth, merged, quantile
 
 BOUNDS = st.lists(st.floats(0.001, 100), min_size=1, max_size=12, unique=True).map(lambda some: (*sorted(some), inf))
 OBSERVED = st.lists(st.floats(0, 200), max_size=60)

@@ -7,13 +7,13 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from collectors import served
 from collectors.entities import Process, Role, Service, WorkerKey
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, Traits
 from collectors.metric_map import Distribution, MetricMap, series
+from collectors.pages import served
+from collectors.pages.served import Served
 from collectors.reading import Unreadable
-from collectors.served import Served
 from collectors.sources.serving import ServingSample
 from tests.answering import Pages, server
 from tests.captures import process, service_of

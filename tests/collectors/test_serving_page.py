@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import serving_page
 from collectors.metric_map import Distribution, MetricMap, series
-from collectors.quantiles import Buckets
+from collectors.pages import serving_page
+from collectors.pages.quantiles import Buckets
+from collectors.pages.serving_page import MODEL_LIMIT, Page, read_page
 from collectors.reading import Unreadable
-from collectors.serving_page import MODEL_LIMIT, Page, read_page
 from tests.captures import FIXTURES
 
 RAY = (FIXTURES / "metrics/ray_metrics.prom").read_text()

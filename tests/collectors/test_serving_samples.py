@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.metric_map import Distribution, MetricMap, series
-from collectors.serving_page import read_page
-from collectors.serving_samples import samples_of
+from collectors.pages.serving_page import read_page
+from collectors.pages.serving_samples import samples_of
 from collectors.sources.serving import ServingSample
 from tests.captures import FIXTURES
 

@@ -4,7 +4,7 @@ import pytest
 
 from collectors.entities import Role
 from collectors.frameworks.vllm import Vllm
-from collectors.vllm_engine import engine_role, settled_engines
+from collectors.servers.vllm_engine import engine_role, settled_engines
 from tests.captures import process
 from tests.llm_servers import page, title, zeroed
 from tests.pages import sample_of_page

@@ -11,8 +11,8 @@ from collectors.entities import Model, Process, Role, Service
 from collectors.framework import Facts, ModelRequest
 from collectors.frameworks.ollama import Ollama
 from collectors.levers import Lever
+from collectors.pages.serving_page import read_page
 from collectors.reading import Unreadable
-from collectors.serving_page import read_page
 from tests.captures import facts, process, service_of
 from tests.hosttree import HostTree
 from tests.llm_servers import discovered, page, said, server, written

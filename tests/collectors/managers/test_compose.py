@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from collectors.containers import Container
+from collectors.containers.container import Container
 from collectors.entities import Role, Service
 from collectors.levers import Place, Value
 from collectors.managers.compose import Compose

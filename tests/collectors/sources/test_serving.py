@@ -10,18 +10,18 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from collectors import metrics_page
 from collectors.app_metrics import APP_METRICS
 from collectors.entities import Process, Role, Service
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, Traits
 from collectors.host import Host
 from collectors.metric_map import Distribution, MetricMap, series
+from collectors.pages import metrics_page
+from collectors.pages.serving_page import read_page
+from collectors.pages.serving_samples import samples_of
 from collectors.reading import Instant, Unreadable
 from collectors.registry import framework_named
 from collectors.sample import fields_of
-from collectors.serving_page import read_page
-from collectors.serving_samples import samples_of
 from collectors.sources.serving import ServingCollector, ServingSample
 from tests.answering import Pages, says, server
 from tests.captures import FIXTURES, process, service_of

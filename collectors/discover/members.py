@@ -1,9 +1,9 @@
 """What is remembered of a process and of the group that forms a service with it?"""
 
+from collectors.discover.process_table import Entry
 from collectors.entities import Process, Role, WorkerKey
 from collectors.facts import ProcessFacts
 from collectors.framework import Framework
-from collectors.process_table import Entry
 
 
 def serves(role: Role) -> bool:

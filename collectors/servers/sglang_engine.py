@@ -9,9 +9,9 @@ import re
 from collectors.entities import Process, Role
 from collectors.knobs import Knob, argument, flag
 from collectors.levers import Lever
-from collectors.llm_arguments import title_of
 from collectors.metric_map import Distribution, MetricMap, series
 from collectors.option_spelling import Spelling, spellings
+from collectors.servers.llm_arguments import title_of
 
 _TITLE = re.compile(r"(?:sglang|sgl_diffusion)::(schedul\w*|detoken\w*|data_pa\w*|tokeniz\w*(?::\d+)?)")
 """The ends are cut off where only the name is left of the title."""

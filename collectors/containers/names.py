@@ -11,12 +11,12 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from collectors.container_paths import container_of
-from collectors.containers import Container
-from collectors.docker_files import DockerNames, docker_names
+from collectors.containers.container import Container
+from collectors.containers.docker_files import DockerNames, docker_names
+from collectors.containers.paths import container_of
+from collectors.containers.pod_logs import PodLogs
 from collectors.entities import Process
 from collectors.host import Host
-from collectors.pod_logs import PodLogs
 from collectors.procfs import parse_cgroup
 
 ASK_AGAIN_NS = 30_000_000_000

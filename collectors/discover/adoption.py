@@ -7,8 +7,8 @@ that asked for them, as `systemd --user` and a container's shim do.
 from os.path import basename
 
 from collectors.command_line import is_python, parse_command
+from collectors.discover.process_table import SHELLS
 from collectors.entities import Process
-from collectors.process_table import SHELLS
 
 _SPAWN = "multiprocessing.spawn import spawn_main"
 _REAPERS = SHELLS | {

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import inf
 
+from collectors.discover.process_table import SECOND_NS, Entry
 from collectors.entities import WorkerKey
-from collectors.process_table import SECOND_NS, Entry
 
 SERVICE_AGES_SECONDS = (0, 5, 15, 30, 300)
 CANDIDATE_AGES_SECONDS = (5, 30, 300)

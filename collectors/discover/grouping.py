@@ -9,16 +9,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from collectors.adoption import adopted, is_spawned
 from collectors.command_line import may_serve
+from collectors.discover.adoption import adopted, is_spawned
+from collectors.discover.members import Group, Member
+from collectors.discover.placing import Placing
+from collectors.discover.process_table import SHELLS, Entry
+from collectors.discover.remembered import Remembered, fingerprint
 from collectors.entities import Role, WorkerKey
 from collectors.facts import Listening, ProcessFacts
 from collectors.framework import Facts, Framework
-from collectors.members import Group, Member
-from collectors.placing import Placing
-from collectors.process_table import SHELLS, Entry
 from collectors.reading import Unsupported
-from collectors.remembered import Remembered, fingerprint
 
 
 class Grouping:

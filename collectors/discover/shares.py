@@ -6,10 +6,10 @@ all of them belongs to the first, and is known to the others.
 
 from collections.abc import Iterable, Iterator
 
+from collectors.discover.members import Group
+from collectors.discover.process_table import Entry
 from collectors.entities import Process, Role
 from collectors.framework import Framework
-from collectors.members import Group
-from collectors.process_table import Entry
 
 Item = tuple[Entry, Role]
 

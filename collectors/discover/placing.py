@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Set
 
+from collectors.discover.members import Group, Member
+from collectors.discover.process_table import Entry
 from collectors.entities import Role, WorkerKey
 from collectors.framework import Framework
-from collectors.members import Group, Member
-from collectors.process_table import Entry
 
 SETTLED_NS = 10_000_000_000
 """A process that loses its front-end before that age was daemonising: it becomes one itself."""

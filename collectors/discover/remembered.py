@@ -8,8 +8,8 @@ from zlib import crc32
 
 import msgspec
 
+from collectors.discover.identity import Identity
 from collectors.entities import Process, Role, WorkerKey
-from collectors.identity import Identity
 from collectors.reading import Instant
 
 

@@ -9,8 +9,16 @@ from collectors.entities import Process, Service
 from collectors.framework import Facts
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.per_model import ModelValue, common_setting
+from collectors.servers.triton_models import (
+    CONFIG,
+    FILE_KEYS,
+    ONNX_RUNTIME,
+    THREADS,
+    ModelConfig,
+    TritonCommand,
+    model_configs,
+)
 from collectors.shared_levers import shared_places, shared_setting
-from collectors.triton_models import CONFIG, FILE_KEYS, ONNX_RUNTIME, THREADS, ModelConfig, TritonCommand, model_configs
 
 _NO_CONFIG = f"no {CONFIG} was read"
 

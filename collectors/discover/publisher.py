@@ -6,18 +6,18 @@ The name is decided once, so it waits for a look inside, or for 3 s if none come
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from collectors.container_names import ContainerNames
-from collectors.containers import Container
+from collectors.containers.container import Container
+from collectors.containers.names import ContainerNames
+from collectors.discover.identity import Identity, Names
+from collectors.discover.members import Group, serves
+from collectors.discover.process_table import SECOND_NS, Entry
 from collectors.entities import Role, Service, Worker, WorkerKey
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Traits
 from collectors.host import Host
-from collectors.identity import Identity, Names
 from collectors.learned import environment_of
 from collectors.manager import Manager
-from collectors.members import Group, serves
 from collectors.model_join import with_files
-from collectors.process_table import SECOND_NS, Entry
 from collectors.reading import Unsupported
 
 WITHOUT_FACTS_NS = 3 * SECOND_NS

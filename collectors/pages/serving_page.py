@@ -1,6 +1,6 @@
 """What does a server's metrics page say, in the words of its framework's MetricMap?
 
-A page becomes totals; `collectors.serving_samples` compares them with those of the page before.
+A page becomes totals; `collectors.pages.serving_samples` compares them with those of the page before.
 """
 
 import re
@@ -10,10 +10,10 @@ from math import isfinite
 import msgspec
 
 from collectors.metric_map import MetricMap
-from collectors.page_lines import labels_of, parse_line
-from collectors.quantiles import Buckets, buckets_of
+from collectors.pages.page_lines import labels_of, parse_line
+from collectors.pages.quantiles import Buckets, buckets_of
+from collectors.pages.serving_plan import Plan, Target, plan_of
 from collectors.reading import Unreadable
-from collectors.serving_plan import Plan, Target, plan_of
 
 MODEL_LIMIT = 32
 """Models of one service that are told apart; on some servers clients can make up names."""

@@ -1,8 +1,8 @@
 """Which pod of this node has which devices, CPUs and memory of its own, by the kubelet's pod-resources socket?
 
 The socket speaks gRPC, whose library takes tens of megabytes, so a child that lives for one question loads it:
-`python -m collectors.pod_resources SOCKET` prints the answer as JSON. The messages are those of `v1.PodResourcesLister`
-(k8s.io/kubelet/pkg/apis/podresources/v1/api.proto).
+`python -m collectors.containers.pod_resources SOCKET` prints the answer as JSON. The messages are those of
+`v1.PodResourcesLister` (k8s.io/kubelet/pkg/apis/podresources/v1/api.proto).
 """
 
 import importlib.util
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+from collectors.containers.protobuf_wire import messages, numbers, text, texts
 from collectors.host import Host
-from collectors.protobuf_wire import messages, numbers, text, texts
 from collectors.reading import Failed, Ok, Unsupported
 
 SOCKET = "/var/lib/kubelet/pod-resources/kubelet.sock"
@@ -33,7 +33,8 @@ _NO_RIGHT = Unsupported(
     "pod-resources socket: Permission denied", "run the agent as root: the kubelet's socket is root's"
 )
 _IN_CHILD = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); from collectors.pod_resources import main; main(sys.argv[1:])"
+    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "from collectors.containers.pod_resources import main; main(sys.argv[1:])"
 )
 
 
@@ -85,7 +86,7 @@ class PodResources:
 
 
 def _ask(path: str) -> tuple[PodDevices, ...] | Failed:
-    home = str(Path(__file__).resolve().parents[1])
+    home = str(Path(__file__).resolve().parents[2])
     command = [sys.executable, "-I", "-c", _IN_CHILD, home, path]
     environment = {**os.environ, "GRPC_VERBOSITY": "NONE"}
     try:

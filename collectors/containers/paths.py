@@ -7,7 +7,7 @@ the same pod `/../cri-containerd-ID.scope`, because a path is relative to the re
 import re
 from collections.abc import Sequence
 
-from collectors.containers import Container, Qos
+from collectors.containers.container import Container, Qos
 
 _UID = r"[0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32}"
 _POD = re.compile(rf"(?:^|[/-])pod({_UID})(?=[./:]|$)")

@@ -6,9 +6,9 @@ Counters and gauges are those of the newer page; quantiles are of what was added
 from collections.abc import Iterator
 
 from collectors.metric_map import Distribution, MetricMap
-from collectors.quantiles import Quantile, growth, merged, quantile
-from collectors.serving_page import Page, Spread, Totals
-from collectors.serving_plan import SPREAD
+from collectors.pages.quantiles import Quantile, growth, merged, quantile
+from collectors.pages.serving_page import Page, Spread, Totals
+from collectors.pages.serving_plan import SPREAD
 from collectors.sources.serving import ServingSample
 
 _TIMES = frozenset(("latency", "queue_time", "first_token", "inter_token"))

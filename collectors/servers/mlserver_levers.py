@@ -6,7 +6,8 @@ from collectors.entities import Process, Service
 from collectors.facts import Facts
 from collectors.learned import Environment, environment_of, server_environment, settings_files
 from collectors.levers import Lever, Place, Setting, Value
-from collectors.mlserver_settings import (
+from collectors.per_model import ModelValue, common_setting
+from collectors.servers.mlserver_settings import (
     MODEL_SETTINGS,
     POOL_KEYS,
     SETTINGS,
@@ -17,7 +18,6 @@ from collectors.mlserver_settings import (
     pools,
     variable_of,
 )
-from collectors.per_model import ModelValue, common_setting
 from collectors.shared_levers import counted_workers, env_place, whole_number
 
 SERVER_KEYS = {Lever.WORKERS: "parallel_workers", Lever.METRICS: "metrics_endpoint"}

@@ -7,10 +7,10 @@ the others, young ones and interpreters are looked at again because exec() makes
 from collections.abc import Iterator
 
 from collectors.command_line import is_python
+from collectors.discover.proc_listing import ProcListing
 from collectors.entities import Process, WorkerKey
 from collectors.host import Host
 from collectors.kept import DescriptorBudget, RepeatedFile, read_once
-from collectors.proc_listing import ProcListing
 from collectors.procfs import parse_cgroup, parse_cmdline, parse_stat, parse_status_fields
 
 SECOND_NS = 1_000_000_000

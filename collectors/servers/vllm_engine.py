@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from collectors.entities import Process, Role
 from collectors.knobs import Knob, argument
 from collectors.levers import Lever
-from collectors.llm_arguments import title_of
 from collectors.metric_map import Distribution, MetricMap, series
 from collectors.option_spelling import Spelling, spellings
+from collectors.servers.llm_arguments import title_of
 
 KV_BYTES = "--kv-cache-memory-bytes"
 """With it --gpu-memory-utilization counts for nothing."""

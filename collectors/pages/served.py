@@ -11,10 +11,10 @@ import msgspec
 from collectors.entities import Service, WorkerKey
 from collectors.framework import Framework
 from collectors.metric_map import MetricMap
-from collectors.metrics_page import fetch
+from collectors.pages.metrics_page import fetch
+from collectors.pages.serving_page import Page, read_page
+from collectors.pages.serving_samples import samples_of
 from collectors.reading import Unreadable
-from collectors.serving_page import Page, read_page
-from collectors.serving_samples import samples_of
 from collectors.sources.serving import ServingSample
 
 ADDRESS_LIMIT = 4

@@ -1,0 +1,1 @@
+"""In which container and pod a process runs, and what they are called."""

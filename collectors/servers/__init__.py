@@ -1,0 +1,1 @@
+"""What the settings, engines and models of single servers look like, for their files in `collectors/frameworks/`."""
