@@ -15,11 +15,11 @@ HEAD = """# Serving frameworks
 Made from the code by `make docs`; do not edit.
 
 *live*: proven against a real server in the tests. *captured*: on a recorded process tree and metrics page of a real server.
+*documented*: from documentation and source only; what is concluded about such a service never has more than low confidence.
+
 A server whose application decides what it publishes is not asked by itself. Where `[service."NAME"] metrics_url` names the
 page, the series of the usual exporters are read: `http_requests_total`, `http_request_duration_seconds`, and those of
 starlette_exporter and prometheus-flask-exporter.
-
-*documented*: from documentation and source only; what is concluded about such a service never has more than low confidence.
 """
 _SCALES = {1.0: "", 1e-3: " (milliseconds)", 1e-6: " (microseconds)"}
 
