@@ -39,7 +39,8 @@ NOTHING = ServingRates()
 
 
 def rates(now: ServingSample, before: ServingSample | None, seconds: float) -> ServingRates:
-    """`before` was read `seconds` earlier; None = there was no page, or one too long ago."""
+    """`before` was read `seconds` earlier; None = there was no page, or one too long ago. Pages of two sources, as of
+    workers that each count for themselves, have no rate."""
     level = ServingRates(
         in_flight=now.in_flight,
         server_queue=now.queue,
@@ -47,7 +48,7 @@ def rates(now: ServingSample, before: ServingSample | None, seconds: float) -> S
         latency_p50_seconds=_scaled(now.latency_p50_us),
         latency_p99_seconds=_scaled(now.latency_p99_us),
     )
-    if before is None or not 0 < seconds <= STALE_SECONDS:
+    if before is None or before.source != now.source or not 0 < seconds <= STALE_SECONDS:
         return msgspec.structs.replace(level, latency_p50_seconds=None, latency_p99_seconds=None)
     queued = _mean(now.queue_length_sum, before.queue_length_sum, now.queue_length_count, before.queue_length_count)
     return msgspec.structs.replace(

@@ -55,7 +55,7 @@ def find_services(host: Host, discovery: Discovery, read: ReadFacts) -> tuple[tu
     try:
         while True:
             discovery.scan(host)
-            wanted = discovery.wanted()
+            wanted = discovery.wanted() if monotonic() < until + LOOK_SECONDS else []
             for process, asked in wanted:
                 discovery.learn(read(process.key, asked))
             if not wanted and (not discovery.waiting or monotonic() >= until):

@@ -6,6 +6,7 @@ It counts for the same boot and pid namespace only: elsewhere the same pid and s
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -44,7 +45,7 @@ class KnownProcesses:
                 found = msgspec.json.decode(file.read(LIMIT_BYTES), type=_Document)
         except FileNotFoundError:
             return ()
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             log.warning("%s is not read, so orphans of before may go unnoticed: %s", self._path, error)
             return ()
         return found.processes if self._boot and found.boot == self._boot else ()
@@ -77,7 +78,8 @@ class KnownProcesses:
             os.replace(beside, self._path)
         except OSError as error:
             log.warning("%s: %s", self._path, os.strerror(error.errno or 0), extra={"once": "known processes"})
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink()
 
 
 def _boot(host: Host) -> str | None:

@@ -4,13 +4,14 @@ Everything here is pure: processes and facts go in, roles, settings and places c
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from collectors.entities import Calls, Model, Process, Role, Service
 from collectors.facts import Facts, ProcessFacts
+from collectors.guarded import guard
 from collectors.knobs import Knob, knob_places, knob_setting
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import MetricMap
@@ -89,6 +90,9 @@ class Framework(ABC):
     """Names of frameworks whose processes are its own below one of its own: the engine that it starts. `recognise` gives
     them their roles there."""
 
+    def __init_subclass__(cls) -> None:
+        guard(cls, _WITHOUT)
+
     @property
     def name(self) -> str:
         return type(self).__module__.rpartition(".")[2].replace("_", "-")
@@ -153,3 +157,21 @@ class Framework(ABC):
     def page_text(self, body: str) -> str:
         """The page in Prometheus's text format. Raises Unreadable if it is no page of this server."""
         return body
+
+
+_WITHOUT: dict[str, Callable[..., Any]] = {
+    "recognise": lambda framework, *_: None,
+    "share": lambda framework, *_: None,
+    "worth_a_look": lambda framework, *_: False,
+    "settled_roles": lambda framework, processes: [role for _, role in processes],
+    "settings_requests": lambda framework, *_: (),
+    "candidate_requests": lambda framework, *_: (),
+    "model_requests": lambda framework, *_: (),
+    "traits": lambda framework, *_: Traits(application=framework.name),
+    "setting": lambda framework, *_: None,
+    "places": lambda framework, *_: (),
+    "metrics_of": lambda framework, *_: framework.metrics,
+    "gaps": lambda framework, *_: (),
+}
+"""What is answered in place of a method that has a fault."""
+guard(Framework, {name: _WITHOUT[name] for name in ("setting", "places")})

@@ -139,7 +139,10 @@ def _held(source: Source, service: Service, facts: Facts) -> Held:
             if environment.values is None:
                 return Held(source, doubt=environment.reason)
             values = (environment.values.get(name) for name in source.names)
-            return Held(source, next((plain(text) for text in values if text is not None), None))
+            text = next((text for text in values if text is not None), None)
+            if text is not None and not text.strip():
+                return Held(source, doubt=f"{source.origin} is set to nothing")
+            return Held(source, None if text is None else plain(text))
         case "file":
             return _in_file(source, service, facts)
         case _:

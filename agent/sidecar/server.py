@@ -1,5 +1,6 @@
 """How does the sidecar serve several connections in one thread, and whom does it answer?"""
 
+import logging
 import selectors
 import socket
 import struct
@@ -15,6 +16,8 @@ from agent.sidecar.protocol import (
     to_frame,
     to_request,
 )
+
+log = logging.getLogger("nodewright.sidecar")
 
 CONNECTIONS_LIMIT = 8
 SEND_SECONDS = 2.0
@@ -121,7 +124,11 @@ class Server:
             self._forget(connection)
 
     def _reply(self, request: Request) -> Reply:
-        reply = self._answer(request)
+        try:
+            reply = self._answer(request)
+        except Exception:  # one question's fault must not end the answers to all others
+            log.exception("a question could not be answered")
+            return Refusal(key="sidecar.fault", message="the sidecar failed on this question", hint="see its log")
         try:
             to_frame(reply)
         except BadFrame as problem:

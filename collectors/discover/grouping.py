@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from collectors.command_line import may_serve
-from collectors.discover.adoption import adopted, is_spawned
+from collectors.discover.adoption import adopted, is_handed, is_spawned
 from collectors.discover.members import Group, Member
 from collectors.discover.placing import Placing
 from collectors.discover.process_table import SHELLS, Entry
@@ -118,7 +118,7 @@ class Grouping:
         kin: defaultdict[tuple[object, ...], list[Entry]] = defaultdict(list)
         for entry in entries.values():
             member = self._members[entry.key]
-            if member.adopted and member.alone and member.alone[1] is Role.FRONT_END:
+            if member.adopted and member.alone and member.alone[1] is Role.FRONT_END and not is_handed(entry.process):
                 for inode in _inodes(facts.get(entry.key)) if member.alone[0] is not self._generic else ():
                     kin[inode, entry.process.argv, entry.process.cgroups].append(entry)
         found = {entry.key.pid for same in kin.values() if len(same) > 1 for entry in same}

@@ -14,7 +14,7 @@ def serves(role: Role) -> bool:
 class Member:
     """What is known of one process of the table beside what was read."""
 
-    __slots__ = ("adopted", "alone", "argv", "held", "knows", "leader", "lost_ns", "pattern")
+    __slots__ = ("adopted", "alone", "apart", "argv", "held", "knows", "leader", "lost_ns", "pattern")
 
     def __init__(self, argv: tuple[str, ...]) -> None:
         self.argv = argv
@@ -29,6 +29,8 @@ class Member:
         """The process of its service that it was last seen below."""
         self.adopted = False
         """Whether its parent took it in and did not start it."""
+        self.apart = False
+        """Whether it is a server by itself and runs another command line than its leader, as no fork of that one does."""
         self.lost_ns: int | None = None
         """Since when it is seen without a front-end, on the monotonic clock."""
 
@@ -37,13 +39,15 @@ class Group:
     """The processes of one service, front-end first, then by start. `orphaned_ns`: since when they are seen without a
     front-end, on the monotonic clock; None = they have one, or it cannot be told that they lost it."""
 
-    __slots__ = ("framework", "idle", "members", "orphaned_ns", "pattern", "shared")
+    __slots__ = ("apart", "framework", "idle", "members", "orphaned_ns", "pattern", "shared")
 
     def __init__(self, framework: Framework, pattern: str | None, orphaned_ns: int | None) -> None:
         self.framework = framework
         self.pattern = pattern
         self.orphaned_ns = orphaned_ns
         self.members: list[tuple[Entry, Role]] = []
+        self.apart: set[WorkerKey] = set()
+        """Members that would be another service without the others."""
         self.shared: list[tuple[Entry, Role]] = []
         """Processes of another service that work for this one too."""
         self.idle = False

@@ -33,24 +33,30 @@ class Placing:
         """The services, oldest first."""
         found: dict[int, Group] = {}
         for pid, entry in self._entries.items():
+            for above in reversed(self._line(pid)):
+                self._root(above)
             root, held = self._root(pid), self._members[entry.key].held
             if root is None or held is None:
                 continue
             if root not in found:
-                top = self._members[self._entries[root].key]
-                found[root] = Group(held[0], top.pattern, self._orphaned_ns(top))
+                first = self._entries[root]
+                top = self._members[first.key]
+                found[root] = Group(held[0], top.pattern, self._orphaned_ns(top, first.process.ppid))
             found[root].members.append((entry, held[1]))
+            if pid != root and self._members[entry.key].apart:
+                found[root].apart.add(entry.key)
         for group in found.values():
             roles = group.framework.settled_roles(group.processes)
             group.members = [(entry, role) for (entry, _), role in zip(group.members, roles, strict=True)]
             group.members.sort(key=lambda item: (item[1] is not Role.FRONT_END, item[0].key.started, item[0].key.pid))
         return sorted(found.values(), key=lambda group: (group.root.started, group.root.pid))
 
-    def _orphaned_ns(self, top: Member) -> int | None:
+    def _orphaned_ns(self, top: Member, ppid: int) -> int | None:
         """Since when a service's first process is an orphan; None if it is none, or if that cannot be told."""
         role, leader = top.held[1] if top.held else None, top.leader
         if leader is not None:
-            lost = role is not Role.FRONT_END and not self._runs(leader)
+            # while the kernel names the leader as parent, some thread of it runs, however dead its main thread looks
+            lost = role is not Role.FRONT_END and ppid != leader.pid and not self._runs(leader)
         else:
             lost = role is Role.WORKER and top.adopted
         if not lost:
@@ -62,6 +68,15 @@ class Placing:
     def _runs(self, key: WorkerKey) -> bool:
         entry = self._entries.get(key.pid)
         return entry is not None and entry.key == key
+
+    def _line(self, pid: int) -> list[int]:
+        """The ancestors that are not placed yet, nearest first: the tree may be deeper than Python may recurse."""
+        found: dict[int, None] = {}
+        entry = self._entries.get(self._entries[pid].process.ppid)
+        while entry is not None and entry.key.pid not in found and entry.key.pid not in self._roots:
+            found[entry.key.pid] = None
+            entry = self._entries.get(entry.process.ppid)
+        return list(found)
 
     def _root(self, pid: int) -> int | None:
         if pid in self._roots:
@@ -76,6 +91,7 @@ class Placing:
         member.held = inherited or self._by_itself(entry, member)
         if inherited and parent:
             member.leader = parent.key
+            member.apart = _is_apart(entry, member, parent)
         if member.held is not None:
             self._roots[pid] = above if inherited else pid
         return self._roots[pid]
@@ -106,11 +122,19 @@ class Placing:
         return member.alone
 
     def _leads(self, entry: Entry, member: Member) -> bool:
-        """Whether a process that has lost its front-end is one itself: it was daemonising, or took its place (gunicorn
-        upgrades that way) and has workers with its own command line."""
+        """Whether a process that has lost its front-end is one itself: it was daemonising, is a server of its own that
+        the other one had started, or took its place (gunicorn upgrades that way) and has workers with its own command
+        line."""
         if member.alone is None or member.alone[1] is not Role.FRONT_END:
             return False
-        if entry.age_ns(self._now_ns) < SETTLED_NS:
+        if member.apart or entry.age_ns(self._now_ns) < SETTLED_NS:
             return True
         key, argv = entry.key, entry.process.argv
         return any(each.process.ppid == key.pid and each.process.argv == argv for each in self._entries.values())
+
+
+def _is_apart(entry: Entry, member: Member, parent: Entry) -> bool:
+    """A fork has its parent's command line, or a title, which is one item."""
+    argv = entry.process.argv
+    leads = member.alone is not None and member.alone[1] is Role.FRONT_END
+    return leads and len(argv) > 1 and argv != parent.process.argv

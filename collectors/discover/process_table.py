@@ -5,6 +5,7 @@ the others, young ones and interpreters are looked at again because exec() makes
 """
 
 from collections.abc import Iterator
+from os.path import basename
 
 from collectors.command_line import is_python
 from collectors.discover.proc_listing import ProcListing
@@ -150,7 +151,7 @@ class ProcessTable:
         if entry.age_ns(now_ns) < YOUNG_NS:
             entry.due_ns = now_ns + 1
             self._volatile[pid] = entry
-        elif entry.watched or entry.process.comm in SHELLS or is_python(entry.process.comm):
+        elif entry.watched or _is_interpreter(entry.process):
             spread = 0 if pid in self._volatile else pid % 10 * SECOND_NS
             entry.due_ns = now_ns + READ_AGAIN_NS - spread
             self._volatile[pid] = entry
@@ -210,6 +211,12 @@ class ProcessTable:
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries.values())
+
+
+def _is_interpreter(process: Process) -> bool:
+    """A script that is started by its path has the script's name, and the interpreter's only on its command line."""
+    names = (process.comm, basename("".join(process.argv[:1])))
+    return any(name in SHELLS or is_python(name) for name in names)
 
 
 def _completed(host: Host, process: Process) -> Process:

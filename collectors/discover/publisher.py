@@ -72,7 +72,9 @@ class Publisher:
             if identity is None:
                 self.waiting = True
             else:
-                self._identities.update((entry.key, identity) for entry, _ in group.members)
+                self._identities.update((e.key, identity) for e, _ in group.members if e.key not in group.apart)
+                for key in group.apart:
+                    self._identities.pop(key, None)
                 ready.append(_Ready(group, traits, container, identity))
         return ready
 

@@ -118,7 +118,8 @@ class OpenVinoModelServer(Framework):
         host = (option(config.arguments, "--rest_bind_address") or "").partition(",")[0]
         shown = rest if config.metrics_enabled is not False else None
         return Traits(
-            application=splitext(basename(config.path))[0] if config.path else config.models[0].name,
+            application=splitext(basename(config.path or ""))[0]
+            or next((one.name for one in config.models), self.name),
             port=rest or whole_number(option(config.arguments, "--port")) or None,
             models=tuple(one.model(process, facts) for one in config.models),
             metrics_urls=local_urls(shown, host=host),

@@ -119,7 +119,7 @@ class Uvicorn(Framework):
             wins, because = False, f"argument {name} wins"
         elif environment.values is None:
             wins, because = None, environment.reason
-        elif variable != own and own in environment.values and command.program not in _FASTAPI:
+        elif variable != own and environment.values.get(own) and command.program not in _FASTAPI:
             wins, because = False, f"env {own} wins"
         first = argument_place(service, name, value, "the command line wins over the environment")
         return (first, env_place(service, variable, value, wins, because))
@@ -141,10 +141,11 @@ def _has_env_file(arguments: Sequence[str]) -> bool:
 
 
 def _variable(knob: Knob, command: Command, values: Mapping[str, str]) -> str | None:
-    """The variable that counts. fastapi's own command hands uvicorn no UVICORN_* variable."""
+    """The variable that counts; one that is set to nothing does not. fastapi's own command hands uvicorn no UVICORN_*
+    variable."""
     names = [name for source in knob.sources[1:] for name in source.names]
     own = not command.program.startswith("fastapi")
-    return next((name for name in names if name in values and (own or not name.startswith("UVICORN_"))), None)
+    return next((name for name in names if values.get(name) and (own or not name.startswith("UVICORN_"))), None)
 
 
 def _port(process: Process, command: Command, values: Mapping[str, str], facts: Facts) -> int | None:

@@ -1,6 +1,8 @@
 """Which limits does a process's own container have, as seen from inside it?"""
 
 import os
+import re
+import stat
 
 from collectors.facts import Limits
 from collectors.inside.folder import ProcessFolder
@@ -9,6 +11,8 @@ from collectors.inside.tree import open_inside, reopen
 _CGROUP = (b"sys", b"fs", b"cgroup")
 _CPU_V1 = (b"cpu", b"cpu,cpuacct", b"cpuacct,cpu")
 _FILE_BYTES = 4096
+_CPUS = re.compile(r"[0-9]+(?:[-,][0-9]+)*+")
+_DIGITS_LIMIT = 18
 _UNLIMITED_BYTES = 1 << 60
 """Version 1 writes "no limit" as the highest multiple of the page size."""
 
@@ -35,7 +39,7 @@ def _version_2(tree: int) -> Limits:
     return Limits(
         cpu_quota_cores=_quota(_read(tree, b"cpu.max")),
         memory_max_bytes=_bytes(_read(tree, b"memory.max")),
-        cpuset=_read(tree, b"cpuset.cpus.effective"),
+        cpuset=_cpus(_read(tree, b"cpuset.cpus.effective")),
     )
 
 
@@ -47,7 +51,7 @@ def _version_1(tree: int) -> Limits | None:
     cpuset = _read(tree, b"cpuset", b"cpuset.effective_cpus") or _read(tree, b"cpuset", b"cpuset.cpus")
     if quota is None and memory is None and cpuset is None:
         return None
-    return Limits(cpu_quota_cores=_quota(f"{quota} {period}"), memory_max_bytes=_bytes(memory), cpuset=cpuset)
+    return Limits(cpu_quota_cores=_quota(f"{quota} {period}"), memory_max_bytes=_bytes(memory), cpuset=_cpus(cpuset))
 
 
 def _same_as_ours(tree: int, ours: str) -> bool:
@@ -63,6 +67,8 @@ def _read(tree: int, *parts: bytes) -> str | None:
     except OSError:
         return None
     try:
+        if not stat.S_ISREG(os.fstat(path).st_mode):
+            return None
         descriptor = reopen(path, 0)
     except OSError:
         return None
@@ -79,7 +85,7 @@ def _read(tree: int, *parts: bytes) -> str | None:
 def _quota(text: str | None) -> float | None:
     """`150000 100000` is 1.5 cores; `max 100000` no limit."""
     quota, _, period = (text or "").partition(" ")
-    if not (quota.isdecimal() and period.isdecimal() and int(period)):
+    if not all(part.isdecimal() and len(part) <= _DIGITS_LIMIT and int(part) for part in (quota, period)):
         return None
     return int(quota) / int(period)
 
@@ -87,3 +93,8 @@ def _quota(text: str | None) -> float | None:
 def _bytes(text: str | None) -> int | None:
     value = int(text) if text and text.isdecimal() else None
     return value if value is not None and value < _UNLIMITED_BYTES else None
+
+
+def _cpus(text: str | None) -> str | None:
+    """`0-3,8`. The process may have made the tree itself, so another text is not told: it could be of any file."""
+    return text if text and _CPUS.fullmatch(text) else None

@@ -8,7 +8,7 @@ other, so they lead nowhere else.
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 LINKS_LIMIT = 40
 PARTS_LIMIT = 512
@@ -19,19 +19,25 @@ def parts_of(path: bytes) -> list[bytes]:
     return [part for part in path.split(b"/") if part not in (b"", b".")]
 
 
-def open_inside(root: int, parts: Sequence[bytes]) -> int:
-    """An O_PATH descriptor of the file at `parts` below the folder `root`. Raises OSError as open(2) does, ELOOP for
-    too many links."""
+MayEnter = Callable[[os.stat_result], bool]
+"""Whether a process may look a name up in a folder."""
+
+
+def open_inside(root: int, parts: Sequence[bytes], may_enter: MayEnter | None = None, entered: int = 0) -> int:
+    """An O_PATH descriptor of the file at `parts` below the folder `root`. With `may_enter` each folder on the way but
+    the first `entered` is checked. Raises OSError as open(2) does, ELOOP for too many links, EINVAL for a NUL."""
+    if any(b"\0" in part for part in parts):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
     way = [os.dup(root)]
     try:
-        _walk(way, parts)
+        _walk(way, parts, may_enter, entered)
         return way.pop()
     finally:
         for descriptor in way:
             os.close(descriptor)
 
 
-def _walk(way: list[int], parts: Sequence[bytes]) -> None:
+def _walk(way: list[int], parts: Sequence[bytes], may_enter: MayEnter | None, entered: int) -> None:
     """Follow `parts`; `way` holds the descriptors from the root to where we are."""
     left = list(reversed(parts))
     links = steps = 0
@@ -40,6 +46,8 @@ def _walk(way: list[int], parts: Sequence[bytes]) -> None:
         steps += 1
         if links > LINKS_LIMIT or steps > PARTS_LIMIT:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        if may_enter is not None and steps > entered and not may_enter(os.fstat(way[-1])):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         if part == b"..":
             _go_back(way, 1)
             continue

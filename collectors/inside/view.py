@@ -29,13 +29,21 @@ class Reader(msgspec.Struct, frozen=True):
         return cls(next(reversed(folder.ids("Uid")), None), groups)
 
     def may_read(self, status: os.stat_result) -> bool:
+        return self._may(status, stat.S_IROTH)
+
+    def may_enter(self, status: os.stat_result) -> bool:
+        """Whether it may look a name up in a folder."""
+        return self._may(status, stat.S_IXOTH)
+
+    def _may(self, status: os.stat_result, right: int) -> bool:
+        """`right` as it stands for all others."""
         if self.uid == 0:
             return True
         if status.st_uid == self.uid:
-            return bool(status.st_mode & stat.S_IRUSR)
-        if status.st_gid in self.groups:
-            return bool(status.st_mode & stat.S_IRGRP)
-        return bool(status.st_mode & stat.S_IROTH)
+            right <<= 6
+        elif status.st_gid in self.groups:
+            right <<= 3
+        return bool(status.st_mode & right)
 
 
 class NotPlain(OSError):  # noqa: N818 - it is a state of the file
@@ -79,7 +87,7 @@ class View:
         if self._listings_left < 0:
             return []
         try:
-            path = open_inside(self._root, folder)
+            path = self._find(folder)
         except OSError:
             return []
         try:
@@ -103,7 +111,7 @@ class View:
     def status(self, parts: Sequence[bytes]) -> os.stat_result | None:
         """What is at `parts`; None if nothing is."""
         try:
-            path = open_inside(self._root, parts)
+            path = self._find(parts)
         except OSError:
             return None
         try:
@@ -122,7 +130,7 @@ class View:
     def open(self, parts: Sequence[bytes]) -> int:
         """A descriptor of the plain file at `parts`, for reading. Raises NotPlain, PermissionError if the process could
         not read it itself, OSError as open(2) does."""
-        path = open_inside(self._root, parts)
+        path = self._find(parts)
         try:
             status = os.fstat(path)
             if not stat.S_ISREG(status.st_mode):
@@ -132,6 +140,12 @@ class View:
             return reopen(path, 0)
         finally:
             os.close(path)
+
+    def _find(self, parts: Sequence[bytes]) -> int:
+        """As `open_inside`, for what the process itself can reach. It is in its working folder already, so the folders
+        above that are not checked."""
+        here = len(self._here)
+        return open_inside(self._root, parts, self._reader.may_enter, here if list(parts[:here]) == self._here else 0)
 
     def close(self) -> None:
         os.close(self._root)

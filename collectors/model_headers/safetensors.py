@@ -112,7 +112,7 @@ def _entries(source: Source, header: bytes) -> Iterator[tuple[bytes, _Tensor]]:
             raise BadHeader(f"a tensor's description is longer than {_ENTRY_LIMIT_BYTES} bytes")
         try:
             yield match[1], decode(match[2])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise BadHeader("a tensor has no type, shape or place") from error
     if header[at:].strip() or not count:
         raise BadHeader(_NO_TENSORS)

@@ -187,5 +187,5 @@ def label(text: object) -> str | None:
 def add(dtypes: dict[str, int], dtype: str, count: int) -> None:
     """Count elements of a type. Raises BadHeader where the sum cannot be true."""
     dtypes[dtype] = dtypes.get(dtype, 0) + count
-    if dtypes[dtype] > NUMBER_LIMIT or len(dtypes) > 32:
+    if sum(dtypes.values()) > NUMBER_LIMIT or len(dtypes) > 32:
         raise BadHeader("its tensors are impossibly many")

@@ -120,7 +120,7 @@ def _body(url: str, raw: bytes, types: tuple[str, ...]) -> str:
         if kind not in types:
             raise Unreadable(f"{url} answered {kind[:60]!r}, which is no metrics page", "check its address")
         return response.read().decode("utf-8", "replace")
-    except (http.client.HTTPException, ValueError) as error:
+    except (http.client.HTTPException, ValueError, OverflowError) as error:
         raise Unreadable(f"{url} answered no proper HTTP", "check which server listens there") from error
     finally:
         response.close()

@@ -6,7 +6,7 @@ Counts are cumulative, as a Prometheus histogram's: how many observations were a
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
-from math import inf
+from math import inf, isfinite
 from typing import NamedTuple
 
 import msgspec
@@ -59,8 +59,8 @@ def merged(many: Sequence[Buckets]) -> Buckets | None:
 
 def quantile(buckets: Buckets, percent: int) -> Quantile | None:
     """The smallest observation that `percent` of all do not exceed. Observations are taken to be at least zero. None
-    with fewer than one observation, or where no bound but the infinite one is known."""
-    total = round(buckets.counts[-1])
+    with fewer than one observation, with more than can be counted, or where no bound but the infinite one is known."""
+    total = round(buckets.counts[-1]) if isfinite(buckets.counts[-1]) else 0
     if total < 1 or len(buckets.bounds) < 2:
         return None
     rank = -(-total * percent // 100)

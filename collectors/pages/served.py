@@ -5,6 +5,7 @@ more rarely until its processes change: most of those never will.
 """
 
 import time
+from zlib import crc32
 
 import msgspec
 
@@ -33,10 +34,9 @@ _UNEXPECTED = (
 
 
 class _Last(msgspec.Struct):
-    """The newest page, from where it came, and when the server that printed it had been started."""
+    """The newest page and who printed it: counters go on only from one page to the next of the same."""
 
-    address: str
-    started: int
+    source: str
     page: Page
 
 
@@ -65,10 +65,11 @@ class Served:
             self._address, self._refusal = None, refusal
             self._refusals += 1
             raise
-        last, self._last = self._last, _Last(address, service.started, page)
+        source = f"{crc32(repr((address, service.started, page.process_started)).encode()):08x}"
+        last, self._last = self._last, _Last(source, page)
         self._address, self._refusal, self._refusals = address, None, 0
-        goes_on = last is not None and (last.address, last.started) == (address, service.started)
-        return samples_of(service.id, names, page, last.page if last is not None and goes_on else None)
+        goes_on = last is not None and last.source == source
+        return samples_of(service.id, names, page, last.page if last is not None and goes_on else None, source)
 
     def _is_due(self, now_ns: int) -> bool:
         if not self._refusals:

@@ -12,7 +12,7 @@ import msgspec
 from collectors.metric_map import MetricMap
 from collectors.pages.page_lines import labels_of, parse_line
 from collectors.pages.quantiles import Buckets, buckets_of
-from collectors.pages.serving_plan import Plan, Target, plan_of
+from collectors.pages.serving_plan import GAUGES, Plan, Target, plan_of
 from collectors.reading import Unreadable
 
 MODEL_LIMIT = 32
@@ -20,7 +20,7 @@ MODEL_LIMIT = 32
 MODEL_NAME_LIMIT = 80
 BUCKET_LIMIT = 20_000
 """Buckets of one distribution on one page. With more it is not told how it spreads: they are kept until the next page."""
-_GAUGES = frozenset(("in_flight", "queue", "kv_cache", "model_bytes"))
+_STARTED = "process_start_time_seconds "
 _DECLARATIONS = ("# TYPE ", "# HELP ")
 _LINES = re.compile(r"[^\n]+")
 _BOUND = re.compile(r'(?:^|,)[ \t]*le[ \t]*=[ \t]*"([^"\\]*)"')
@@ -50,7 +50,7 @@ class Totals(msgspec.Struct):
     def fill(self, keys: Iterable[str]) -> None:
         """A counter that is declared and has no series has counted nothing."""
         for key in keys:
-            if key not in _GAUGES:
+            if key not in GAUGES:
                 self.values.setdefault(key, 0.0)
 
 
@@ -59,6 +59,8 @@ class Page(msgspec.Struct):
 
     service: Totals
     models: dict[str, Totals] = {}
+    process_started: str | None = None
+    """Start of the process that printed it, as printed; None = it does not say."""
 
 
 def read_page(text: str, names: MetricMap, known_models: Collection[str] = ()) -> Page:
@@ -69,13 +71,18 @@ def read_page(text: str, names: MetricMap, known_models: Collection[str] = ()) -
     """
     reader = _Reader(plan_of(names), names.model_label)
     marked = False
+    process_started: str | None = None
     for found in _LINES.finditer(text):
         line = found[0]
         marked = marked or (bool(names.marks) and _has_mark(line, names.marks))
+        if line.startswith(_STARTED):
+            process_started = line[len(_STARTED) :].strip()
         reader.take(line)
     if not (marked or (reader.seen and not names.marks)):
         raise Unreadable("the page holds none of the server's metrics", "check its address in the server's settings")
-    return reader.page(known_models)
+    page = reader.page(known_models)
+    page.process_started = process_started
+    return page
 
 
 class _Reader:
@@ -85,7 +92,8 @@ class _Reader:
         self._plan = plan
         self._model_label = model_label
         self._last_labels: tuple[str, dict[str, str], str] = ("", {}, "")
-        self._series: list[tuple[str, str, float]] = []
+        self._series: list[tuple[Target, str, float]] = []
+        self._printed: set[str] = set()
         self._buckets: dict[str, dict[HistogramKey, dict[float, float]]] = {}
         self._bucket_counts: dict[str, int] = {}
         self._model_of: dict[HistogramKey, str] = {}
@@ -112,7 +120,8 @@ class _Reader:
         if not target.matches(labels):
             return
         if isfinite(value):
-            self._series.append((target.key, self._model(labels), value))
+            self._series.append((target, self._model(labels), value))
+            self._printed.add(target.name)
         else:
             self._unknown.add(target.key)
 
@@ -146,10 +155,12 @@ class _Reader:
         names = {model for _, model, _ in self._series if model}
         kept = sorted(names, key=lambda name: (name not in known_models, name))[:MODEL_LIMIT]
         found = Page(Totals(), {name: Totals() for name in kept} if len(names) > 1 else {})
-        for key, model, value in self._series:
-            found.service.add(key, value)
+        for target, model, value in self._series:
+            if target.other_name in self._printed and target.other_name != target.name:
+                continue
+            found.service.add(target.key, value)
             if model in found.models:
-                found.models[model].add(key, value)
+                found.models[model].add(target.key, value)
         found.service.fill(self.seen - self._unknown)
         of_models = {key for totals in found.models.values() for key in totals.values}
         for totals in found.models.values():

@@ -1,6 +1,7 @@
 """Under which names does a page print what a MetricMap asks for?
 
-A trailing `_total` counts on neither side: parsers and clients add and drop it, and a histogram may itself end in it.
+A trailing `_total` counts on neither side: parsers and clients add and drop it, and a histogram may itself end in it. A page
+may print one counter in both ways (as Ray does from 2.10 on): `other_name` says which of them counts.
 """
 
 import re
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from collectors.metric_map import Distribution, MetricMap, Series
 
+GAUGES = frozenset(("in_flight", "queue", "kv_cache", "model_bytes"))
 SPREAD = frozenset(("latency", "first_token", "inter_token"))
 """The distributions whose buckets are read."""
 _SUFFIXES = ("_sum", "_count", "_bucket")
@@ -21,7 +23,13 @@ class Target(NamedTuple):
 
     key: str
     where: tuple[tuple[str, re.Pattern[str]], ...]
+    name: str
     bucket: bool = False
+
+    @property
+    def other_name(self) -> str:
+        """Where a page prints this name too, it counts instead: a counter's with `_total`, a gauge's without."""
+        return self.name.removesuffix("_total") if self.key in GAUGES else f"{self.name}_total"
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         return all(pattern.fullmatch(labels.get(label, "")) for label, pattern in self.where)
@@ -67,4 +75,4 @@ def _printed(key: str, many: Iterable[Series], suffix: str = "") -> Iterable[tup
         where = tuple((label, re.compile(pattern)) for label, pattern in each.where)
         base = each.name.removesuffix("_total")
         for name in (base, f"{base}_total"):
-            yield name + suffix, Target(key, where, bucket=suffix == "_bucket")
+            yield name + suffix, Target(key, where, name + suffix, bucket=suffix == "_bucket")

@@ -4,6 +4,7 @@ Counters and gauges are those of the newer page; quantiles are of what was added
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from collectors.metric_map import Distribution, MetricMap
 from collectors.pages.quantiles import Quantile, growth, merged, quantile
@@ -19,16 +20,20 @@ _FULL = 1.01
 Fields = Iterator[tuple[str, int | None]]
 
 
-def samples_of(service_id: str, names: MetricMap, page: Page, before: Page | None) -> list[ServingSample]:
-    """One sample of the service and one of each model that the page tells apart. `before` None: there was no page."""
+def samples_of(
+    service_id: str, names: MetricMap, page: Page, before: Page | None, source: str | None = None
+) -> list[ServingSample]:
+    """One sample of the service and one of each model that the page tells apart. `before` None: there was no page of
+    the same `source`, which names who printed it."""
     since = None if before is None else before.service
-    found = [_sample(f"service:{service_id}", names, page.service, since)]
-    found += (_sample(f"model:{service_id}/{model}", names, own, since) for model, own in page.models.items())
+    found = [_sample(f"service:{service_id}", names, page.service, since, source)]
+    found += (_sample(f"model:{service_id}/{model}", names, own, since, source) for model, own in page.models.items())
     return found
 
 
-def _sample(entity: str, names: MetricMap, totals: Totals, since: Totals | None) -> ServingSample:
-    fields = dict.fromkeys(ServingSample.__struct_fields__[1:], None) | dict(_fields(names, totals, since))
+def _sample(entity: str, names: MetricMap, totals: Totals, since: Totals | None, source: str | None) -> ServingSample:
+    empty: dict[str, Any] = dict.fromkeys(ServingSample.__struct_fields__[1:])
+    fields = empty | dict(_fields(names, totals, since)) | {"source": source}
     return ServingSample(entity=entity, **fields)
 
 

@@ -12,6 +12,8 @@ from collectors.settings_formats.values import Message, Scalar, Unknown, Value
 KEYS_LIMIT = 256
 PARTS_LIMIT = 16
 MATCHES_LIMIT = 64
+STARS_LIMIT = 2
+"""Each multiplies the work by as much as a list may be long."""
 TEXT_LIMIT_CHARACTERS = 1024
 ROOM_CHARACTERS = 256 * 1024
 _NAME_LIMIT_CHARACTERS = 128
@@ -36,12 +38,17 @@ def asked_for(document: Value, keys: Sequence[str], room: Room) -> tuple[dict[st
     values: dict[str, Scalar] = {}
     missing: dict[str, list[str]] = {}
     for asked in keys[:KEYS_LIMIT]:
+        if asked.count("*") > STARS_LIMIT:
+            missing.setdefault("has too many * in", []).append(asked)
+            continue
         matches = 0
         for key, found in _find(document, asked.split(".")[:PARTS_LIMIT], ""):
             if isinstance(found, Mapping | list | tuple) and (not found or _is_asked_by_parts(asked, keys)):
                 continue
             value = _plain(found)
-            if isinstance(value, Unknown):
+            if "*" in asked and looks_secret(key):
+                pass  # a name in the file may be the secret: it is not told that it is there
+            elif isinstance(value, Unknown):
                 missing.setdefault(value.why, []).append(key)
             elif is_secret_name(key) or (isinstance(value, str) and _is_withheld(value)):
                 missing.setdefault("withholds", []).append(key)

@@ -31,11 +31,18 @@ def parse_python(content: bytes) -> Value:
     """Name -> value of the module; Unknown where it is computed; `import PACKAGE` -> True for what it imports anywhere.
     Raises NotUnderstood, which tells the imports too."""
     tree = _tree(content)
-    names: dict[str, Value] = {f"import {package}": True for package in _imported(tree)}
+    imports: dict[str, Value] = {f"import {package}": True for package in _imported(tree)}
     try:
         _refuse_what_reaches_all(tree)
+        return imports | _assigned(tree)
     except NotUnderstood as no:
-        raise NotUnderstood(no.reason, names) from no
+        raise NotUnderstood(no.reason, imports) from no
+    except RecursionError as error:  # `elif` after `elif`: each is nested in the one before
+        raise NotUnderstood("nested too deep", imports) from error
+
+
+def _assigned(tree: ast.Module) -> dict[str, Value]:
+    names: dict[str, Value] = {}
     for statement in tree.body:
         for name, value in _bound(statement):
             names[name] = _COMPUTES if value is None else _literal(value)

@@ -62,6 +62,7 @@ class ServingSample(Sample, frozen=True, kw_only=True, gc=False):
     inter_token_p99_us: Annotated[int | None, metric("seconds", "99th percentile between tokens.", scale=1e-6)]
     kv_cache_ppm: Annotated[int | None, metric("ratio", "Share of the KV cache in use.", scale=1e-6)]
     model_bytes: Annotated[int | None, metric("bytes", "Memory of loaded models.")]
+    source: Annotated[str | None, metric("", "Who printed the page: counters go on only within one source.")] = None
 
 
 class ServingCollector(Collector):

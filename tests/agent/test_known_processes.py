@@ -120,3 +120,16 @@ def test_without_a_boot_id_nothing_is_kept(machine: HostTree, folder: Path) -> N
     known = KnownProcesses(folder, machine.host)
     known.take(watched(machine).discovery, at_once)
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("body", [b'{"boot":"\xff","processes":[]}', b'{"z":' + b"[" * 3000 + b"]" * 3000 + b"}"])
+def test_a_damaged_file_does_not_end_the_agent(machine: HostTree, folder: Path, body: bytes) -> None:
+    (folder / FILE).write_bytes(body)
+    assert KnownProcesses(folder, machine.host).load() == ()
+
+
+def test_a_file_that_can_be_neither_written_nor_removed_is_no_error(machine: HostTree, folder: Path) -> None:
+    (folder / "file").write_text("")
+    known = KnownProcesses(folder / "file", machine.host)
+    known.save(())
+    assert known.load() == ()

@@ -110,6 +110,34 @@ def test_a_shell_that_becomes_a_server_is_found(machine: HostTree) -> None:
     assert [w.pid for w in node.only.workers] == [100]
 
 
+@pytest.mark.parametrize(
+    ("argv", "comm"),
+    [(("/bin/bash", "/entrypoint.sh"), "entrypoint.sh"), (("/opt/venv/bin/python", "/opt/venv/bin/launch"), "launch")],
+)
+def test_a_script_with_a_name_of_its_own_that_becomes_a_server_is_found(
+    machine: HostTree, argv: tuple[str, ...], comm: str
+) -> None:
+    node = Node(machine)
+    machine.process(100, argv=argv, comm=comm, started=500)
+    node.settle()
+    assert node.discovery.services == ()
+    machine.process(100, argv=GUNICORN, comm="gunicorn")
+    for _ in range(11):
+        node.settle(0.5)
+    assert [w.pid for w in node.only.workers] == [100]
+
+
+def test_a_tree_deeper_than_python_may_recurse_is_read(machine: HostTree) -> None:
+    """The youngest first, as after pids have started from 1 again."""
+    for pid in range(1000, 2100):
+        machine.process(pid, argv=("bash",), comm="bash", ppid=pid + 1, started=500)
+    start_gunicorn(machine)
+    machine.process(100, ppid=1000)
+    node = Node(machine)
+    node.settle()
+    assert [w.pid for w in node.only.workers] == [100, 101, 102]
+
+
 def test_a_young_process_is_looked_at_until_it_has_its_title(machine: HostTree) -> None:
     node = Node(machine)
     start_gunicorn(machine, started=NOW)

@@ -1,12 +1,15 @@
 """Limits of a container by the cgroup tree in its own root."""
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from collectors.entities import WorkerKey
 from collectors.facts import Limits
-from collectors.inside import read_facts
+from collectors.inside import limits as inside_limits
+from collectors.inside import read_facts, tree
 from tests.hosttree import HostTree
 
 TREE = "proc/7/root/sys/fs/cgroup"
@@ -72,3 +75,32 @@ def test_the_tree_that_we_see_ourselves_is_left_to_the_collector(machine: HostTr
     (machine.root / "proc/7/root").rmdir()
     (machine.root / "proc/7/root").symlink_to(machine.root)
     assert limits(machine) == Limits()
+
+
+@pytest.mark.parametrize("quota", ["9" * 2000 + " 1", "9" * 4000 + " 1", "1 " + "9" * 4000, "0 100000"])
+def test_a_quota_that_no_kernel_writes_is_none(machine: HostTree, quota: str) -> None:
+    machine.file(f"{TREE}/cpu.max", quota)
+    machine.file(f"{TREE}/cpuset.cpus.effective", "0-1,4\n")
+    assert limits(machine) == Limits(cpuset="0-1,4")
+
+
+def test_a_tree_that_the_process_made_tells_no_other_file(machine: HostTree) -> None:
+    machine.file(f"{TREE}/etc/shadow", "root:$6$salt$hash:19000\n")
+    (machine.root / TREE / "cpuset.cpus.effective").symlink_to("etc/shadow")
+    os.mkfifo(machine.root / TREE / "memory.max")
+    machine.file(f"{TREE}/cpu.max", "50000 100000\n")
+    assert limits(machine) == Limits(cpu_quota_cores=0.5)
+
+
+def test_what_is_no_plain_file_is_not_opened(machine: HostTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.file(f"{TREE}/cpu.max", "50000 100000\n")
+    os.mkfifo(machine.root / TREE / "memory.max")
+    opened: list[bool] = []
+
+    def reopen(descriptor: int, flags: int) -> int:
+        opened.append(stat.S_ISREG(os.fstat(descriptor).st_mode))
+        return tree.reopen(descriptor, flags)
+
+    monkeypatch.setattr(inside_limits, "reopen", reopen)
+    assert limits(machine) == Limits(cpu_quota_cores=0.5)
+    assert opened == [True]

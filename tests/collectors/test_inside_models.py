@@ -319,3 +319,8 @@ def test_without_the_root_there_are_no_models(tmp_path: Path) -> None:
     (folder / "root").rmdir()
     facts = read_facts(host_of(tmp_path), key_of(), [at("m.gguf")])
     assert (facts.models, facts.model_files) == ((), ("/m.gguf",))
+
+
+def test_a_location_with_a_nul_names_no_model(tmp_path: Path, app: Path) -> None:
+    (app / "a").write_bytes(TINY)
+    assert ask(tmp_path, at("a\0b"), at("\0"), hub("a\0b")) == []

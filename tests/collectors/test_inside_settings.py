@@ -13,6 +13,9 @@ from collectors.inside.settings import settings_files
 from collectors.model_headers import Budget
 from tests.collectors.process_tree import host_of, key_of, make_process
 
+STRANGER = "Uid:\t999999\t999999\t999999\t999999\nGid:\t999999\t999999\t999999\t999999\nGroups:\t999999\n"
+"""The status of a process that owns none of the files."""
+
 
 def ask(root: Path, pattern: str, *keys: str) -> tuple[SettingsFile, ...]:
     with ProcessFolder(host_of(root), key_of()) as folder:
@@ -206,7 +209,7 @@ def test_other_files_are_not_looked_for(tmp_path: Path, app: Path, pattern: str)
 def test_a_file_that_the_process_could_not_read_is_not_read_for_it(tmp_path: Path, app: Path) -> None:
     (app / "settings.json").write_text('{"a": 1}')
     os.chmod(app / "settings.json", 0o600)
-    (tmp_path / "proc/4242/status").write_text("Uid:\t999999\t999999\t999999\t999999\nGid:\t9\t9\t9\t9\nGroups:\t9\n")
+    (tmp_path / "proc/4242/status").write_text(STRANGER)
     assert ask(tmp_path, "settings.json", "a") == ()
 
 
@@ -231,3 +234,40 @@ def test_the_working_folder_is_cut_where_a_chroot_shows_in_it(tmp_path: Path) ->
     (folder / "cwd").unlink()
     (folder / "cwd").symlink_to(jail / "app")
     assert ask(tmp_path, "settings.json", "a")[0] == SettingsFile("settings", "/app/settings.json", True, {"a": 1})
+
+
+@pytest.mark.parametrize("pattern", ["a\0b.json", "a\0b/*/x.json"])
+def test_a_path_with_a_nul_names_no_file(tmp_path: Path, app: Path, pattern: str) -> None:
+    (app / "a").write_text("{}")
+    assert ask(tmp_path, pattern, "a") == ()
+
+
+def test_a_file_in_a_folder_that_the_process_could_not_enter_is_not_read_for_it(tmp_path: Path, app: Path) -> None:
+    private = app.parent / "home" / "alice"
+    private.mkdir(parents=True)
+    (private / "x.json").write_text('{"a": 1}')
+    (app / "link.json").symlink_to("/home/alice/x.json")
+    (tmp_path / "proc/4242/status").write_text(STRANGER)
+    private.chmod(0o700)
+    assert ask(tmp_path, "/home/alice/x.json", "a") == ()
+    assert ask(tmp_path, "/home/alice/*.json", "a") == ()
+    assert ask(tmp_path, "link.json", "a") == ()
+    private.chmod(0o711)
+    assert ask(tmp_path, "link.json", "a")[0].values == {"a": 1}
+
+
+def test_what_is_above_the_working_folder_need_not_be_entered(tmp_path: Path) -> None:
+    folder = make_process(tmp_path, cwd="/root/app") / "root" / "root"
+    (folder / "app" / "x.json").write_text('{"a": 1}')
+    (folder / "x.json").write_text('{"a": 2}')
+    (tmp_path / "proc/4242/status").write_text(STRANGER)
+    folder.chmod(0o700)
+    assert ask(tmp_path, "x.json", "a")[0].values == {"a": 1}
+    assert ask(tmp_path, "../x.json", "a") == ()
+
+
+def test_names_that_look_secret_do_not_leave_by_a_star(tmp_path: Path, app: Path) -> None:
+    document = {name: {"hf_abcdefghijklmnopqrstuvwxyz0123": [], "ok": 2} for name in ("h", "tokens")}
+    (app / "settings.json").write_text(json.dumps(document))
+    (file,) = ask(tmp_path, "settings.json", "*.*", "h.*.0")
+    assert (file.values, file.problem) == ({"h.ok": 2}, "withholds tokens.ok")

@@ -35,6 +35,8 @@ SILENT = settings(present=False)
         (("server", "--batch", "4"), {"SERVER_BATCH": "5"}, settings(size=6), 4, "argument --batch"),
         (("server", "-b4"), {}, SILENT, 4, "argument --batch"),
         (("server", "x"), {"SERVER_BATCH": "5"}, settings(size=6), 5, "env SERVER_BATCH"),
+        (("server", "x"), {"SERVER_BATCH": ""}, settings(size=6), None, "env SERVER_BATCH is set to nothing"),
+        (("server", "--batch=4"), {"SERVER_BATCH": ""}, SILENT, 4, "argument --batch"),
         (("server", "x"), {}, settings(size=6), 6, "file server.toml"),
         (("server", "x"), {}, SILENT, 8, "default"),
         (("/usr/bin/server",), {}, SILENT, 8, "default"),

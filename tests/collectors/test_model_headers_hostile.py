@@ -48,6 +48,7 @@ def problem(folder: Path, name: str, content: bytes) -> str | None:
         (safetensors(b'{"a":{"dtype":"F16","shape":[4],"data_offsets":[0,8]},'
                      b'"a":{"dtype":"F16","shape":[4],"data_offsets":[0,8]}}', 8), "its tensors overlap"),
         (safetensors({"a": tensor("F16", (5,), 0, 8)}, 8), "a tensor's place is not of its shape"),
+        (safetensors(b'{"a":{"x":' + b"[" * 1900 + b"]" * 1900 + b"}}"), "a tensor has no type, shape or place"),
         (safetensors({"a": tensor("F16", (2**40, 2**40), 0, 8)}, 8), "a tensor has an impossible shape"),
         (safetensors({"a": tensor("F16", (-4,), 0, 8)}, 8), "a tensor has no type, shape or place"),
         (safetensors({"a": tensor("F16", (4,), 8, 0)}, 8), "a tensor's place is not of its shape"),
@@ -83,6 +84,9 @@ LIES = {
     "dimensions": (Gguf().tensor("a", (1,) * 9, 0, 0).file(), "a tensor has 9 dimensions"),
     "elements": (Gguf().tensor("a", (2**60, 2**60), 0, 0).file(), "a tensor has an impossible shape"),
     "sum": (Gguf().tensor("a", (2**62,), 0, 0).tensor("b", (2**62,), 0, 0).file(), "its tensors are impossibly many"),
+    "sum of types": (
+        Gguf().tensor("a", (2**62,), 100, 0).tensor("b", (2**62,), 101, 0).file(), "its tensors are impossibly many"
+    ),
     "data": (Gguf().tensor("a", (1024,), 0, 0).file(64), "cut short: its tensors end at byte 4160, the file has 128"),
 }  # fmt: skip
 

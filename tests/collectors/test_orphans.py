@@ -310,6 +310,10 @@ def test_the_workers_of_an_unknown_program_are_found_once_it_has_ended(machine: 
         (1, process(1, "/usr/bin/python3", "app.py", comm="python3"), False),
         (7, process(7, "/lib/systemd/systemd", "--user", comm="systemd"), True),
         (7, process(7, "-zsh", comm="zsh"), True),
+        (1, process(1, "batch: main", comm="batch: main"), False),
+        (1, process(1, "/pause", comm="pause"), True),
+        (1, process(1, "/app/entry", "--serve", comm="entry"), True),
+        (7, process(7, "/usr/bin/python3", "/app/init", comm="init"), False),
         (7, process(7, "python3", "app.py", comm="python3"), False),
         (7, process(7, "VLLM::APIServer", comm="VLLM::APIServer"), False),
         (7, None, False),
@@ -332,6 +336,68 @@ def test_a_parent_that_never_starts_a_worker_took_it_in(ppid: int, parent: Proce
 )
 def test_only_pythons_own_command_line_is_that_of_a_spawned_worker(argv: Sequence[str], answer: bool) -> None:
     assert is_spawned(Process(key=WorkerKey(5, 5), ppid=1, uid=None, comm="x", argv=tuple(argv))) is answer
+
+
+HANDED = ("python", "-m", "uvicorn", "shop:app", "--fd", "3")
+
+
+@pytest.mark.parametrize(
+    ("ppid", "argv"),
+    [(1, HANDED), (60, HANDED), (1, ("python", "/opt/venv/bin/gunicorn", "-b", "fd://3", "shop:app"))],
+)
+def test_servers_that_were_handed_one_socket_are_no_orphans(
+    machine: HostTree, ppid: int, argv: tuple[str, ...]
+) -> None:
+    machine.process(1, argv=("ruby", "/usr/bin/einhorn", "-b", "0.0.0.0:8000"), comm="ruby", ppid=0)
+    machine.process(60, argv=("sh", "run.sh"), comm="sh", started=400)
+    for pid in (102, 103):
+        machine.process(pid, argv=argv, ppid=ppid, started=500)
+    node = Node(machine)
+    node.inside = {pid: {"ports": (8000,)} for pid in (102, 103)}
+    node.settle()
+    node.settle()
+    assert sorted(states(node).values()) == [(False, (102,)), (False, (103,))]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "names"),
+    [
+        (("python", "dash.py"), ("python", "serve.py"), ["generic/dash:7000", "generic/serve:9000"]),
+        (
+            ("python", "-m", "uvicorn", "manager:app", "--port", "7000"),
+            ("python", "-m", "uvicorn", "model:app", "--port", "9000"),
+            ["uvicorn/manager:7000", "uvicorn/model:9000"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("agent_restarts", [False, True])
+def test_a_server_that_another_one_had_started_is_none(
+    machine: HostTree, first: Sequence[str], second: Sequence[str], names: list[str], agent_restarts: bool
+) -> None:
+    machine.process(60, argv=first, started=400)
+    machine.process(70, argv=second, ppid=60, started=450)
+    node = Node(machine)
+    node.inside = {60: {"libraries": BLAS, "ports": (7000,)}, 70: {"libraries": BLAS, "ports": (9000,)}}
+    node.settle()
+    node.settle()
+    assert states(node) == {names[0]: (False, (60, 70))}
+    if agent_restarts:
+        node = restarted(node)
+    lose(machine, 60, 70)
+    node.settle(6)
+    node.settle(20)
+    assert states(node) == {names[1]: (False, (70,))}
+
+
+def test_while_the_kernel_names_the_front_end_as_parent_nothing_is_lost(machine: HostTree) -> None:
+    """The main thread of a process may end before the others: its state is then that of a dead process."""
+    start_gunicorn(machine)
+    node = Node(machine)
+    node.settle()
+    machine.process(100, state="Z")
+    node.settle()
+    node.settle(20)
+    assert [orphaned for orphaned, _ in states(node).values()] == [False, False]
 
 
 def test_what_passed_requests_on_is_left_behind_as_well(machine: HostTree) -> None:

@@ -93,6 +93,12 @@ def test_numbers() -> None:
     assert quantile(Buckets((inf,), (7.0,)), 50) is None
 
 
+def test_counts_beyond_all_numbers_have_no_quantile() -> None:
+    assert quantile(Buckets((0.1, inf), (inf, inf)), 50) is None
+    endless = Buckets((0.1, inf), (4.0, inf))
+    assert quantile(growth(endless, endless), 50) is None
+
+
 def test_a_histogram_that_went_back_or_has_other_bounds_counts_from_zero() -> None:
     old = Buckets((1.0, inf), (10.0, 20.0))
     assert growth(Buckets((1.0, inf), (3.0, 5.0)), old) == Buckets((1.0, inf), (3.0, 5.0))

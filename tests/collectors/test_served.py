@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import ClassVar
 
 import msgspec
 import pytest
 
+from advisor.serving import rates
 from collectors.entities import Process, Role, Service, WorkerKey
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, Traits
@@ -177,6 +179,16 @@ def test_quantiles_need_a_page_of_the_same_server_before(pages: Pages, base: str
     watched.service = msgspec.structs.replace(watched.service, started=99)
     pages.bodies = {"/b": page(90)}
     assert (watched.ask(50).latency_p50_us, watched.ask(60).latency_p50_us) == (None, None)
+
+
+def test_pages_of_workers_that_each_count_for_themselves_have_no_rate(pages: Pages, base: str) -> None:
+    """Behind one port a random worker answers: 100, 5000, 110, 5010 requests are of two processes."""
+    watched = Watched(base, "a")
+    found = []
+    for second, (count, started) in enumerate([(100, "1.5"), (5000, "2.5"), (5010, "2.5"), (110, "1.5")]):
+        pages.bodies = {"/a": f"process_start_time_seconds {started}\nr {count}\n"}
+        found.append(watched.ask(second * 10))
+    assert [rates(now, before, 10.0).requests_per_second for before, now in pairwise(found)] == [None, 1.0, None]
 
 
 def test_models_that_were_told_apart_stay_so(pages: Pages, base: str) -> None:

@@ -35,6 +35,20 @@ def test_a_trailing_total_counts_on_neither_side(declared: str, printed: str) ->
     assert values(MetricMap(requests=(series(declared),)), *page) == {"requests": 11.0}
 
 
+def test_a_counter_that_is_printed_in_both_ways_counts_once() -> None:
+    alias = ('ray_ok{route="/a",code="200"} 31', 'ray_ok{route="/b",code="200"} 9')
+    counter = ('ray_ok_total{route="/a",code="200"} 31', 'ray_ok_total{route="/b",code="200"} 9')
+    names = MetricMap(requests=(series("ray_ok", code="2.."),), errors=(series("ray_ok", code="5.."),))
+    for page in ((*alias, *counter), (*counter, *alias), counter, alias):
+        assert values(names, *page) == {"requests": 40.0, "errors": 0.0}
+
+
+def test_of_a_gauge_and_a_counter_of_one_name_each_counts_where_it_is_meant() -> None:
+    page = ("waiting 3", "waiting_total 500")
+    assert values(MetricMap(queue=(series("waiting"),)), *page) == {"queue": 3.0}
+    assert values(MetricMap(requests=(series("waiting"),)), *page) == {"requests": 500.0}
+
+
 @pytest.mark.parametrize("declared", ["vllm:iteration_tokens", "vllm:iteration_tokens_total"])
 def test_a_histogram_may_itself_end_in_total(declared: str) -> None:
     page = (

@@ -107,3 +107,12 @@ def test_what_a_script_imports_is_told_by_its_package() -> None:
     with pytest.raises(NotUnderstood) as caught:
         parse(text.encode())
     assert caught.value.certain == {"import litserve": True, "import os": True}
+
+
+def test_a_long_row_of_elif_is_no_error_and_imports_are_told() -> None:
+    text = "import os\nworkers = 2\nif a:\n x = 1\n" + "elif a:\n x = 1\n" * 1200
+    parse = parser_of(b"gunicorn.conf.py")
+    assert parse is not None
+    with pytest.raises(NotUnderstood, match="nested too deep") as no:
+        parse(text.encode())
+    assert no.value.certain == {"import os": True}

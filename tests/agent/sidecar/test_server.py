@@ -111,6 +111,20 @@ def test_a_reply_that_does_not_fit_into_a_frame_becomes_a_refusal(tmp_path: Path
         assert reply.key == "sidecar.too-long"
 
 
+def test_a_question_that_cannot_be_answered_is_refused_and_the_next_one_answered(tmp_path: Path) -> None:
+    def faulty(request: Request) -> Reply:
+        if isinstance(request, Hello):
+            raise RecursionError("a hostile file")
+        return answer(request)
+
+    path = tmp_path / "run" / "sidecar.sock"
+    with served(faulty, frozenset({os.geteuid()}), bind(str(path), None)), connect(path) as stream:
+        reply = ask(stream, to_frame(Hello()))
+        assert isinstance(reply, Refusal)
+        assert reply.key == "sidecar.fault"
+        assert isinstance(ask(stream, to_frame(CostRequest())), CostReply)
+
+
 def test_a_user_who_is_not_allowed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "s" / "x.sock"
     with served(answer, frozenset({os.geteuid() + 1}), bind(str(path), None)), connect(path) as stream:

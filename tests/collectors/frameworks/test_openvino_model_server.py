@@ -107,6 +107,7 @@ def test_other_verbs_and_programs_are_not_recognised(argv: tuple[str, ...]) -> N
         (server("--rest_port=0"), "resnet", 9000, ()),
         (process(10, "ovms", "--model_path", "/m/face/"), "face", None, ()),
         (several(), "vision", 8000, ("http://127.0.0.1:8000/metrics",)),
+        (process(10, "ovms", "--config_path="), "openvino-model-server", None, ()),
     ],
 )  # fmt: skip
 def test_names_ports_and_the_metrics_page(one: Process, application: str, port: int | None, urls: tuple[str]) -> None:

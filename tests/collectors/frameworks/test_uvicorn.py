@@ -59,6 +59,7 @@ def test_the_port(
     [
         ({"WEB_CONCURRENCY": "3"}, 3, "env WEB_CONCURRENCY", True),
         ({"UVICORN_WORKERS": "2", "WEB_CONCURRENCY": "3"}, 2, "env UVICORN_WORKERS", False),
+        ({"UVICORN_WORKERS": "", "WEB_CONCURRENCY": "3"}, 3, "env WEB_CONCURRENCY", True),
         ({}, 1, "default", True),
     ],
 )

@@ -75,6 +75,7 @@ def test_a_recorded_page_is_summed_over_its_labels() -> None:
         collector = ServingCollector()
         (sample,) = collector.collect(Host(), [service(url)])
     told = {name: value for name, value in msgspec.structs.asdict(sample).items() if value is not None}
+    assert len(told.pop("source")) == 8
     assert told == {
         "entity": "service:aa", "requests": 61, "errors": 2, "latency_sum_us": 7152588, "latency_count": 63,
         "queue_length_sum": 42, "queue_length_count": 24, "batch_size_sum": 7, "batch_size_count": 62, "in_flight": 0,
@@ -236,6 +237,17 @@ def test_chunked_answers_are_read() -> None:
 
     with server(chunked) as url:
         assert metrics_page.fetch(url) == "# TYPE x "
+
+
+@pytest.mark.parametrize(
+    "rest", ["Content-Length: " + "9" * 30 + "\r\n\r\nx 1", "Transfer-Encoding: chunked\r\n\r\n" + "f" * 30 + "\r\nx"]
+)
+def test_a_length_beyond_all_memory_is_refused(rest: str) -> None:
+    def boasts(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{rest}".encode())
+
+    with server(boasts) as url, pytest.raises(Unreadable, match="no proper HTTP"):
+        metrics_page.fetch(url)
 
 
 def test_json_is_taken_only_where_it_is_asked_for() -> None:
