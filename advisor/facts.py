@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from advisor.orphaned import Orphaned
+from advisor.profiling.view import ProfileView
 from collectors.compute_threads import ThreadsSetting
 from collectors.entities import Service, WorkerKey
 from collectors.facts import Environ, Limits, ProcessFacts
@@ -26,6 +27,8 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
     slo_p99_seconds: float | None = None
     orphaned: Orphaned | None = None
     """What runs beside workers whose front-end is gone; None for a service that has one."""
+    profile: ProfileView | None = None
+    """The newest profiles of its workers; None = none was taken in its present configuration."""
 
     def setting(self, lever: Lever) -> Setting | None:
         return next((s for s in self.settings if s.lever is lever), None)
