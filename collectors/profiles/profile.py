@@ -112,10 +112,14 @@ class ThreadProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Kernel function in which it was seen waiting most often (/proc/PID/task/TID/wchan)."""
 
 
-class Missing(msgspec.Struct, frozen=True):
-    """A part of the profile that could not be had. `part`: python, gil, native, states."""
+Part = Literal["python", "gil", "native", "states"]
+PARTS: tuple[Part, ...] = ("python", "gil", "native", "states")
 
-    part: Literal["python", "gil", "native", "states"]
+
+class Missing(msgspec.Struct, frozen=True):
+    """A part of the profile that could not be had."""
+
+    part: Part
     reason: str
     hint: str
 

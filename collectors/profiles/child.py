@@ -1,0 +1,136 @@
+"""How does a profiler run as a child that cannot outlive its time, leave a file behind, or block us?
+
+Its output goes into memory files that vanish with their last descriptor. It is never waited for without a deadline:
+SIGINT makes py-spy write what it has, SIGKILL follows after a grace.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+OUTPUT_LIMIT_BYTES = 32 << 20
+KILL_AFTER_SECONDS = 1.0
+"""From SIGINT to SIGKILL."""
+DUMP_ENVIRONMENT = {"LC_ALL": "C"}
+"""Nothing of ours: RUST_BACKTRACE would bury each error in a stack."""
+
+
+class Child:
+    """One program that writes into `/proc/self/fd/N` of its own, whose path stands for `OUTPUT` in `argv`; without that
+    word its standard output is what it writes."""
+
+    OUTPUT = "{output}"
+
+    def __init__(self, argv: Sequence[str], until: float) -> None:
+        """Start it; it is told to end at the monotonic time `until`. Raises OSError where it cannot be started."""
+        self._output = os.memfd_create("profile")
+        self._said = os.memfd_create("said")
+        self._until = until
+        self._asked_at: float | None = None
+        path = f"/proc/self/fd/{self._output}"
+        command = [*_dies_with_us(), *(path if word == self.OUTPUT else word for word in argv)]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=self._said if self.OUTPUT in argv else self._output,
+                stderr=self._said, env=DUMP_ENVIRONMENT,
+                pass_fds=(self._output,), start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            os.close(self._output)
+            os.close(self._said)
+            raise
+        self.cpu_seconds = 0.0
+        self.status: int | None = None
+        self.ended_at = 0.0
+
+    def poll(self) -> bool:
+        """Whether it ended. Tells it to end when its time is over, and kills it when it does not."""
+        if self.status is not None:
+            return True
+        pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+        if pid:
+            self.status = self._process.returncode = os.waitstatus_to_exitcode(status)
+            self.cpu_seconds = usage.ru_utime + usage.ru_stime
+            self.ended_at = time.monotonic()
+            return True
+        now = time.monotonic()
+        if self._asked_at is None and now >= self._until:
+            self._asked_at = now
+            self._signal(signal.SIGINT)
+        elif self._asked_at is not None and now >= self._asked_at + KILL_AFTER_SECONDS:
+            self._signal(signal.SIGKILL)
+        return False
+
+    @property
+    def asked(self) -> bool:
+        """Whether it was told to end."""
+        return self._asked_at is not None
+
+    def end(self) -> None:
+        """Tell it to write what it has, now."""
+        self._until = min(self._until, time.monotonic())
+
+    def wait(self) -> None:
+        """Until it ended, which `until` and the grace bound."""
+        pause = 0.001
+        while not self.poll():
+            time.sleep(pause)
+            pause = min(0.01, pause * 1.5)
+
+    def output(self) -> bytes:
+        return _content(self._output)
+
+    def said(self) -> str:
+        """Its standard error, and its standard output where that is not what it writes."""
+        return _content(self._said)[:65536].decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """End it if it still runs, and let go of its output."""
+        if self.status is None:
+            self._signal(signal.SIGKILL)
+            self._until = 0.0
+            self._asked_at = 0.0
+            self.wait()
+        for descriptor in (self._output, self._said):
+            try:
+                os.close(descriptor)
+            except OSError:
+                pass
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._process.pid, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+
+
+@cache
+def py_spy() -> str | None:
+    """The program beside our interpreter, else one of the system's; never what PATH says. None: it is not installed."""
+    beside = Path(sys.executable).parent / "py-spy"
+    for path in (beside, Path("/usr/local/bin/py-spy"), Path("/usr/bin/py-spy")):
+        if os.access(path, os.X_OK):
+            return str(path)
+    return None
+
+
+@cache
+def _dies_with_us() -> tuple[str, ...]:
+    """A child of a killed sidecar ends with it where util-linux is there; else when its time is over."""
+    path = "/usr/bin/setpriv"
+    return (path, "--pdeathsig", "KILL") if shutil.which(path) else ()
+
+
+def _content(descriptor: int) -> bytes:
+    size = min(os.fstat(descriptor).st_size, OUTPUT_LIMIT_BYTES)
+    parts, offset = [], 0
+    while offset < size and (part := os.pread(descriptor, size - offset, offset)):
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)

@@ -1,0 +1,93 @@
+"""What is behind a descriptor on which a thread waits: a listening socket, a client, another server, a pipe?"""
+
+import os
+import re
+from collections.abc import Iterator
+from itertools import takewhile
+
+from collectors.inside.folder import ProcessFolder
+from collectors.profiles.profile import Wait
+
+_LINK = re.compile(rb"(socket|pipe):\[(\d+)\]")
+_LISTEN = b" 0A "
+_TABLES = ("net/tcp", "net/tcp6")
+
+
+class Descriptors:
+    """Tells the descriptors of one process apart. The tables of sockets are looked through when an unknown socket turns
+    up, at most once per `renew`: a busy server has thousands of rows in them, most of connections that are over."""
+
+    def __init__(self, folder: ProcessFolder) -> None:
+        self._folder = folder
+        self._sockets: dict[int, Wait] = {}
+        self._ports: frozenset[bytes] | None = None
+        self._may_look = True
+
+    def renew(self) -> None:
+        """A new look: tables may be read once more."""
+        self._may_look = True
+
+    def kind(self, number: int) -> Wait:
+        """What a wait on descriptor `number` is for."""
+        try:
+            target = self._folder.link(f"fd/{number}")
+        except OSError:
+            return "other"
+        match = _LINK.fullmatch(target)
+        if match is None:
+            if target.startswith(b"/dev/"):
+                return "device"
+            return "disk" if target.startswith(b"/") else "other"
+        if match[1] == b"pipe":
+            return "pipe"
+        inode = int(match[2])
+        if inode not in self._sockets and self._may_look:
+            self._may_look = False
+            self._sockets[inode] = self._look_up(b" %d " % inode)
+        return self._sockets.get(inode, "other")
+
+    def _look_up(self, inode: bytes) -> Wait:
+        for table in _TABLES:
+            row = next((line for line in self._lines(table) if inode in line), None)
+            if row is None:
+                continue
+            if _LISTEN in row:
+                return "listening"
+            return "inbound" if _port(row) in self._listening_ports() else "outbound"
+        ending = inode.rstrip()
+        unix = any(inode in line or line.endswith(ending) for line in self._lines("net/unix"))
+        return "unix" if unix else "other"
+
+    def _listening_ports(self) -> frozenset[bytes]:
+        """The kernel writes sockets in state LISTEN first."""
+        if self._ports is None:
+            rows = (takewhile(lambda line: _LISTEN in line, self._lines(table)) for table in _TABLES)
+            self._ports = frozenset(_port(row) for table in rows for row in table)
+        return self._ports
+
+    def _lines(self, table: str) -> Iterator[bytes]:
+        try:
+            lines = self._folder.lines(table)
+            next(lines, None)  # the names of the columns
+            yield from lines
+        except OSError:
+            return
+
+
+def _port(row: bytes) -> bytes:
+    """The local port of a row, as it is written there."""
+    return row.split(None, 2)[1].rpartition(b":")[2]
+
+
+class Memory:
+    """The target's memory, read without stopping it (/proc/PID/mem; needs the rights of a tracer)."""
+
+    def __init__(self, folder: ProcessFolder) -> None:
+        self._descriptor = folder.open("mem")
+
+    def read(self, address: int, count: int) -> bytes:
+        """Bytes at `address`. Raises OSError where nothing is mapped there any more."""
+        return os.pread(self._descriptor, count, address)
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -1,0 +1,46 @@
+"""Frames and stacks held once each, while a profile is put together."""
+
+from collections.abc import Iterable, Sequence
+
+from collectors.profiles.profile import Frame
+
+STACKS_LIMIT = 20_000
+"""Distinct stacks of one profile; what comes beyond them counts for `OTHER`."""
+DEPTH_LIMIT = 256
+"""Frames of one stack that are kept: those nearest to the leaf."""
+OTHER = Frame("(other stacks)", "")
+
+
+class Interned:
+    """Gives each distinct frame and stack (root first) its index."""
+
+    def __init__(self) -> None:
+        self._frames: dict[Frame, int] = {}
+        self._stacks: dict[tuple[int, ...], int] = {}
+
+    def frame(self, frame: Frame) -> int:
+        return self._frames.setdefault(frame, len(self._frames))
+
+    def stack(self, frames: Sequence[Frame]) -> int:
+        stack = tuple(self.frame(frame) for frame in frames[-DEPTH_LIMIT:])
+        if stack not in self._stacks and len(self._stacks) >= STACKS_LIMIT:
+            stack = (self.frame(OTHER),)
+        return self._stacks.setdefault(stack, len(self._stacks))
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        return tuple(self._frames)
+
+    @property
+    def stacks(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(self._stacks)
+
+    def leaves(self, stacks: Iterable[int]) -> dict[int, int]:
+        """Index of each leaf frame of these stacks (repeats count) → how often."""
+        found: dict[int, int] = {}
+        known = self.stacks
+        for index in stacks:
+            if known[index]:
+                leaf = known[index][-1]
+                found[leaf] = found.get(leaf, 0) + 1
+        return found
