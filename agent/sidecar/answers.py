@@ -1,23 +1,36 @@
 """What does the sidecar answer to each request?"""
 
-import time
+import os
 
+from agent.sidecar.jobs import ProfileJobs
 from agent.sidecar.privileges import missing_privileges
-from agent.sidecar.protocol import CostReply, CostRequest, FactsReply, FactsRequest, Hello, HelloReply, Reply, Request
+from agent.sidecar.protocol import (
+    CostReply,
+    CostRequest,
+    FactsReply,
+    FactsRequest,
+    Hello,
+    HelloReply,
+    ProfilePoll,
+    ProfileRequest,
+    Reply,
+    Request,
+)
 from agent.sidecar.targets import TargetPolicy
 from collectors.host import Host
 from collectors.inside import read_facts
 from nodewright import __version__
 
-CAPABILITIES = ("facts", "cost")
+CAPABILITIES = ("facts", "cost", "profile")
 
 
 class Answers:
     """Looks into the processes of `host` that `policy` allows."""
 
-    def __init__(self, host: Host, policy: TargetPolicy) -> None:
+    def __init__(self, host: Host, policy: TargetPolicy, jobs: ProfileJobs | None = None) -> None:
         self._host = host
         self._policy = policy
+        self._jobs = jobs or ProfileJobs(host)
 
     def __call__(self, request: Request) -> Reply:
         match request:
@@ -27,8 +40,22 @@ class Answers:
                 )
             case FactsRequest(key=key, requests=requests):
                 return self._policy.refusal(key) or FactsReply(read_facts(self._host, key, requests))
+            case ProfileRequest(key=key, spec=spec):
+                return self._policy.refusal(key) or self._jobs.start(key, spec)
+            case ProfilePoll(id=name, part=part, end=end):
+                return self._jobs.poll(name, part, end=end)
             case CostRequest():
-                return CostReply(cpu_seconds=time.process_time(), resident_bytes=_resident_bytes(self._host))
+                return CostReply(cpu_seconds=_cpu_seconds(), resident_bytes=_resident_bytes(self._host))
+
+    def close(self) -> None:
+        """End what still runs."""
+        self._jobs.close()
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of the profilers that it ran."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _resident_bytes(host: Host) -> int | None:

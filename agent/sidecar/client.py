@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from agent.sidecar.protocol import (
     BadFrame,
     CostReply,
@@ -14,6 +16,11 @@ from agent.sidecar.protocol import (
     FactsRequest,
     Hello,
     HelloReply,
+    ProfilePart,
+    ProfilePending,
+    ProfilePoll,
+    ProfileRequest,
+    ProfileStarted,
     Refusal,
     Reply,
     Request,
@@ -24,9 +31,13 @@ from agent.sidecar.protocol import (
 from collectors.entities import WorkerKey
 from collectors.facts import ProcessFacts, unreadable_facts
 from collectors.framework import Request as FileRequest
+from collectors.profiles.profile import Profile, ProfileSpec
 
 DEADLINE_SECONDS = 2.0
-Expected = TypeVar("Expected", HelloReply, CostReply)
+POLL_SECONDS = 0.1
+LATE_SECONDS = 20.0
+"""A profile that is not there this long after its time is given up."""
+Expected = TypeVar("Expected", HelloReply, CostReply, ProfileStarted)
 _HINT = "see whether it runs: nodewright doctor"
 
 
@@ -58,6 +69,31 @@ class SidecarClient:
     def cost(self) -> CostReply | Refusal:
         """CPU time and memory of the sidecar, or why it does not say."""
         return _expect(self._ask(CostRequest()), CostReply)
+
+    def profile(self, key: WorkerKey, spec: ProfileSpec, end: threading.Event) -> Profile | Refusal:
+        """Take a profile: blocks for about `spec.seconds`, while other questions are answered. `end` set: end it early
+        with what was seen."""
+        started = _expect(self._ask(ProfileRequest(key, spec)), ProfileStarted)
+        if isinstance(started, Refusal):
+            return started
+        until = time.monotonic() + spec.seconds + LATE_SECONDS
+        parts: list[bytes] = []
+        while time.monotonic() < until:
+            match self._ask(ProfilePoll(started.id, len(parts), end.is_set())):
+                case ProfilePart(id=started.id, data=data, parts=count):
+                    parts.append(data)
+                    if len(parts) == count:
+                        return _decoded(b"".join(parts))
+                case ProfilePending():
+                    if end.is_set():
+                        time.sleep(POLL_SECONDS)
+                    else:
+                        end.wait(POLL_SECONDS)
+                case Refusal() as refusal:
+                    return refusal
+                case _:
+                    break
+        return _unavailable("the sidecar did not finish the profile")
 
     def close(self) -> None:
         with self._lock:
@@ -132,6 +168,13 @@ class Deadline:
 
 def _unavailable(message: str) -> Refusal:
     return Refusal(key="sidecar.unavailable", message=message, hint=_HINT)
+
+
+def _decoded(body: bytes) -> Profile | Refusal:
+    try:
+        return msgspec.json.decode(body, type=Profile)
+    except msgspec.DecodeError as error:
+        return _unavailable(f"the sidecar sent no profile: {error}")
 
 
 def _expect(reply: Reply, kind: type[Expected]) -> Expected | Refusal:

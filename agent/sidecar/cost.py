@@ -45,12 +45,12 @@ class SidecarMeter:
 
 
 def _of_process(pid: int) -> tuple[float | None, int | None]:
-    """utime + stime of /proc/PID/stat, resident pages of /proc/PID/statm."""
+    """User and system time of /proc/PID/stat, of it and of the profilers that it ran; resident pages of its statm."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat, open(f"/proc/{pid}/statm", "rb") as statm:
             fields = stat.read().rpartition(b")")[2].split()
             pages = int(statm.read().split()[1])
     except (OSError, ValueError, IndexError):
         return (None, None)
-    ticks = int(fields[11]) + int(fields[12])
+    ticks = sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
     return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE")

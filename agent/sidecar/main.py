@@ -22,7 +22,8 @@ def run_sidecar(socket_path: str | None, fd: int | None, allow_uid: int | None, 
     `sidecar.sock` in the runtime folder. Peers may be root, the sidecar's own user, and `allow_uid`.
     """
     allowed = frozenset({0, os.geteuid()} | ({allow_uid} if allow_uid is not None else set()))
-    server = Server(Answers(host, TargetPolicy(host, model_servers(host))), allowed)
+    answers = Answers(host, TargetPolicy(host, model_servers(host)))
+    server = Server(answers, allowed)
     before = {number: signal.signal(number, lambda *_: server.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
     bound = None
     try:
@@ -41,6 +42,7 @@ def run_sidecar(socket_path: str | None, fd: int | None, allow_uid: int | None, 
         return problem.exit_status
     finally:
         server.close()
+        answers.close()
         if bound is not None:
             _unlink(bound)
         for number, handler in before.items():

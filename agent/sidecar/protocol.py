@@ -12,6 +12,7 @@ import msgspec
 from collectors.entities import WorkerKey
 from collectors.facts import ProcessFacts
 from collectors.framework import Request as FileRequest
+from collectors.profiles.profile import ProfileSpec
 
 FRAME_LIMIT_BYTES = 1 << 20
 _LENGTH = struct.Struct("!I")
@@ -53,6 +54,42 @@ class CostReply(msgspec.Struct, frozen=True, kw_only=True, tag="cost-reply"):
     resident_bytes: int | None
 
 
+class ProfileRequest(msgspec.Struct, frozen=True, tag="profile"):
+    """Begin to profile the process `key`."""
+
+    key: WorkerKey
+    spec: ProfileSpec
+
+
+class ProfileStarted(msgspec.Struct, frozen=True, tag="profile-started"):
+    """It began; ask for it by `id`."""
+
+    id: str
+
+
+class ProfilePoll(msgspec.Struct, frozen=True, tag="profile-poll"):
+    """Is it finished? If so, piece `part` of it. `end`: stop it now, with what was seen."""
+
+    id: str
+    part: int = 0
+    end: bool = False
+
+
+class ProfilePending(msgspec.Struct, frozen=True, tag="profile-pending"):
+    """Not yet."""
+
+    id: str
+
+
+class ProfilePart(msgspec.Struct, frozen=True, kw_only=True, tag="profile-part"):
+    """A piece of a `Profile` as JSON, `parts` of them in all. After the last it is forgotten."""
+
+    id: str
+    part: int
+    parts: int
+    data: bytes
+
+
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):
     """No: a stable key, why, and what to do."""
 
@@ -61,8 +98,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):
     hint: str
 
 
-Request = Hello | FactsRequest | CostRequest
-Reply = HelloReply | FactsReply | CostReply | Refusal
+Request = Hello | FactsRequest | CostRequest | ProfileRequest | ProfilePoll
+Reply = HelloReply | FactsReply | CostReply | ProfileStarted | ProfilePending | ProfilePart | Refusal
 
 
 class BadFrame(Exception):  # noqa: N818 - what the other side did
