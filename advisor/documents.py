@@ -155,6 +155,27 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How its service executes it; None = not known yet."""
 
 
+class ProfilingStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What profiling does and costs since the start. Ratios are of one core."""
+
+    state: Literal["off", "ready", "profiling"]
+    cpu_seconds: float
+    """CPU time of the profilers."""
+    stopped_seconds: float
+    """How long workers were held still; 0 unless somebody asked for a blocking profile."""
+    steady_ratio: float
+    """Share of one core, over the last ten minutes, of what nobody asked for."""
+    bursts: int
+    probes: int
+    failed: int
+    stopped_early: int
+    """Bursts that ended because the service got slower meanwhile."""
+    resting: dict[str, str] = {}
+    """Services that are left alone for now, and why."""
+    problem: str | None = None
+    """Why the last profile could not be taken, with what helps."""
+
+
 class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What watching costs: this process and its sidecars since start."""
 
@@ -172,6 +193,8 @@ class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
     collectors: tuple[CollectorStatus, ...]
     store_bytes: int | None
     store_problem: str | None
+    profiling: ProfilingStatus | None = None
+    """None where nothing is profiled, as in a recording."""
 
 
 class ServiceVerdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,14 +1,17 @@
 """Puts the parts of watching together: the same for the daemon, for one-shot advice and for a recording."""
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from advisor.documents import Snapshot
 from advisor.history import History
+from advisor.profiling.table import load_table
 from agent.background import Background, FactsReader
 from agent.budget import Budget
-from agent.config import Config
+from agent.config import Config, ProfilingSettings
 from agent.judging import Judging
+from agent.profiling.profiler import Keep, Profiler, ProfilingLimits, Take
 from agent.sampler import Sampler
 from agent.self_cost import SelfCost
 from agent.status import NodePicture, model_statuses, service_status, worker_status
@@ -19,6 +22,7 @@ from collectors.facts import ProcessFacts
 from collectors.framework import Request
 from collectors.host import Host
 from collectors.inside import read_facts
+from collectors.profiles.profile import Missing, Profile, ProfileSpec
 from collectors.reading import Instant, Reading
 from collectors.topology import read_topology
 
@@ -36,21 +40,25 @@ class Watch:
     collectors: Sequence[Collector]
     picture: NodePicture
     cost: SelfCost
+    profiler: Profiler
     snapshot: Snapshot | None = None
 
     def start(self) -> None:
         self.background.start()
+        self.profiler.start()
         self.sampler.start()
 
     def stop(self, timeout_seconds: float = 1.0) -> None:
         self.sampler.stop(timeout_seconds)
         self.background.stop(timeout_seconds)
+        self.profiler.stop(timeout_seconds)
         for collector in self.collectors:
             collector.close()
 
     def take_picture(self, now: Instant) -> Snapshot:
         """The documents of this moment. Called in the sampler thread, after judging."""
         services = self.discovery.services
+        self.profiler.update(self.judging.scenes(services))
         advice = self.judging.document(services, now)
         verdicts = {s.name: s.verdict for s in advice.services}
         statuses, workers, models = [], [], []
@@ -80,12 +88,14 @@ def assemble(
     cost: SelfCost,
     *,
     facts: FactsReader | None = None,
+    take: Take | None = None,
+    on_profile: Keep = lambda _: None,
     on_reading: Callable[[Reading], None] = lambda _: None,
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
     on_failed: Callable[[], None] = lambda: None,
     host: Host | None = None,
 ) -> Watch:
-    """Build what watches this node. `facts` None: look into processes from this process itself."""
+    """Build what watches this node. `facts` and `take` None: look into processes from this process itself."""
     host = host or Host.real()
     patterns = {name: s.pattern for name, s in config.service.items() if s.pattern}
     urls = {name: s.metrics_url for name, s in config.service.items() if s.metrics_url}
@@ -93,6 +103,9 @@ def assemble(
     history = History(host.ticks_per_second)
     judging = Judging(config, history, host.clock.now)
     collectors = all_collectors()
+    profiler = Profiler(take or direct_take(host), on_profile, limits_of(config.profiling))
+    judging.profile_of = profiler.view
+    cost.profiling = profiler.status
     background = Background(host, discovery, facts or direct(host), collectors)
     watch: Watch
 
@@ -123,8 +136,30 @@ def assemble(
         collectors=collectors,
         picture=NodePicture(config.node, read_topology(host)),
         cost=cost,
+        profiler=profiler,
     )
     return watch
+
+
+def limits_of(settings: ProfilingSettings) -> ProfilingLimits:
+    return ProfilingLimits(
+        enabled=settings.enabled,
+        probe=settings.probe,
+        node_ratio=settings.cpu_ratio,
+        worker_ratio=settings.worker_ratio,
+        burst_seconds=settings.burst_seconds,
+    )
+
+
+def direct_take(host: Host) -> Take:
+    """Profile with this process's own rights."""
+
+    def take(key: WorkerKey, spec: ProfileSpec, end: threading.Event) -> Profile | Missing:
+        from collectors.profiles.take import take_profile  # only where it is done in this process
+
+        return take_profile(host, key, spec, load_table().calls, end)
+
+    return take
 
 
 def direct(host: Host) -> FactsReader:

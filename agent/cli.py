@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from agent.commands import asking, running
+from agent.commands import asking, profiling, running
 from agent.errors import CliError, error_line, reason_of
 from nodewright import __version__
 
@@ -22,7 +22,7 @@ def cli() -> None:
     """Watch the model servers of this node: what holds them back, what to change, and whether it helped."""
 
 
-for _command in (running.run, running.advise, asking.top, asking.profile, running.sidecar, asking.explain, asking.doctor,
+for _command in (running.run, running.advise, asking.top, profiling.profile, running.sidecar, asking.explain, asking.doctor,
                  asking.config, running.record, running.replay, running.demo):  # fmt: skip
     cli.add_command(_command)
 

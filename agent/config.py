@@ -83,6 +83,38 @@ class BudgetSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfilingSettings:
+    """`[profiling]`: how closely busy workers are looked into."""
+
+    enabled: bool = setting(Kind.FLAG, True, "Look into busy workers for what they spend their time on.")
+    probe: bool = setting(
+        Kind.FLAG, True, "Look now and then at every busy worker, not only where a rule has a suspicion."
+    )
+    cpu_ratio: float = setting(
+        Kind.NUMBER,
+        0.005,
+        "Share of one core that profiling may use on this node in steady state; a suspicion may buy a burst beyond it.",
+        minimum=0.0005,
+        maximum=0.5,
+    )
+    worker_ratio: float = setting(
+        Kind.NUMBER,
+        0.01,
+        "Share of a core that profiling may take from one worker, averaged over a minute.",
+        minimum=0.001,
+        maximum=0.5,
+    )
+    burst_seconds: float = setting(Kind.DURATION, "4s", "How long a burst is.", minimum=1, maximum=30)
+    keep_seconds: float = setting(Kind.DURATION, "7d", "How long profiles are kept.", minimum=3600)
+    pyroscope_url: str | None = setting(
+        Kind.URL, None, "A Pyroscope-compatible server to which every profile is sent as well (http only)."
+    )
+    pyroscope_token_file: Path | None = setting(
+        Kind.PATH, None, "File that holds the bearer token for that server, where it wants one."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
     """`[http]`: who may ask."""
 
@@ -141,6 +173,7 @@ class Config:
     agent: AgentSettings = field(default_factory=AgentSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     budget: BudgetSettings = field(default_factory=BudgetSettings)
+    profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     advice: AdviceSettings = field(default_factory=AdviceSettings)
     service: Mapping[str, ServiceSettings] = field(default_factory=dict)
@@ -174,6 +207,7 @@ PLAIN_SECTIONS: Mapping[str, type] = {
     "agent": AgentSettings,
     "store": StoreSettings,
     "budget": BudgetSettings,
+    "profiling": ProfilingSettings,
     "http": HttpSettings,
     "advice": AdviceSettings,
 }

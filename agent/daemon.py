@@ -8,14 +8,15 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from advisor.board import Acknowledged
 from advisor.catalogue import pages
 from advisor.documents import Snapshot
 from advisor.finding import Finding
-from agent.assembly import assemble
+from agent.assembly import assemble, direct_take
 from agent.background import FactsReader
-from agent.config import LoadedConfig
+from agent.config import Config, LoadedConfig
 from agent.errors import CliError
 from agent.findings_log import FindingsLog, restored
 from agent.http.app import build_app
@@ -26,6 +27,10 @@ from agent.known_processes import KnownProcesses
 from agent.limits import raise_descriptor_limit
 from agent.listen import parse_listen
 from agent.paths import Paths, find_paths, make_state_folders
+from agent.profiling.access import KeptProfiles
+from agent.profiling.requests import Requests
+from agent.profiling.stored import StoredProfile
+from agent.profiling.through_sidecar import through_sidecar
 from agent.self_cost import SelfCost
 from agent.sidecar.cost import SidecarMeter
 from agent.sidecar.supervisor import SidecarProcess
@@ -36,6 +41,9 @@ from agent.token import ensure_token
 from collectors.cgroup_paths import cgroup_entity
 from collectors.host import SystemClock
 from nodewright import __version__
+
+if TYPE_CHECKING:
+    from agent.profiling.pyroscope import PyroscopePusher
 
 log = logging.getLogger("nodewright")
 LAUNCHER = Path(__file__).resolve().parent.parent / "nodewright.py"
@@ -54,6 +62,7 @@ def run(loaded: LoadedConfig, *, no_sidecar: bool = False) -> int:
             raw_days=max(1, round(settings.raw_retention_seconds / day)),
             minute_days=max(1, round(settings.minute_retention_seconds / day)),
             cap_bytes=settings.size_cap_bytes,
+            profile_seconds=loaded.config.profiling.keep_seconds,
         ),
         clock=SystemClock(),
     )
@@ -70,12 +79,14 @@ class _Daemon:
         self._store = store
         wanted = loaded.config.agent.sidecar and not no_sidecar
         self._sidecar = sidecar_process(paths) if wanted else None
+        self._pyroscope = pyroscope_of(loaded.config)
         self._findings = FindingsLog(store.save_document, store.forget_document)
         self._updates = Updates()
         self._reader = StoreReader(paths.db)
         meter = SidecarMeter(self._sidecar)
         cost = SelfCost(__version__, meter.read, lambda: (store.size_bytes(), store.problem))
         facts: FactsReader | None = self._sidecar.client.facts if self._sidecar else None
+        take = through_sidecar(self._sidecar.client) if self._sidecar else None
         self._stop = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failed = False
@@ -83,9 +94,18 @@ class _Daemon:
             loaded.config,
             cost,
             facts=facts,
+            take=take,
+            on_profile=self._keep_profile,
             on_reading=store.put,
             on_snapshot=self._on_snapshot,
             on_failed=self._on_failed,
+        )
+        self._requests = Requests(
+            take or direct_take(self._watch.host),
+            self._keep_now,
+            lambda: self._watch.discovery.services,
+            lambda profile: self._watch.profiler.spend(profile, asked=True),
+            enabled=loaded.config.profiling.enabled,
         )
         self._known = KnownProcesses(paths.db.parent, self._watch.host)
         self._restore()
@@ -102,14 +122,19 @@ class _Daemon:
         try:
             if self._sidecar:
                 self._sidecar.start()
+            if self._pyroscope is not None:
+                self._pyroscope.start()
             self._watch.start()
             log.info("listening on %s, state in %s", runner.url, self._paths.db)
             await self._stop.wait()
         finally:
             self._updates.close()
+            self._requests.stop()
             await asyncio.to_thread(self._watch.stop, 0.5)
             await asyncio.to_thread(self._known.finish, self._watch.discovery)
             await runner.close()
+            if self._pyroscope is not None:
+                await asyncio.to_thread(self._pyroscope.stop, 0.2)
             if self._sidecar:
                 await asyncio.to_thread(self._sidecar.stop, 0.5)
         if self._failed:
@@ -147,7 +172,18 @@ class _Daemon:
             loopback=listen.loopback,
             allowed_hosts=frozenset(config.http.allowed_hosts),
             service_cgroups=self._service_cgroups,
+            profiles=KeptProfiles(self._reader, self._requests),
         )
+
+    def _keep_profile(self, profile: StoredProfile) -> None:
+        self._store.put_profile(profile)
+        if self._pyroscope is not None:
+            self._pyroscope.push(profile)
+
+    def _keep_now(self, profile: StoredProfile) -> None:
+        """As above, and wait until it is stored."""
+        self._keep_profile(profile)
+        self._store.flush(1.0)
 
     def _acknowledge(self, finding: str, request: AckRequest) -> Finding | None:
         return self._findings.acknowledge(self._watch.judging, finding, request, time.time_ns())
@@ -164,6 +200,22 @@ class _Daemon:
             if (found := restored(entry)) is not None:
                 kept[entry.finding_id] = found
         self._watch.judging.board.restore(kept)
+
+
+def pyroscope_of(config: Config) -> "PyroscopePusher | None":
+    """The pusher of profiles, where a server is configured."""
+    settings = config.profiling
+    if settings.pyroscope_url is None:
+        return None
+    from agent.profiling.pyroscope import PyroscopePusher
+
+    try:
+        return PyroscopePusher(
+            settings.pyroscope_url, token_file=settings.pyroscope_token_file, labels={"node": config.node}
+        )
+    except ValueError as error:
+        message = f"profiling.pyroscope_url: {error}"
+        raise CliError("config.bad-value", message, "write http://HOST:PORT, or put a proxy between") from error
 
 
 def sidecar_process(paths: Paths) -> SidecarProcess:

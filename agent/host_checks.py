@@ -4,7 +4,6 @@ import errno
 import importlib.util
 import os
 import resource
-import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,8 @@ from agent.paths import state_folder
 from agent.sidecar.privileges import missing_privileges
 from collectors.containers.pod_resources import pod_resources_status
 from collectors.host import Host
+from collectors.native.support import native_support
+from collectors.profiles.child import py_spy
 from collectors.reading import Ok
 
 DESCRIPTORS_WANTED = 4096
@@ -46,6 +47,8 @@ def host_checks(host: Host) -> list[Check]:
         _state(),
         _module("textual", "screens (nodewright top)", "pip install 'nodewright[tui]'"),
         _py_spy(),
+        _native(host),
+        _states(host),
         *_kubelet(host),
     ]
 
@@ -196,11 +199,31 @@ def _module(name: str, purpose: str, hint: str) -> Check:
 
 
 def _py_spy() -> Check:
-    found = shutil.which("py-spy")
+    found = py_spy()
     if found is not None:
         return Check(area="program", name="py-spy", status="ok", detail=found, hint="")
     hint = "pip install 'nodewright[profile]'"
     return Check(area="program", name="py-spy", status="unsupported", detail="not installed: no profiles", hint=hint)
+
+
+def _native(host: Host) -> Check:
+    no = native_support(host)
+    if no is None:
+        detail = "native functions of threads can be sampled without stopping them"
+        return Check(area="kernel", name="perf events", status="ok", detail=detail, hint="")
+    return Check(area="kernel", name="perf events", status="unsupported", detail=no.reason, hint=no.hint)
+
+
+def _states(host: Host) -> Check:
+    """What a thread waits for: the file is missing where the kernel was built without HAVE_ARCH_TRACEHOOK."""
+    try:
+        host.read(f"{host.proc}/self/syscall")
+    except OSError as error:
+        detail = f"what threads wait for cannot be told: /proc/PID/syscall: {reason_of(error)}"
+        hint = "a kernel with /proc/PID/syscall; without it only the kernel's wait channel is known"
+        return Check(area="kernel", name="waits", status="unsupported", detail=detail, hint=hint)
+    detail = "what each thread waits for, the GIL among it, can be told"
+    return Check(area="kernel", name="waits", status="ok", detail=detail, hint="")
 
 
 def _kubelet(host: Host) -> list[Check]:

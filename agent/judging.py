@@ -14,8 +14,10 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Finding, Severity
 from advisor.history import History
 from advisor.orphaned import orphaned_of
+from advisor.profiling.view import ProfileView
 from advisor.view import View, within
 from agent.config import Config
+from agent.profiling.scene import ServiceScene, scene_of
 from collectors.compute_threads import compute_threads
 from collectors.entities import Service
 from collectors.framework import Facts
@@ -40,6 +42,9 @@ class Judging:
         self._history = history
         self._facts: dict[str, ServiceFacts] = {}
         self._views: dict[str, View] = {}
+        self._generations: dict[str, int] = {}
+        self.profile_of: Callable[[Service, int], ProfileView | None] = lambda service, generation: None
+        """What is known of a service from profiles of this generation of its levers."""
         self._lock = threading.Lock()
 
     def learn(self, services: Sequence[Service], processes: Facts) -> None:
@@ -61,6 +66,7 @@ class Judging:
             view, facts = self._views[service.id], self._beside(service, now)
             if self.board.changed(service, signature(view, facts), now):
                 self._history.restart_window(service)
+                self._generations[service.id] = self.generation(service) + 1
                 continue
             judgement = self._engine.judge(view, facts, self.board.standing(service))
             for rule, error in judgement.broken:
@@ -70,9 +76,21 @@ class Judging:
         with self._lock:
             self.board.keep_only(services)
 
+    def generation(self, service: Service) -> int:
+        """How often a lever of the service was seen to change."""
+        return self._generations.get(service.id, 0)
+
+    def scenes(self, services: Sequence[Service]) -> list[ServiceScene]:
+        """What the profiler needs to know of each service that was judged."""
+        asking = self.board.inconclusive()
+        views = ((s, self._views.get(s.id)) for s in services)
+        return [scene_of(view, self.generation(s), asking) for s, view in views if view is not None]
+
     def _beside(self, service: Service, now: Instant) -> ServiceFacts:
-        """What is known of the service, with what runs in the place of one that has lost its front-end."""
-        facts = self.facts(service)
+        """What is known of the service, with its profiles, and with what runs in the place of one that has lost its
+        front-end."""
+        profile = self.profile_of(service, self.generation(service))
+        facts = msgspec.structs.replace(self.facts(service), profile=profile)
         if service.orphaned_ns is None:
             return facts
         processes = {name: known.processes for name, known in self._facts.items()}

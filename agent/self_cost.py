@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from advisor.documents import CollectorStatus, SelfStatus
+from advisor.documents import CollectorStatus, ProfilingStatus, SelfStatus
 from agent.sampler import Beat
 
 SidecarState = Literal["running", "off", "restarting", "missing"]
@@ -22,6 +22,7 @@ class SelfCost:
         self._started = time.monotonic()
         self._sidecar = sidecar or (lambda: ("off", None, None))
         self._store = store or (lambda: (None, None))
+        self.profiling: Callable[[], ProfilingStatus | None] = lambda: None
         self._page = os.sysconf("SC_PAGE_SIZE")
 
     def status(self, beat: Beat, interval_seconds: float, collectors: Sequence[CollectorStatus]) -> SelfStatus:
@@ -43,6 +44,7 @@ class SelfCost:
             collectors=tuple(collectors),
             store_bytes=size,
             store_problem=problem,
+            profiling=self.profiling(),
         )
 
     def _resident(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Commands that answer at once: explain, doctor, config, and those of other programs: top, profile."""
+"""Commands that answer at once: explain, doctor, config, and the screens' own: top."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NoReturn
 
 import click
 
-from agent.commands.options import Seconds, config_option, load
+from agent.commands.options import config_option, load
 from agent.errors import CliError
 
 _ANY = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -79,18 +79,3 @@ def top() -> NoReturn:
     raise CliError(
         "top.order", "`top` must be the first word of the command", "nodewright top [--url U] [--recording F]"
     )
-
-
-@click.command()
-@click.argument("target", metavar="PID|SERVICE")
-@click.option("--seconds", type=Seconds(), default=10.0, show_default=True, help="How long to sample.")
-@click.option("--rate", type=click.IntRange(1, 1000), default=100, show_default=True, help="Samples a second.")
-@click.option("--native", is_flag=True, help="With native frames.")
-@click.option("--gil", is_flag=True, help="Only threads that hold the GIL.")
-@click.option("--idle", is_flag=True, help="Also threads that sleep.")
-@click.option("--format", "form", type=click.Choice(["speedscope", "collapsed", "svg", "text"]), default="speedscope")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
-def profile(target: str, **_: object) -> NoReturn:
-    """Profile a worker or every worker of a service. Not part of this version."""
-    pid = target if target.isascii() and target.isdigit() else "PID"
-    raise CliError("profile.unsupported", "profiling is not part of this version", f"use py-spy record -p {pid}")

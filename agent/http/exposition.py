@@ -8,7 +8,7 @@ grow with time. A pid is never one of them: what belongs to no service is left o
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from advisor.documents import ServiceStatus, Snapshot
+from advisor.documents import ProfilingStatus, ServiceStatus, Snapshot
 from advisor.finding import Finding
 from agent.http.deps import Latest
 from collectors.sample import FieldSpec, Sample, fields_of
@@ -171,8 +171,27 @@ def _of_self(snapshot: Snapshot) -> Iterator["Metric"]:
     if own.resident_bytes is not None:
         text = "Resident memory of the agent."
         yield _family(f"{PREFIX}_self_resident_memory_bytes", text, False, {(): float(own.resident_bytes)})
+    yield from _of_profiling(own.profiling)
     yield _family(f"{PREFIX}_self_ticks", "Rounds of sampling.", True, {(): float(own.ticks)})
     yield _family(f"{PREFIX}_self_late_ticks", "Rounds that began late.", True, {(): float(own.late_ticks)})
+
+
+def _of_profiling(status: ProfilingStatus | None) -> Iterator["Metric"]:
+    if status is None:
+        return
+    cpu = "CPU time of the profilers, which all counts as taken from the workers."
+    yield _family(f"{PREFIX}_profiling_cpu_seconds", cpu, True, {(): status.cpu_seconds})
+    stopped = "How long workers were held still for blocking profiles."
+    yield _family(f"{PREFIX}_profiling_stopped_seconds", stopped, True, {(): status.stopped_seconds})
+    steady = "Share of one core over the last ten minutes of what nobody asked for."
+    yield _family(f"{PREFIX}_profiling_steady_ratio", steady, False, {(): status.steady_ratio})
+    taken: dict[Labels, float] = {
+        (("kind", "burst"),): float(status.bursts), (("kind", "probe"),): float(status.probes),
+    }  # fmt: skip
+    yield _family(f"{PREFIX}_profiling_profiles", "Profiles taken.", True, taken)
+    yield _family(f"{PREFIX}_profiling_failures", "Profiles that could not be taken.", True, {(): float(status.failed)})
+    early = "Profiles that ended as their service got slower meanwhile."
+    yield _family(f"{PREFIX}_profiling_stopped_early", early, True, {(): float(status.stopped_early)})
 
 
 def _of_findings(snapshot: Snapshot) -> "Metric":

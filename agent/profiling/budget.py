@@ -1,0 +1,74 @@
+"""What may profiling cost? Accounts of CPU and stopped time, per worker over a minute and per node over ten."""
+
+import random
+from collections import deque
+
+from collectors.entities import WorkerKey
+
+WORKER_SPAN_SECONDS = 60.0
+NODE_SPAN_SECONDS = 600.0
+FIRST_COST_SECONDS = 0.02
+"""What a probe is taken to cost before the first one was measured."""
+PROBE_PART = 0.6
+"""Of the node's budget for the continuous probe; the rest is for renewing what rules rest on."""
+SMOOTHING = 0.2
+
+
+class ProfilingBudget:
+    """Remembers what each look cost: all of a profiler's CPU time counts as stolen from the worker, as it does where no
+    core is idle. Times are monotonic seconds."""
+
+    def __init__(self, node_ratio: float, worker_ratio: float) -> None:
+        self._node_ratio = node_ratio
+        self._worker_ratio = worker_ratio
+        self._spent: deque[tuple[float, WorkerKey, float, bool]] = deque()
+        self._probe_cost = FIRST_COST_SECONDS
+        self._burst_core_ratio = 0.12
+        self.cpu_seconds = 0.0
+        self.stopped_seconds = 0.0
+
+    def spend(
+        self, now: float, key: WorkerKey, *, cpu: float, stopped: float, seconds: float, asked: bool, probe: bool
+    ) -> None:
+        """Account for one profile. `asked`: a suspicion or a person paid for it, not the steady state."""
+        self.cpu_seconds += cpu
+        self.stopped_seconds += stopped
+        self._spent.append((now, key, cpu + stopped, asked))
+        while self._spent and self._spent[0][0] < now - NODE_SPAN_SECONDS:
+            self._spent.popleft()
+        if probe:
+            self._probe_cost += SMOOTHING * (cpu + stopped - self._probe_cost)
+        elif seconds > 0:
+            self._burst_core_ratio += SMOOTHING * ((cpu + stopped) / seconds - self._burst_core_ratio)
+
+    def worker_ratio(self, now: float, key: WorkerKey) -> float:
+        """Share of a core that was taken from this worker over the last minute."""
+        recent = (cost for at, who, cost, _ in self._spent if who == key and at >= now - WORKER_SPAN_SECONDS)
+        return sum(recent) / WORKER_SPAN_SECONDS
+
+    def node_ratio(self, now: float) -> float:
+        """Share of one core that the steady state used over the last ten minutes: what nobody asked for."""
+        recent = (cost for at, _, cost, asked in self._spent if not asked and at >= now - NODE_SPAN_SECONDS)
+        return sum(recent) / NODE_SPAN_SECONDS
+
+    def burst_seconds(self, now: float, key: WorkerKey, wanted: float) -> float:
+        """How long a burst of this worker may be now; 0 where a useful one does not fit."""
+        left = (self._worker_ratio - self.worker_ratio(now, key)) * WORKER_SPAN_SECONDS
+        affordable = left / max(0.01, self._burst_core_ratio)
+        return wanted if affordable >= wanted else (affordable if affordable >= wanted / 2 else 0.0)
+
+    def may_renew(self, now: float) -> bool:
+        """Whether the steady state has room for a burst that nobody asked for."""
+        return self.node_ratio(now) < self._node_ratio
+
+    def probe_seconds_apart(self) -> float:
+        """The gap between two probes that holds the node's budget."""
+        return max(1.0, self._probe_cost / (PROBE_PART * self._node_ratio))
+
+    def jittered_gap(self) -> float:
+        """As `probe_seconds_apart`, varied by half, so that no beat of the service's is followed."""
+        return self.probe_seconds_apart() * random.uniform(0.5, 1.5)  # noqa: S311
+
+    def may_probe(self, now: float, key: WorkerKey) -> bool:
+        """A probe leaves half of the worker's minute for a suspicion."""
+        return self.worker_ratio(now, key) + self._probe_cost / WORKER_SPAN_SECONDS < 0.5 * self._worker_ratio

@@ -1,0 +1,100 @@
+"""Profiles that people ask the agent for, while it runs."""
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from agent.profiling.access import NotStarted, ProfileRequest, ProfileState
+from agent.profiling.keeping import Whose, new_id
+from agent.profiling.profiler import Keep, Take
+from agent.profiling.requested import AT_ONCE, take_requested
+from collectors.entities import Service
+from collectors.profiles.profile import Missing, Profile, ProfileSpec
+
+RUNNING_LIMIT = 2
+REMEMBERED = 50
+
+
+class Requests:
+    """Begins profiles and says how far each is. Any thread may call it."""
+
+    def __init__(
+        self, take: Take, keep: Keep, services: Callable[[], Sequence[Service]], spent: Callable[[Profile], None],
+        *, enabled: bool = True,
+    ) -> None:  # fmt: skip
+        """`keep` returns when the profile is stored; `spent` is told of each process's profile, for the accounts."""
+        self._take = take
+        self._keep = keep
+        self._services = services
+        self._spent = spent
+        self._enabled = enabled
+        self._lock = threading.Lock()
+        self._states: OrderedDict[str, ProfileState] = OrderedDict()
+        self._end = threading.Event()
+
+    def start(self, asked: ProfileRequest) -> ProfileState:
+        """The state `running`, with a new id. Raises NotStarted."""
+        if not self._enabled:
+            raise NotStarted("off", "profiling is switched off", "set profiling.enabled = true")
+        whose = self._targets(asked.target)
+        rounds = -(-len(whose) // AT_ONCE)
+        state = ProfileState(
+            id=new_id(), state="running", target=str(asked.target), at_unix_seconds=time.time(),
+            seconds=asked.seconds * rounds,
+        )  # fmt: skip
+        with self._lock:
+            if sum(known.state == "running" for known in self._states.values()) >= RUNNING_LIMIT:
+                raise NotStarted("busy", f"{RUNNING_LIMIT} profiles are being taken", "ask again when one is done")
+            self._states[state.id] = state
+            while len(self._states) > REMEMBERED:
+                self._states.popitem(last=False)
+        threading.Thread(target=self._run, args=(state, asked, whose), name="requested", daemon=True).start()
+        return state
+
+    def state(self, identity: str) -> ProfileState | None:
+        with self._lock:
+            return self._states.get(identity)
+
+    def stop(self) -> None:
+        """End what runs, with what was seen so far."""
+        self._end.set()
+
+    def _targets(self, target: int | str) -> list[Whose]:
+        services = self._services()
+        pid = int(target) if isinstance(target, int) or (target.isascii() and target.isdigit()) else None
+        for service in services:
+            if pid is not None:
+                found = [worker for worker in service.workers if worker.pid == pid]
+            else:
+                found = list(service.serving) if service.name == target else []
+            if found:
+                return [Whose.of(service, worker.key) for worker in found]
+        known = ", ".join(service.name for service in services) or "none runs"
+        what = f"process {pid} of a service" if pid is not None else f"service {target!r}"
+        raise NotStarted("unknown", f"there is no {what}", f"services: {known}")
+
+    def _run(self, state: ProfileState, asked: ProfileRequest, whose: list[Whose]) -> None:
+        spec = ProfileSpec(
+            kind="blocking" if asked.native else "burst", seconds=asked.seconds, hertz=asked.hertz, native=True,
+            idle=asked.idle, gil=asked.gil,
+        )  # fmt: skip
+        try:
+            result, profiles = take_requested(whose, spec, self._take, self._end, state.id)
+            for profile in profiles:
+                self._spent(profile)
+            if isinstance(result, Missing):
+                self._put(msgspec.structs.replace(state, state="failed", reason=result.reason, hint=result.hint))
+                return
+            self._keep(result)
+            self._put(msgspec.structs.replace(state, state="done", profile=result))
+        except Exception as error:
+            self._put(msgspec.structs.replace(state, state="failed", reason=f"a fault of nodewright: {error}",
+                                              hint="see its log"))  # fmt: skip
+            raise
+
+    def _put(self, state: ProfileState) -> None:
+        with self._lock:
+            self._states[state.id] = state
