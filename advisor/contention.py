@@ -77,6 +77,19 @@ def untangled(view: View) -> tuple[Gain, Gain, Gain]:
     return ratio, middle, tail
 
 
+def copies_that_fit(view: View) -> int:
+    """How many more copies of the largest worker fit into the free memory, with a tenth of it kept."""
+    sizes = [w.resident_bytes for w in view.serving if w.resident_bytes]
+    free = view.memory_available_bytes
+    limit = view.cgroup.memory_limit_bytes if view.cgroup else None
+    current = view.cgroup.memory_current_bytes if view.cgroup else None
+    if limit is not None and current is not None:
+        free = min(free if free is not None else limit, limit - current)
+    if not sizes or free is None:
+        return 1 << 10
+    return max(0, int(0.9 * free // max(sizes)))
+
+
 def strict_masks(view: View) -> dict[int, frozenset[int]]:
     """Masks of serving workers' active compute threads that allow less than the pool, by pid: the union per worker."""
     masks = {}

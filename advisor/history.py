@@ -7,7 +7,7 @@ entity's key holds its process's start time, so a reused pid is another entity.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from advisor.serving import rates
+from advisor.serving import load_of, rates
 from advisor.tracks import (
     KEPT_TICKS,
     CgroupTick,
@@ -84,7 +84,8 @@ class History:
         if sample.run_ns != before.run_ns or sample.delay_ns != before.delay_ns:
             run, delay = delta(sample.run_ns, before.run_ns), delta(sample.delay_ns, before.delay_ns)
             cpu = -1 if sample.last_cpu is None else sample.last_cpu
-            known.recent.append((self.tracks.tick, run * 1e-9, delay * 1e-9, cpu))
+            slices = delta(sample.timeslices, before.timeslices)
+            known.recent.append((self.tracks.tick, run * 1e-9, delay * 1e-9, cpu, slices))
 
     def _add_class(self, sample: ThreadClassSample) -> None:
         entity, _, name = sample.entity.rpartition(":")
@@ -105,6 +106,8 @@ class History:
         switches = delta(sample.voluntary_switches, before.voluntary_switches)
         switches += delta(sample.involuntary_switches, before.involuntary_switches)
         worker.switches.append((self.tracks.tick, switches))
+        user = delta(sample.user_ticks, before.user_ticks)
+        worker.modes.append((self.tracks.tick, user, delta(sample.system_ticks, before.system_ticks)))
         worker.faults.append((self.tracks.tick, delta(sample.major_faults, before.major_faults)))
 
     def _add_core(self, sample: CoreSample) -> None:
@@ -141,6 +144,10 @@ class History:
         then, before = service.serving or (now, None)
         service.serving = (now, sample)
         service.rates = rates(sample, before, now - then)
+        load = load_of(service.rates)
+        if load is not None and not service.mixed:
+            service.loads.append(load)
+        service.mixed = False
 
     def end_tick(self, services: Sequence[Service], now: Instant) -> None:
         """Close the current second: what each service did in it, and forget what is gone.
@@ -206,6 +213,8 @@ class History:
         """Forget the seconds seen of a service: a lever changed, what was before is another configuration."""
         if track := self.tracks.services.get(f"service:{service.id}"):
             track.seconds.clear()
+            track.loads.clear()
+            track.mixed = True
 
     def view(self, service: Service, horizon_seconds: int = 15) -> View:
         """The last `horizon_seconds` loaded seconds of a service (fewer where there were fewer)."""

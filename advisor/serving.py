@@ -6,6 +6,7 @@ such a stretch has no rate.
 
 import msgspec
 
+from advisor.view import Load
 from collectors.sources.serving import ServingSample
 
 STALE_SECONDS = 35.0
@@ -69,6 +70,22 @@ def rates(now: ServingSample, before: ServingSample | None, seconds: float) -> S
             _mean(now.inter_token_sum_us, before.inter_token_sum_us, now.inter_token_count, before.inter_token_count)
         ),
     )
+
+
+def load_of(known: ServingRates) -> Load | None:
+    """Requests in progress and answered per second, where the page tells both and something was answered.
+
+    By Little's law those in progress are the product of rate and mean latency, which are of the same stretch; the gauge is
+    of one instant and only the second best.
+    """
+    rate = known.requests_per_second
+    if not rate:
+        return None
+    if known.latency_seconds is not None:
+        return Load(rate * known.latency_seconds, rate)
+    if known.in_flight is not None:
+        return Load(known.in_flight, rate)
+    return None
 
 
 def _growth(now: int | None, before: int | None) -> int | None:

@@ -4,6 +4,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from advisor.serving import NOTHING, ServingRates
+from advisor.view import Load
 from collectors.cgroup_paths import cgroup_entity
 from collectors.entities import Service
 from collectors.sources.cgroup import CgroupSample
@@ -15,6 +16,8 @@ from collectors.sources.threads import ThreadClassSample, ThreadSample
 
 KEPT_TICKS = 320
 KEPT_THREAD_TICKS = 75
+KEPT_LOADS = 120
+"""Metrics pages of which the load is remembered: 20 minutes of them."""
 
 
 def delta(now: int | None, before: int | None) -> int:
@@ -26,13 +29,13 @@ def delta(now: int | None, before: int | None) -> int:
 
 @dataclass(slots=True)
 class ThreadTrack:
-    """A thread's last counters, and its busy seconds: (tick, run_seconds, delay_seconds, last_cpu)."""
+    """A thread's last counters, and its busy seconds: (tick, run_seconds, delay_seconds, last_cpu, slices)."""
 
     worker: str
     tid: int
     sample: ThreadSample
     tick: int
-    recent: deque[tuple[int, float, float, int]] = field(default_factory=lambda: deque(maxlen=KEPT_THREAD_TICKS))
+    recent: deque[tuple[int, float, float, int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_THREAD_TICKS))
 
 
 @dataclass(slots=True)
@@ -45,6 +48,8 @@ class WorkerTrack:
     pending_delay: float = 0.0
     switches: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
     faults: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
+    modes: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
+    """(tick, ticks of CPU time in user mode, in the kernel)."""
     ticks: dict[int, tuple[float, float]] = field(default_factory=dict)
     delay_readable: bool = True
     threads: set[str] = field(default_factory=set)
@@ -74,11 +79,15 @@ class Second:
 
 @dataclass(slots=True)
 class ServiceTrack:
-    """The seconds of one service, and its last metrics page: when it came (monotonic), what it said, what it meant."""
+    """The seconds of one service, and its last metrics page: when it came (monotonic), what it said, what it meant.
+
+    `loads` are those of its present configuration; `mixed`: the next page spans two configurations."""
 
     seconds: deque[Second] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
     serving: tuple[float, ServingSample] | None = None
     rates: ServingRates = NOTHING
+    loads: deque[Load] = field(default_factory=lambda: deque(maxlen=KEPT_LOADS))
+    mixed: bool = False
 
 
 @dataclass(slots=True)

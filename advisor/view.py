@@ -15,6 +15,13 @@ ACTIVE_CORES = 0.05
 """A thread that used at least this much of a core in the window counts as active; parked pool threads do not."""
 
 
+class Load(msgspec.Struct, frozen=True):
+    """One stretch between two metrics pages of a server: requests in progress (mean) and requests answered per second."""
+
+    in_progress: float
+    per_second: float
+
+
 class ThreadView(msgspec.Struct, frozen=True, kw_only=True):
     """One thread over the window. `cpus_seen`: share of its busy seconds that ended on each CPU."""
 
@@ -27,6 +34,8 @@ class ThreadView(msgspec.Struct, frozen=True, kw_only=True):
     allowed: frozenset[int] | None
     cpus_seen: dict[int, float]
     last_cpu: int | None
+    slices_per_second: float | None = None
+    """How often it was put on a CPU: voluntary and involuntary switches together."""
 
     @property
     def active(self) -> bool:
@@ -46,6 +55,8 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     switches_per_second: float | None
     major_faults_per_second: float | None
     threads: tuple[ThreadView, ...]
+    system_cores: float | None = None
+    """The part of `cores_used` that it spent in the kernel."""
 
     @property
     def runnable(self) -> float:
@@ -137,6 +148,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     kv_cache_ratio: float | None = None
     metrics_age_seconds: float | None = None
     """How old the last metrics page is; None = there was none. What it said stands above, see `advisor.serving`."""
+    loads: tuple[Load, ...] = ()
+    """What the server said of its load since its configuration is as it is, oldest first; a point per metrics page."""
 
     @property
     def serving(self) -> tuple[WorkerView, ...]:

@@ -42,6 +42,7 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
             tracks.workers[w.key.entity].delay_readable for w in service.workers if w.key.entity in tracks.workers
         ),
         metrics_age_seconds=age,
+        loads=tuple(track.loads),
         **msgspec.structs.asdict(NOTHING if age is None or age > STALE_SECONDS else track.rates),
     )
 
@@ -54,6 +55,8 @@ def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: s
     run = sum(worker.ticks[t][0] for t in ticks if t in worker.ticks)
     wait = sum(worker.ticks[t][1] for t in ticks if t in worker.ticks)
     sample = worker.sample
+    modes = [(user, system) for t, user, system in worker.modes if t in ticks]
+    ran = sum(user + system for user, system in modes)
     threads = (_thread_view(tracks.threads[e], ticks, span) for e in worker.threads if e in tracks.threads)
     return WorkerView(
         key=key,
@@ -66,16 +69,19 @@ def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: s
         switches_per_second=sum(n for t, n in worker.switches if t in ticks) / span,
         major_faults_per_second=sum(n for t, n in worker.faults if t in ticks) / span,
         threads=tuple(sorted(threads, key=lambda t: -t.cores_used)),
+        system_cores=run / span * sum(system for _, system in modes) / ran if ran else None,
     )
 
 
 def _thread_view(track: ThreadTrack, ticks: set[int], span: float) -> ThreadView:
     run = delay = 0.0
+    slices = 0
     seen: dict[int, float] = {}
-    for tick, ran, waited, cpu in track.recent:
+    for tick, ran, waited, cpu, times in track.recent:
         if tick in ticks:
             run += ran
             delay += waited
+            slices += times
             if cpu >= 0:
                 seen[cpu] = seen.get(cpu, 0.0) + ran
     sample = track.sample
@@ -89,6 +95,7 @@ def _thread_view(track: ThreadTrack, ticks: set[int], span: float) -> ThreadView
         allowed=parse_cpulist(sample.allowed_cpus) if sample.allowed_cpus else None,
         cpus_seen={cpu: ran / run for cpu, ran in seen.items()} if run > 0 else {},
         last_cpu=sample.last_cpu,
+        slices_per_second=None if sample.timeslices is None else slices / span,
     )
 
 

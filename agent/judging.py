@@ -21,7 +21,7 @@ from agent.profiling.scene import ServiceScene, scene_of
 from collectors.compute_threads import compute_threads
 from collectors.entities import Service
 from collectors.framework import Facts
-from collectors.levers import Lever
+from collectors.levers import Lever, Value
 from collectors.places import settings_of
 from collectors.reading import Instant
 from collectors.seen_environment import as_seen
@@ -167,7 +167,13 @@ def signature(view: View, facts: ServiceFacts) -> Signature:
         frozenset().union(*masks) if masks else None,
         "none" if view.cgroup and view.quota_cores is None else view.quota_cores,
         view.service.orphaned,
+        *(_value(facts, lever) for lever in (Lever.REQUEST_THREADS, Lever.MAX_REQUESTS_IN_FLIGHT)),
     )
+
+
+def _value(facts: ServiceFacts, lever: Lever) -> Value:
+    setting = facts.setting(lever)
+    return setting.value if setting is not None else None
 
 
 def state_of(view: View | None) -> str:

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from agent.demo.launch import DemoError
 from agent.demo.processes import Programs, terminated_as_interrupted
-from bench import advice, beside_peers, discovery, memory, scale, throughput
+from bench import advice, beside_peers, discovery, memory, profiling, scale, throughput
 from bench.crowd import NotHereError
 from bench.machine import machine_line
 from bench.needs import install_peers
@@ -36,6 +36,10 @@ def _memory(programs: Programs, folder: Path, wanted: argparse.Namespace) -> Non
 
 def _throughput(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
     throughput.measure(programs, folder, wanted.pairs, wanted.seconds)
+
+
+def _profiling(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    profiling.measure(programs, folder, wanted.pairs, wanted.seconds)
 
 
 def _advice(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
@@ -58,6 +62,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
     "crowd": (_crowd, "CPU of the agent beside Netdata, Glances, node_exporter", {"seconds": 60, "warm_up": 60}),
     "memory": (_memory, "memory of agent and sidecar after --seconds", {"seconds": 600}),
     "throughput": (_throughput, "throughput of a watched server / alone", {"seconds": 10, "pairs": 12}),
+    "profiling": (_profiling, "a server with continuous profiling / without", {"seconds": 20, "pairs": 12}),
     "store": (_store, "bytes per stored value, CPU of the writer", {"seconds": 3600}),
     "advice": (_advice, "latency of /v1/advice while sampling", {"seconds": 60, "rate": 50, "warm_up": 30}),
     "discovery": (_discovery, "CPU of one search for services among 500 processes", {"rounds": 40}),

@@ -37,6 +37,12 @@ class Lever(StrEnum):
     INTER_OP_THREADS = "inter_op_threads"
     KEEP_LOADED = "keep_loaded"
     METRICS = "metrics"
+    THREAD_WAITING = "thread_waiting"
+    PAYLOAD_FORMAT = "payload_format"
+    INPUT_SIZE = "input_size"
+    PREPROCESSING = "preprocessing"
+    LOOP_OFFLOAD = "loop_offload"
+    SWITCH_INTERVAL = "switch_interval"
 
 
 Value = int | float | str | bool | None

@@ -1,10 +1,12 @@
 """Which levers does every server have, whatever its framework?"""
 
+from collectors.code_levers import code_places
 from collectors.compute_threads import compute_threads_places, compute_threads_setting
 from collectors.entities import Role, Service
 from collectors.facts import Facts
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.thread_binding import thread_binding_places, thread_binding_setting
+from collectors.thread_waiting import thread_waiting_places
 
 
 def shared_setting(lever: Lever, service: Service, facts: Facts) -> Setting | None:
@@ -22,11 +24,13 @@ def shared_places(lever: Lever, value: Value, service: Service, facts: Facts) ->
         return compute_threads_places(value, service, facts)
     if lever is Lever.THREAD_BINDING:
         return thread_binding_places(service, facts)
+    if lever is Lever.THREAD_WAITING:
+        return thread_waiting_places(value, service, facts)
     if lever is Lever.AFFINITY:
         because = "the mask is inherited by every process and thread that the server starts"
         target, text = service.framework, str(value)
         return (Place(kind="taskset", target=target, key="cpu-list", value=text, effective=True, because=because),)
-    return ()
+    return code_places(lever, value, service)
 
 
 def counted_workers(service: Service, reason: str) -> Setting:

@@ -28,6 +28,8 @@ class BelowOneWorkerMax(Rule):
         "thread-pins-collide",
         "workers-exceed-cores",
         "workers-below-cores-saturated",
+        "io-bound-workers",
+        "event-loop-blocked",
     )
     hold_seconds = 20.0
     thresholds = {

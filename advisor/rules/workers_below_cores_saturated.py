@@ -2,7 +2,7 @@
 
 from math import ceil
 
-from advisor.contention import pool_threads
+from advisor.contention import copies_that_fit, pool_threads
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Rejected
 from advisor.intervals import latency_p50_of, memory, throughput
@@ -29,6 +29,8 @@ class WorkersBelowCoresSaturated(Rule):
         "thread-pins-collide",
         "cgroup-cpu-throttled",
         "cpu-oversubscribed-openmp",
+        "accept-imbalance",
+        "gil-bound-worker",
     )
     thresholds = {
         "worker_busy": Threshold(enter=0.9, leave=0.75, unit="ratio", doc="runnable share of the least busy worker"),
@@ -57,7 +59,7 @@ class WorkersBelowCoresSaturated(Rule):
         front = view.front_end
         if front and front.key not in {w.key for w in workers} and front.runnable >= 0.9:
             return None
-        proposed = min(target, count + self._fit(view))
+        proposed = min(target, count + copies_that_fit(view))
         if proposed <= count:
             return None
         threads_of_python = max(len(w.active_threads) for w in workers)
@@ -85,19 +87,6 @@ class WorkersBelowCoresSaturated(Rule):
             changes=(Change(lever=Lever.WORKERS, current=count, proposed=proposed),),
             gains=self._gains(view, count, proposed, left, busy),
         )
-
-    @staticmethod
-    def _fit(view: View) -> int:
-        """How many more copies of the largest worker fit into the free memory, with a tenth of it kept."""
-        sizes = [w.resident_bytes for w in view.serving if w.resident_bytes]
-        free = view.memory_available_bytes
-        limit = view.cgroup.memory_limit_bytes if view.cgroup else None
-        current = view.cgroup.memory_current_bytes if view.cgroup else None
-        if limit is not None and current is not None:
-            free = min(free if free is not None else limit, limit - current)
-        if not sizes or free is None:
-            return 1 << 10
-        return int(0.9 * free // max(sizes))
 
     @staticmethod
     def _gains(view: View, count: int, proposed: int, left: float, busy: float) -> tuple[Gain, ...]:

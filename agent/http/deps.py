@@ -9,6 +9,7 @@ import msgspec
 from advisor.documents import RulePage, Snapshot
 from advisor.finding import Finding
 from agent.http.updates import Updates
+from agent.profiling.access import NoProfiles, ProfileAccess
 from agent.store.series import Series
 from agent.units import parse_duration
 from collectors.sample import Sample
@@ -70,5 +71,6 @@ class HttpDeps:
     allowed_hosts: frozenset[str] = frozenset()
     read_only: bool = False
     """A replayed recording: nothing can be written."""
+    profiles: ProfileAccess = field(default_factory=NoProfiles)
     service_cgroups: Callable[[], Mapping[str, str]] = field(default=_no_cgroups)
     """Entity of a cgroup sample to the name of the service that lives in it."""

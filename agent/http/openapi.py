@@ -69,7 +69,8 @@ def _answer(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     if route.media == JSON:
         inner = {} if route.answer is None else schema_of[repr(route.answer)]
         schema = {"type": "object", "required": ["data"], "properties": {"data": inner}}
-    return {"description": route.doc, "content": {route.media: {"schema": schema}}}
+    content = {media: {"schema": {"type": "string"}} for media in route.other_media}
+    return {"description": route.doc, "content": {route.media: {"schema": schema}, **content}}
 
 
 def _problem(schema_of: dict[str, Any]) -> dict[str, Any]:

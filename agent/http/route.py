@@ -28,6 +28,8 @@ class Route:
     doc: str
     answer: Any = None
     media: str = "application/json"
+    other_media: tuple[str, ...] = ()
+    """As what else it can be answered, where the query asks for it."""
     query: tuple[Query, ...] = ()
     body: Any = None
     public: bool = False

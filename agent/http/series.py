@@ -1,14 +1,13 @@
 """How did one field of one thing develop? The store answers, in a thread of its own."""
 
 import asyncio
-import re
 import time
-from datetime import datetime
 
 from aiohttp import web
 
 from agent.http.context import DEPS
 from agent.http.envelope import Refused, data
+from agent.http.moments import finite, moment
 from agent.http.route import Query, Route
 from agent.store.series import Series
 from agent.units import parse_duration
@@ -16,13 +15,12 @@ from agent.units import parse_duration
 POINT_LIMIT = 11_000
 _DEFAULT_SPAN_SECONDS = 900.0
 _DEFAULT_POINTS = 300
-_PLUS_READ_AS_SPACE = re.compile(r" (?=\d\d:\d\d$)")
 
 
 async def get_series(request: web.Request) -> web.Response:
     query = request.query
-    end = _moment(query.get("end"), "end", time.time())
-    start = _moment(query.get("start"), "start", end - _DEFAULT_SPAN_SECONDS)
+    end = moment(query.get("end"), "end", time.time())
+    start = moment(query.get("start"), "start", end - _DEFAULT_SPAN_SECONDS)
     if not start < end:
         raise Refused(400, "query.bad-value", "start is not before end", "both are Unix seconds or RFC 3339")
     step = _step(query.get("step"), max(1.0, (end - start) / _DEFAULT_POINTS))
@@ -37,29 +35,12 @@ async def get_series(request: web.Request) -> web.Response:
     return data(found)
 
 
-def _moment(text: str | None, name: str, default: float) -> float:
-    if text is None:
-        return default
-    try:
-        return _finite(float(text))
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(_PLUS_READ_AS_SPACE.sub("+", text))
-        if moment.tzinfo is None:
-            raise ValueError(text)
-        return _finite(moment.timestamp())
-    except (ValueError, OverflowError):
-        hint = "Unix seconds, or RFC 3339 with its zone such as 2026-11-20T10:00:00Z"
-        raise Refused(400, "query.bad-value", f"{name}={text!r} is not a time", hint) from None
-
-
 def _step(text: str | None, default: float) -> float:
     if text is None:
         return default
     try:
         try:
-            step = _finite(float(text))
+            step = finite(float(text))
         except ValueError:
             step = parse_duration(text)
         if step <= 0:
@@ -68,12 +49,6 @@ def _step(text: str | None, default: float) -> float:
         hint = "seconds, or a duration such as 10s"
         raise Refused(400, "query.bad-value", f"step={text!r} is not a step", hint) from None
     return step
-
-
-def _finite(number: float) -> float:
-    if not abs(number) < 1e11:
-        raise ValueError(number)
-    return number
 
 
 ROUTES = (

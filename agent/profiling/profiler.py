@@ -120,11 +120,11 @@ class Profiler:
                 problem=None if self._problem is None else f"{self._problem.reason} ({self._problem.hint})",
             )  # fmt: skip
 
-    def spend(self, profile: Profile, *, asked: bool) -> None:
-        """Account for a profile, also for one that somebody else asked for."""
+    def spend(self, profile: Profile, *, asked: bool, own_cpu: float = 0.0) -> None:
+        """Account for a profile, also for one that somebody else asked for, with the time that we spent on its result."""
         with self._lock:
             self._budget.spend(
-                time.monotonic(), profile.key, cpu=profile.cost.cpu_seconds, stopped=profile.cost.stopped_seconds,
+                time.monotonic(), profile.key, cpu=profile.cost.cpu_seconds + own_cpu, stopped=profile.cost.stopped_seconds,
                 seconds=profile.seconds, asked=asked, probe=profile.kind == "probe",
             )  # fmt: skip
 
@@ -178,8 +178,9 @@ class Profiler:
             if isinstance(result, Missing):
                 self._missed(order, result)
             else:
-                self.spend(result, asked=order.why != "renewed")
+                began = time.thread_time()
                 self._learn(order, result, running.stopped)
+                self.spend(result, asked=order.why != "renewed", own_cpu=time.thread_time() - began)
         except Exception:
             log.exception("a profile could not be used", extra={"once": "burst"})
         finally:
@@ -232,10 +233,11 @@ class Profiler:
         if may:
             result = self._take(key, PROBE, self._stop)
             if isinstance(result, Profile):
-                self.spend(result, asked=False)
+                began = time.thread_time()
                 self._probes += 1
                 for window in self._windows.add(result, load_table(), Whose.of(scene.service, key), now):
                     self._keep(window)
+                self.spend(result, asked=False, own_cpu=time.thread_time() - began)
             else:
                 self._failed += 1
                 self._problem = result

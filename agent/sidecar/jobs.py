@@ -15,6 +15,7 @@ import msgspec
 from agent.sidecar.protocol import FRAME_LIMIT_BYTES, ProfilePart, ProfilePending, ProfileStarted, Refusal
 from collectors.entities import WorkerKey
 from collectors.host import Host
+from collectors.native.symbol_cache import SymbolCache
 from collectors.profiles.profile import Missing, Profile, ProfileSpec
 from collectors.profiles.take import LONGEST_SECONDS, take_profile
 
@@ -44,6 +45,7 @@ class ProfileJobs:
         """`calls`: functions to look for on source lines; None = those of the table of classes, read at the first use."""
         self._host = host
         self._calls = calls
+        self._symbols = SymbolCache()
         self._jobs: dict[str, _Job] = {}
         self._count = 0
 
@@ -93,7 +95,7 @@ class ProfileJobs:
 
     def _run(self, job: _Job, spec: ProfileSpec) -> None:
         try:
-            result = take_profile(self._host, job.key, spec, self._known_calls(), job.stop)
+            result = take_profile(self._host, job.key, spec, self._known_calls(), job.stop, self._symbols)
             if isinstance(result, Missing):
                 job.refusal = _refused("profile.impossible", result.reason, result.hint)
             else:

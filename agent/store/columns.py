@@ -8,7 +8,10 @@ from collectors.sample import FieldSpec, Sample, fields_of
 Kinds = Mapping[str, type[Sample]]
 """Sample types by kind, which is also the name of their table."""
 
-_TAKEN = frozenset({"entity", "field", "kind", "meta", "minute", "minutes", "reading", "finding", "time"})
+_TAKEN = frozenset(
+    {"entity", "field", "kind", "meta", "minute", "minutes", "reading", "finding", "time", "profile", "profile_text",
+     "profile_stack", "profile_count", "profile_line", "profile_detail", "profile_samples"}
+)  # fmt: skip
 
 
 def known_kinds() -> dict[str, type[Sample]]:

@@ -8,6 +8,9 @@ from typing import Any
 import msgspec
 
 from advisor.finding import Finding
+from agent.profiling.header import ProfileFilter, ProfileHeader
+from agent.profiling.stored import Side, StackSample, StoredKind, StoredProfile
+from agent.store import profile_reader
 from agent.store.columns import quoted
 from agent.store.documents import Acknowledgement
 from agent.store.faults import READ_ERRORS, Fault, fault_of
@@ -121,6 +124,33 @@ class StoreReader:
         """The newest facts of each service, by its id, as they were saved."""
         rows = _ask(self._path, "SELECT service, body FROM service_facts ORDER BY at")
         return {service: body.encode() for service, body in rows}
+
+    def profiles(
+        self, *, service: str | None = None, pid: int | None = None, kind: StoredKind | None = None,
+        start: float | None = None, end: float | None = None, limit: int = 100,
+    ) -> tuple[ProfileHeader, ...]:  # fmt: skip
+        """The heads of the profiles that began from `start` to before `end` (Unix seconds), newest first."""
+        wanted = ProfileFilter(service=service, pid=pid, kind=kind, start=start, end=end, limit=limit)
+        return profile_reader.headers(self._path, wanted)
+
+    def profile(self, identity: str) -> StoredProfile | None:
+        """A profile by its id; None where it is not kept (any more)."""
+        return profile_reader.profile(self._path, identity)
+
+    def profile_stacks(self, identity: str, side: Side | None = None) -> tuple[StackSample, ...]:
+        """The stacks of a profile, of one side or of all, the most frequent first."""
+        return profile_reader.stacks(self._path, identity, side)
+
+    def merged(
+        self, ids: Sequence[str] | None = None, *, service: str | None = None, start: float | None = None,
+        end: float | None = None,
+    ) -> StoredProfile | None:  # fmt: skip
+        """The profiles of `ids`, or without ids those of a service in a span of time, as one with the id `merged`.
+
+        Of a span at most 1,000, the newest. None where there is none.
+        """
+        chosen = ProfileFilter(service=service, start=start, end=end) if ids is None else ids
+        return profile_reader.merged(self._path, chosen)
 
     def _raw_sums(self, request: "_Request") -> list[Sum]:
         first_day = int(request.start - _LOOK_BACK_SECONDS) // DAY_SECONDS

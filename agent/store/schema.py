@@ -103,6 +103,61 @@ FROM minute AS m JOIN entity AS e ON e.id = m.entity JOIN field AS f ON f.id = m
 ) WITHOUT ROWID""",
         ),
     ),
+    (
+        "profiles",
+        (
+            """CREATE TABLE profile (
+  number INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  at_unix_seconds REAL NOT NULL, seconds REAL NOT NULL,
+  service TEXT NOT NULL, service_id TEXT NOT NULL,
+  pid INTEGER NOT NULL, started INTEGER NOT NULL, slot INTEGER,
+  kind TEXT NOT NULL, -- burst, continuous, request, scalene
+  reason TEXT NOT NULL, hertz REAL NOT NULL, samples INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL -- estimate of what its rows take, stacks that it brought included
+)""",
+            "CREATE INDEX profile_time ON profile (at_unix_seconds, size_bytes)",
+            """CREATE TABLE profile_detail (
+  profile INTEGER PRIMARY KEY, -- profile.number
+  digest TEXT, missing TEXT NOT NULL, notes TEXT NOT NULL, cost TEXT NOT NULL -- JSON
+)""",
+            """CREATE TABLE profile_text (
+  id INTEGER PRIMARY KEY,
+  text TEXT NOT NULL UNIQUE, -- of a frame, a thread or a class of work
+  last INTEGER NOT NULL -- hour (Unix time / 3600) of the newest profile in which it is used
+)""",
+            """CREATE TABLE profile_stack (
+  id INTEGER PRIMARY KEY,
+  frames TEXT NOT NULL UNIQUE, -- profile_text.id of each frame as a JSON array, root first
+  last INTEGER NOT NULL -- as profile_text.last
+)""",
+            "CREATE INDEX profile_text_last ON profile_text (last)",
+            "CREATE INDEX profile_stack_last ON profile_stack (last)",
+            """CREATE TABLE profile_count (
+  profile INTEGER NOT NULL, -- profile.number
+  side INTEGER NOT NULL, -- position in cpu, gil, wait, native
+  stack INTEGER NOT NULL, -- profile_stack.id
+  thread INTEGER NOT NULL, work INTEGER NOT NULL, -- profile_text.id
+  count INTEGER NOT NULL, -- samples
+  PRIMARY KEY (profile, side, stack, thread, work)
+) WITHOUT ROWID""",
+            """CREATE TABLE profile_line (
+  profile INTEGER NOT NULL, -- profile.number
+  position INTEGER NOT NULL,
+  file TEXT NOT NULL, line INTEGER NOT NULL, text TEXT NOT NULL,
+  python_ratio REAL NOT NULL, native_ratio REAL NOT NULL, system_ratio REAL NOT NULL, -- of the run's CPU time
+  memory_growth_bytes INTEGER, memory_peak_bytes INTEGER, copy_bytes_per_second REAL, gpu_ratio REAL,
+  PRIMARY KEY (profile, position)
+) WITHOUT ROWID""",
+            """CREATE VIEW profile_samples AS SELECT
+  p.id AS profile, p.service AS service, p.pid AS pid, t.text AS thread,
+  CASE c.side WHEN 0 THEN 'cpu' WHEN 1 THEN 'gil' WHEN 2 THEN 'wait' ELSE 'native' END AS side,
+  w.text AS work, c.count AS count,
+  (SELECT group_concat(f.text, ';') FROM json_each(s.frames) AS j JOIN profile_text AS f ON f.id = j.value) AS stack
+FROM profile_count AS c JOIN profile AS p ON p.number = c.profile JOIN profile_stack AS s ON s.id = c.stack
+JOIN profile_text AS t ON t.id = c.thread JOIN profile_text AS w ON w.id = c.work""",
+        ),
+    ),
 )
 
 RECORDING: tuple[Step, ...] = (

@@ -4,11 +4,13 @@ from collections import deque
 from pathlib import Path
 from threading import Condition, Thread
 
+from agent.profiling.stored import StoredProfile
 from agent.store.documents import DocumentKind, Documents, check
 from agent.store.files import size_bytes
 from agent.store.lock import WriterLock
+from agent.store.profiles import PreparedProfile, prepare
 from agent.store.retention import Retention
-from agent.store.writer import Writer
+from agent.store.writer import MOST_PROFILES, Writer
 from collectors.host import Clock
 from collectors.reading import Reading
 
@@ -32,7 +34,9 @@ class Store:
         self._condition = Condition()
         self._queue: deque[Reading] = deque(maxlen=MOST_QUEUED)
         self._documents: Documents = {}
+        self._profiles: deque[PreparedProfile] = deque(maxlen=MOST_PROFILES)
         self._dropped = 0
+        self._dropped_profiles = 0
         self._asked = 1
         self._answered = 0
         self._all_written = False
@@ -68,6 +72,11 @@ class Store:
         """Readings that were not stored because the disk could not keep up or could not be written."""
         return self._dropped + self._writer.dropped
 
+    @property
+    def dropped_profiles(self) -> int:
+        """Profiles that were not stored, for the same reasons."""
+        return self._dropped_profiles + self._writer.dropped_profiles
+
     def put(self, reading: Reading) -> None:
         """Queue a reading. Never blocks: the oldest one is dropped where the queue is full."""
         with self._condition:
@@ -87,6 +96,16 @@ class Store:
         """Queue the removal of a document; one that is not there is no error."""
         with self._condition:
             self._documents[kind, key] = None
+
+    def put_profile(self, profile: StoredProfile) -> None:
+        """Queue a profile; one of the same id is replaced. Never blocks: the oldest is dropped where the queue is full.
+
+        Raises ValueError for a number that cannot be stored.
+        """
+        prepared = prepare(profile)
+        with self._condition:
+            self._dropped_profiles += len(self._profiles) == MOST_PROFILES
+            self._profiles.append(prepared)
 
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until all that was queued before is committed; False if it was not within the time, or cannot be."""
@@ -120,7 +139,8 @@ class Store:
                 closing, asked = self._closing, self._asked
                 readings, self._queue = self._queue, deque(maxlen=MOST_QUEUED)
                 documents, self._documents = self._documents, {}
-            written = self._writer.write(readings, documents)
+                profiles, self._profiles = self._profiles, deque(maxlen=MOST_PROFILES)
+            written = self._writer.write(readings, documents, profiles)
             if closing:
                 self._writer.close()
             with self._condition:

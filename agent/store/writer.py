@@ -9,14 +9,17 @@ from agent.store.documents import Documents, write_documents
 from agent.store.files import day_of
 from agent.store.minutes import MINUTE_NS, MinuteAggregator, MinuteRow
 from agent.store.open_files import OpenFiles
+from agent.store.profiles import PreparedProfile, insert_profile
 from agent.store.raw import RawFile
-from agent.store.retention import Retention, forget_old_minutes, hold_cap, unlink_old
+from agent.store.retention import Retention, forget_old_minutes, forget_old_profiles, hold_cap, unlink_old
 from agent.store.state import StateFile
 from collectors.host import Clock
 from collectors.reading import Reading
 
 RETRY_NS = 30_000_000_000
 _MOST_MINUTE_ROWS = 20_000
+MOST_PROFILES = 64
+"""That wait; the oldest are dropped beyond that."""
 
 
 class Writer:
@@ -33,11 +36,13 @@ class Writer:
         self._readings: deque[Reading] = deque(maxlen=most_readings)
         self._minute_rows: deque[MinuteRow] = deque(maxlen=_MOST_MINUTE_ROWS)
         self._documents: Documents = {}
+        self._profiles: deque[PreparedProfile] = deque(maxlen=MOST_PROFILES)
         self._opened = False
         self._kept_minute: int | None = None
         self._retry_at_ns: int | None = None
         self.dropped = 0
         """Readings that no longer fitted while files could not be written."""
+        self.dropped_profiles = 0
 
     @property
     def problem(self) -> str | None:
@@ -45,17 +50,27 @@ class Writer:
         blocked = [self._files.blocked] if self._retry_at_ns is not None and self._files.blocked else []
         return "; ".join([*blocked, *self._files.damage]) or None
 
-    def write(self, readings: Iterable[Reading], documents: Documents) -> bool:
+    def write(
+        self, readings: Iterable[Reading], documents: Documents, profiles: Iterable[PreparedProfile] = ()
+    ) -> bool:
         """Store all that is given and all that waits; False while a file cannot be written (tried every 30 s)."""
         for reading in readings:
             self._minute_rows += self._minutes.add(reading)
             self.dropped += len(self._readings) == self._readings.maxlen
             self._readings.append(reading)
         self._documents.update(documents)
+        for profile in profiles:
+            self.dropped_profiles += len(self._profiles) == MOST_PROFILES
+            self._profiles.append(profile)
         now = self._clock.now()
         if self._retry_at_ns is not None and now.mono_ns < self._retry_at_ns:
             return False
-        done = self._write_state(now.wall_ns) and self._write_readings() and self._keep(now.wall_ns)
+        done = (
+            self._write_state(now.wall_ns)
+            and self._write_readings()
+            and self._write_profiles()
+            and self._keep(now.wall_ns)
+        )
         self._retry_at_ns = None if done else now.mono_ns + RETRY_NS
         return done
 
@@ -91,6 +106,19 @@ class Writer:
             self._documents = {}
         return self._opened
 
+    def _write_profiles(self) -> bool:
+        """Each in a transaction of its own, so that a large one holds up nobody for long."""
+
+        def work(state: StateFile) -> bool:
+            insert_profile(state.connection, self._profiles[0])
+            return True
+
+        while self._profiles:
+            if self._files.on_state(work) is None:
+                return False
+            self._profiles.popleft()
+        return True
+
     def _keep(self, wall_ns: int) -> bool:
         """Once a minute: let go of what is too old or too much, and of files that are no longer written."""
         minute = wall_ns // MINUTE_NS
@@ -101,6 +129,8 @@ class Writer:
         self._files.close_missing()
         self._files.close_shards_but(today, day_of(wall_ns - 2 * MINUTE_NS))
         unlink_old(self._files, today, self._retention)
-        return forget_old_minutes(self._files, minute, self._retention) and hold_cap(
-            self._files, today, minute * 60, self._retention
+        return (
+            forget_old_minutes(self._files, minute, self._retention)
+            and forget_old_profiles(self._files, minute * 60, self._retention)
+            and hold_cap(self._files, today, minute * 60, self._retention)
         )

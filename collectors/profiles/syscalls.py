@@ -23,6 +23,8 @@ class Call(Enum):
     DEVICE = "device"
     DISK = "disk"
     RING = "ring"
+    RESTART = "restart"
+    """A call that was interrupted, as by a tracer, and goes on: which one, only the wait channel tells."""
 
 
 _X86_64: dict[Call, tuple[int, ...]] = {
@@ -37,6 +39,7 @@ _X86_64: dict[Call, tuple[int, ...]] = {
     Call.DEVICE: (16,),
     Call.DISK: (74, 75, 208, 277),
     Call.RING: (426,),
+    Call.RESTART: (219,),
 }
 _ARM64: dict[Call, tuple[int, ...]] = {
     Call.FUTEX: (98, 449, 455),
@@ -50,6 +53,7 @@ _ARM64: dict[Call, tuple[int, ...]] = {
     Call.DEVICE: (29,),
     Call.DISK: (82, 83, 4, 84),
     Call.RING: (426,),
+    Call.RESTART: (128,),
 }
 
 

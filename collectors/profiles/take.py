@@ -16,6 +16,7 @@ from collectors.entities import WorkerKey
 from collectors.host import Host
 from collectors.inside.folder import ProcessFolder, Vanished
 from collectors.native.sampler import NativeSampler, NativeSamples
+from collectors.native.symbol_cache import SymbolCache
 from collectors.profiles.child import Child
 from collectors.profiles.interned import Interned
 from collectors.profiles.profile import Missing, NativeCount, Profile, ProfileCost, ProfileSpec, ThreadProfile
@@ -37,13 +38,14 @@ _DRAIN_SECONDS = 0.25
 
 
 def take_profile(
-    host: Host, key: WorkerKey, spec: ProfileSpec, calls: Collection[str] = (), stop: threading.Event | None = None
-) -> Profile | Missing:
+    host: Host, key: WorkerKey, spec: ProfileSpec, calls: Collection[str] = (), stop: threading.Event | None = None,
+    symbols: SymbolCache | None = None,
+) -> Profile | Missing:  # fmt: skip
     """The profile, or why there is none. Parts that could not be had are in its `missing`. `stop` ends it early with
-    what was seen so far. Blocks for about `spec.seconds`; never raises for a state of the host."""
+    what was seen so far; `symbols` remembers what earlier profiles looked up. Blocks for about `spec.seconds`; never raises for a state of the host."""
     try:
         with ProcessFolder(host, key) as folder:
-            return _Taking(folder, spec, calls, stop or threading.Event()).run()
+            return _Taking(folder, spec, calls, stop or threading.Event(), symbols).run()
     except Vanished:
         return Missing("python", "the process ended", "ask for one that still runs")
     except OSError as error:
@@ -53,11 +55,15 @@ def take_profile(
 class _Taking:
     """One profile while it is taken."""
 
-    def __init__(self, folder: ProcessFolder, spec: ProfileSpec, calls: Collection[str], stop: threading.Event) -> None:
+    def __init__(
+        self, folder: ProcessFolder, spec: ProfileSpec, calls: Collection[str], stop: threading.Event,
+        symbols: SymbolCache | None,
+    ) -> None:  # fmt: skip
         self._folder = folder
         self._spec = spec
         self._calls = calls
         self._stop = stop
+        self._symbols = symbols
         self._interned = Interned()
         self._python = PythonStacks(folder, self._interned)
         self._native: NativeSampler | None = None
@@ -152,7 +158,7 @@ class _Taking:
     def _start_native(self) -> None:
         if not self._spec.native:
             return
-        sampler = NativeSampler(self._folder.host, self._folder.key)
+        sampler = NativeSampler(self._folder.host, self._folder.key, self._symbols)
         self._native_no = sampler.start(self._watch.tids, NATIVE_HERTZ)
         if self._native_no is None:
             self._native = sampler
@@ -198,7 +204,7 @@ class _Taking:
 
     def _named(self, thread: ThreadProfile, joined: set[int]) -> ThreadProfile:
         name = self._python.names.get(thread.tid)
-        python = thread.tid in joined
+        python = thread.tid in joined or name is not None
         return msgspec.structs.replace(thread, python_name=name, python=python) if name or python else thread
 
     def _native_counts(self) -> tuple[NativeCount, ...]:
@@ -219,6 +225,8 @@ class _Taking:
 
     def _notes(self) -> tuple[str, ...]:
         notes = list(self._natives.notes) if self._natives is not None else []
+        if self._natives is not None and not self._natives.kernel_seen:
+            notes.append("the kernel's part of native functions is not seen: give the sidecar CAP_PERFMON")
         if self._natives is not None and self._natives.lost:
             notes.append(f"{self._natives.lost} native samples were lost")
         if self._python.behind_seconds > 0:

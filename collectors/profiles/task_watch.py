@@ -3,12 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 from collectors.inside.folder import ProcessFolder
 from collectors.procfs import safe_text
 from collectors.profiles.profile import Missing, ThreadProfile, Wait
 from collectors.profiles.syscalls import parse_syscall
-from collectors.profiles.waits import Futex, Waits
+from collectors.profiles.waits import Futex, Waits, by_channel
 
 THREADS_LIMIT = 512
 _GONE = (FileNotFoundError, ProcessLookupError)
@@ -92,12 +93,18 @@ class TaskWatch:
                 if task.syscall is None:
                     continue
                 call = parse_syscall(os.pread(task.syscall, 256, 0))
-                found[tid] = None if call is None else self._waits.kind(*call)
+                found[tid] = None if call is None else self._waits.kind(*call, partial(self._channel, tid))
             except (*_GONE, PermissionError):
                 _close(task)
             except (OSError, ValueError):
                 continue
         return found
+
+    def _channel(self, tid: int) -> bytes:
+        try:
+            return self._folder.read(f"task/{tid}/wchan")
+        except OSError:
+            return b""
 
     def _plain_states(self) -> dict[int, State]:
         """Where system calls may not be seen: running or not, and the kernel's function in which it waits."""
@@ -108,8 +115,9 @@ class TaskWatch:
                 if letter == b"R":
                     found[tid] = None
                     continue
-                found[tid] = "disk" if letter == b"D" else "other"
-                task.channels[safe_text(self._folder.read(f"task/{tid}/wchan"))] += 1
+                channel = self._channel(tid)
+                found[tid] = "disk" if letter == b"D" else by_channel(channel)
+                task.channels[safe_text(channel)] += 1
             except OSError:
                 continue
         return found

@@ -7,7 +7,7 @@ executable that contains it, is a wait for the GIL. Locks of programs live on th
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from collectors.inside.folder import ProcessFolder
 from collectors.profiles.descriptors import Descriptors, Memory
@@ -15,6 +15,12 @@ from collectors.profiles.profile import Wait
 from collectors.profiles.syscalls import Call, call_numbers
 
 _INTERPRETER = re.compile(rb"/(?:libpython[23][\d.]*[a-z]*\.so[\d.]*|python[\d.]*[a-z]*)$")
+_CHANNELS: tuple[tuple[bytes, Wait], ...] = (
+    (b"poll", "loop"),
+    (b"select", "loop"),
+    (b"nanosleep", "sleep"),
+    (b"futex", "futex"),
+)
 _POLLED_LIMIT = 64
 _POLLFD = struct.Struct("=ihh")
 _SELECT_BITS = 1024
@@ -44,8 +50,9 @@ class Waits:
     def close(self) -> None:
         self._memory.close()
 
-    def kind(self, number: int, arguments: Sequence[int]) -> Wait | Futex:
-        """What a thread inside call `number` waits for; -1 is a fault in memory, which waits for the disk."""
+    def kind(self, number: int, arguments: Sequence[int], channel: Callable[[], bytes]) -> Wait | Futex:
+        """What a thread inside call `number` waits for; -1 is a fault in memory, which waits for the disk. `channel` reads
+        the kernel's function in which it waits."""
         if number < 0:
             return "disk"
         match self._calls.get(number):
@@ -66,6 +73,8 @@ class Waits:
                 return "device"
             case Call.DISK:
                 return "disk"
+            case Call.RESTART:
+                return by_channel(channel())
             case Call.SOCKET_OR_FILE:
                 return self._descriptors.kind(arguments[0]) if arguments else "other"
             case None:
@@ -96,6 +105,14 @@ class Waits:
                 bits = int.from_bytes(self._memory.read(address, (highest + 63) // 64 * 8), "little")
                 numbers += [number for number in range(highest) if bits >> number & 1]
         return numbers[:_POLLED_LIMIT]
+
+
+def by_channel(channel: bytes) -> Wait:
+    """What a wait is for, by the kernel's function alone (/proc/PID/task/TID/wchan)."""
+    for part, wait in _CHANNELS:
+        if part in channel:
+            return wait
+    return "other"
 
 
 def interpreter_data(folder: ProcessFolder) -> tuple[tuple[int, int], ...]:

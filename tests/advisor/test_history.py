@@ -112,7 +112,7 @@ class Node:
                 state="R",
                 run_ns=run,
                 delay_ns=delay,
-                timeslices=1,
+                timeslices=self.now * 40,
                 last_cpu=slot % 2,
                 allowed_cpus="0-1",
                 busy=1,
@@ -120,8 +120,8 @@ class Node:
             ThreadClassSample(entity=f"{key.entity}:main", run_ns=run, delay_ns=delay, threads=1),
             WorkerSample(
                 entity=key.entity,
-                user_ticks=0,
-                system_ticks=0,
+                user_ticks=self.now * 30,
+                system_ticks=self.now * 10,
                 children_user_ticks=0,
                 children_system_ticks=0,
                 resident_bytes=1 << 20,
@@ -150,6 +150,19 @@ def test_rates_are_the_growth_of_counters_over_the_loaded_seconds():
     assert seen.delay_share == pytest.approx(1 / 3)
     assert seen.workers[0].switches_per_second == pytest.approx(15)
     assert seen.workers[0].major_faults_per_second == pytest.approx(2)
+
+
+def test_threads_show_how_often_they_were_put_on_a_cpu_and_workers_their_part_in_the_kernel():
+    node = Node()
+    for _ in range(17):
+        node.second(0.6, 0.3)
+    one = node.view().workers[0]
+    assert one.threads[0].slices_per_second == pytest.approx(40)
+    assert one.system_cores == pytest.approx(0.6 / 4)
+
+
+def test_without_ticks_the_part_in_the_kernel_is_not_known():
+    assert Node().view().workers[0].system_cores is None
 
 
 def test_idle_seconds_are_masked_out_and_a_waiting_connection_counts_as_load():

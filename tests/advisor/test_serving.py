@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from advisor.history import History
-from advisor.serving import STALE_SECONDS, ServingRates, rates
-from advisor.view import View
+from advisor.serving import STALE_SECONDS, ServingRates, load_of, rates
+from advisor.view import Load, View
 from collectors.entities import Process, Role, Service, Worker, WorkerKey
 from collectors.reading import Instant, Ok, Reading
 from collectors.sources.serving import ServingSample
@@ -134,3 +134,28 @@ def test_single_models_do_not_pass_for_the_service() -> None:
     node.page(10, NOW, said("model:s1/a", requests=2))
     assert node.view(10).requests_per_second == 20.0
     assert set(node.history.tracks.services) == {"service:s1"}
+
+
+def test_the_load_is_rate_times_latency_and_the_gauge_where_there_is_no_latency() -> None:
+    both = ServingRates(requests_per_second=20.0, latency_seconds=0.05, in_flight=7)
+    assert load_of(both) == Load(in_progress=1.0, per_second=20.0)
+    assert load_of(msgspec.structs.replace(both, latency_seconds=None)) == Load(in_progress=7, per_second=20.0)
+
+
+@pytest.mark.parametrize(
+    "known", [ServingRates(), ServingRates(requests_per_second=0.0, in_flight=3), ServingRates(requests_per_second=5.0)]
+)
+def test_a_page_that_answered_nothing_or_tells_half_is_no_load(known: ServingRates) -> None:
+    assert load_of(known) is None
+
+
+def test_the_view_holds_the_loads_of_the_present_configuration_only() -> None:
+    node = Node()
+    for page in range(4):
+        node.page(10 * page, said(requests=200 * page, latency_sum_us=10_000_000 * page, latency_count=200 * page))
+    assert node.view(31).loads == (Load(1.0, 20.0),) * 3
+    node.history.restart_window(SERVICE)
+    node.page(40, said(requests=1800, latency_sum_us=50_000_000, latency_count=1000))
+    assert node.view(41).loads == ()  # this page spans both configurations
+    node.page(50, said(requests=1850, latency_sum_us=60_000_000, latency_count=1050))
+    assert node.view(51).loads == (Load(pytest.approx(1.0), 5.0),)

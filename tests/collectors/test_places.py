@@ -97,3 +97,7 @@ def test_a_framework_that_is_not_known_has_no_settings_and_no_places() -> None:
     other = service_of("unheard-of", (process(1, "server"), Role.FRONT_END))
     assert settings_of(other, {}) == ()
     assert places_for(Lever.WORKERS, 2, other, {}) == ()
+
+
+def test_the_switch_interval_of_the_interpreter_is_set_in_the_programs_own_code() -> None:
+    assert shown(Lever.SWITCH_INTERVAL, 0.0005, service()) == [("code", "gunicorn", "sys.setswitchinterval", 0.0005)]

@@ -40,11 +40,12 @@ def program(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: P
 
 @contextmanager
 def gunicorn(folder: Path, *, workers: int, env: Mapping[str, str] | None = None, arguments: Sequence[str] = (),
-             before: Callable[[], None] | None = None, prefix: Sequence[str] = ()) -> Iterator[int]:  # fmt: skip
+             before: Callable[[], None] | None = None, prefix: Sequence[str] = (),
+             app: str = "mlp:app") -> Iterator[int]:  # fmt: skip
     """A ready server; yields its port."""
     port = free_port()
     argv = [*prefix, sys.executable, str(Path(sys.executable).with_name("gunicorn")), "--chdir", str(HERE),
-            "-b", f"127.0.0.1:{port}", "-w", str(workers), *arguments, "mlp:app"]  # fmt: skip
+            "-b", f"127.0.0.1:{port}", "-w", str(workers), *arguments, app]  # fmt: skip
     with program(argv, env=env, cwd=folder, before=before) as process:
         end = time.monotonic() + 60
         while True:

@@ -17,7 +17,7 @@ from advisor.documents import (
 from advisor.finding import Finding
 from agent.http.encoded import EncodedSnapshot, encode
 from tests.agent.http.conftest import Client, MakeClient
-from tests.agent.http.example import BEARER, RULES, example_deps
+from tests.agent.http.example import RULES, example_deps
 from tests.snapshots import HEALTHY, LOADED, example_findings, example_snapshot
 
 
@@ -72,14 +72,6 @@ async def test_rules_are_listed_and_shown_one_by_one(client):
     assert (await document(client, "/v1/rules/memory-pressure", RulePage)).id == "memory-pressure"
     error = msgspec.json.decode(await body(client, "/v1/rules/memory-presure", 404))["error"]
     assert error["hint"] == "did you mean memory-pressure?"
-
-
-async def test_profiles_are_empty_and_taking_one_is_not_implemented(client):
-    assert await body(client, "/v1/profiles") == b'{"data":[]}'
-    assert b"py-spy record" in await body(client, "/v1/profiles/7?format=svg", 404)
-    answer = await client.post("/v1/profiles", json={}, headers=BEARER)
-    assert answer.status == 501
-    assert (await answer.json())["error"]["hint"] == "use py-spy record -p PID"
 
 
 async def test_unfiltered_bytes_are_made_once_for_a_snapshot():

@@ -140,7 +140,7 @@ def test_counts_stand_for_seconds_at_the_rate_that_is_sent() -> None:
 def test_names_cannot_break_out_of_their_place() -> None:
     profile = stored([sample(("a;b 3\nc",), 2, thread="t;u")], service='x{y="z"},\r\nHost: e&name=q', slot=None)
     ((target, body),) = requests_of(profile, {})
-    assert parse_qs(urlsplit(target).query)["name"] == ["x_y__z______Host:_e&name_q{kind=burst,side=cpu}"]
+    assert parse_qs(urlsplit(target).query)["name"] == ["x_y__z_____Host:_e&name_q{kind=burst,side=cpu}"]
     assert "\r" not in target
     assert "\n" not in target
     assert body == b"t:u;a:b 3 c 2\n"
@@ -163,7 +163,7 @@ def test_what_the_server_refuses_is_dropped_and_counted(serve: Callable[..., Ser
     assert "answered 422 and will not take the profile" in (refused.problem or "")
     pushing.push(two_stacks())
     assert until(pushing, lambda status: status.sent == 1).problem is None
-    pushing.push(two_stacks(hertz=float("nan")))
+    pushing.push(two_stacks(at_unix_seconds=float("nan")))
     assert until(pushing, lambda status: status.dropped == 2).queued == 0
 
 
@@ -243,5 +243,5 @@ def test_the_token_of_the_file_goes_along(
     ["https://a", "http://", "a:4040", "http://u:p@a", "http://a:x", "http://a/p?q=1", "http://a\r\nb", "http://a:0"],
 )
 def test_an_address_that_cannot_be_pushed_to_is_refused(url: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="is not http://HOST"):
         PyroscopePusher(url)

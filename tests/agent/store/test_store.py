@@ -14,6 +14,7 @@ import pytest
 
 from agent.store.documents import Documents
 from agent.store.errors import AlreadyRunning
+from agent.store.profiles import PreparedProfile
 from agent.store.retention import Retention
 from agent.store.store import MOST_QUEUED, Store
 from collectors.reading import Reading
@@ -42,9 +43,9 @@ def test_what_was_put_is_stored_without_asking(tmp_path: Path, open_store: OpenS
     done = threading.Event()
     write = store._writer.write
 
-    def noticed(readings: Iterable[Reading], documents: Documents) -> bool:
+    def noticed(readings: Iterable[Reading], documents: Documents, profiles: Iterable[PreparedProfile] = ()) -> bool:
         batch = list(readings)
-        answer = write(batch, documents)
+        answer = write(batch, documents, profiles)
         if batch:
             done.set()
         return answer

@@ -9,7 +9,7 @@ from collectors.inside.folder import ProcessFolder
 from collectors.profiles.profile import ThreadProfile
 from collectors.profiles.syscalls import Call, call_numbers, parse_syscall
 from collectors.profiles.task_watch import TaskWatch
-from collectors.profiles.waits import interpreter_data
+from collectors.profiles.waits import by_channel, interpreter_data
 from tests.collectors.process_tree import host_of, key_of, make_process
 from tests.collectors.profiles.program import open_descriptors, waiting_threads
 
@@ -108,6 +108,22 @@ def test_a_process_that_ends_while_it_is_watched_gives_what_was_seen():
 )
 def test_the_lines_of_the_kernel(text, found):
     assert parse_syscall(text) == found
+
+
+@pytest.mark.parametrize(
+    ("channel", "wait"),
+    [
+        (b"do_poll.constprop.0", "loop"),
+        (b"poll_schedule_timeout", "loop"),
+        (b"hrtimer_nanosleep", "sleep"),
+        (b"futex_do_wait", "futex"),
+        (b"0", "other"),
+        (b"", "other"),
+    ],
+)
+def test_a_call_that_goes_on_after_an_interruption_is_told_by_its_channel(channel, wait):
+    assert by_channel(channel) == wait
+    assert call_numbers("x86_64")[219] is Call.RESTART
 
 
 def test_numbers_of_system_calls_differ_by_machine():

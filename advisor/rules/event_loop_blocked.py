@@ -1,0 +1,291 @@
+"""Does an event loop that clients talk to compute, or wait, inside its callbacks, so that no other request advances?"""
+
+from collections.abc import Sequence
+from math import ceil
+
+import msgspec
+
+from advisor.contention import copies_that_fit
+from advisor.facts import ServiceFacts
+from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
+from advisor.intervals import gain, throughput
+from advisor.profiling.asking import profile_of
+from advisor.profiling.evidence import seen_in_profile, sureness
+from advisor.profiling.view import LoopProfile, ProfileView, WorkerProfile
+from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
+from advisor.view import View, WorkerView
+from collectors.entities import Role
+from collectors.levers import Lever
+
+LOOKS_PER_SECOND = 20.0
+"""At least so often a thread's state was looked at: what the error of a share of its time is taken from."""
+OVERHEAD = ("loop", "glue", "io", "ipc")
+"""What a loop is there for; the rest is work that it does in between."""
+HOLDS_LOCK = ("python", "serialise", "tokenise", "glue", "allocation", "gc")
+"""Work that holds the interpreter's lock: in a thread it would go on stopping the loop."""
+ACCEPT_QUEUE, TAIL = "accept_queue_mean", "latency_p99_per_p50"
+MOVED = (1.0, 0.9, 0.5)
+"""How much of that work moves out of the loop: at best, likely, at worst."""
+LEAST_TAIL = 0.03
+HELD = 0.85
+"""A loop that looks at no socket for more of the time than this bounds the throughput of its process."""
+CORES_FULL = 0.85
+FULL = 0.8
+"""A loop that computes for more of the time has none left in which short requests lower the mean of its runs."""
+DEFAULT_THREADS = 4
+"""asyncio's own pool has this many threads more than there are CPUs (32 at most)."""
+
+
+class EventLoopBlocked(Rule):
+    """An event loop computes or waits inside a callback, and every other request of its process waits meanwhile.
+
+    What it looks for: loops that clients talk to which wait inside callbacks (a socket, a lock, a sleep), or compute in
+    long runs without looking at their sockets, while connections wait.
+    Why it matters: one slow request delays all others of its process, also those that would take no time at all, and
+    neither CPU use nor queues of the kernel show it.
+    What to do: move the call out of the loop (a thread for what waits or releases the interpreter's lock, a process for
+    what computes in Python), or run more processes: MLServer's parallel_workers at 1 or more, more uvicorn workers.
+    When it is wrong: for a pool of workers behind a front-end whose own loop is free, for servers without a loop, and where
+    every request is short: then a busy loop is just a busy worker.
+    """
+
+    proven = ("built",)
+    caused_by = ("serialisation-heavy", "preprocess-heavy", "workers-below-cores-saturated", "gil-bound-worker")
+    yields_to = ("cgroup-cpu-throttled", "cpu-noisy-neighbour", "ipc-dominates-light-model")
+    thresholds = {
+        "blocked_share": Threshold(
+            enter=0.15, leave=0.1, unit="ratio", doc="time in which a callback waits for something else"
+        ),
+        "busy_share": Threshold(enter=0.25, leave=0.2, unit="ratio", doc="time in which callbacks compute"),
+        "run_seconds": Threshold(
+            enter=0.01,
+            leave=0.007,
+            unit="seconds",
+            doc="mean time that a full loop computes before it looks at its sockets",
+        ),
+        "run_seconds_mixed": Threshold(
+            enter=0.004,
+            leave=0.003,
+            unit="seconds",
+            doc="the same of one with idle time: short requests lower the mean",
+        ),
+        "run_seconds_alone": Threshold(
+            enter=0.05, leave=0.035, unit="seconds", doc="the same where nothing shows that requests wait"
+        ),
+        "accept_queue": Threshold(
+            enter=0.15, leave=0.1, unit="connections", doc="connections that wait to be accepted, on average"
+        ),
+        "in_progress": Threshold(enter=1.5, leave=1.2, unit="requests", doc="requests in progress per loop"),
+        "tail_ratio": Threshold(enter=4.0, leave=3.0, unit="ratio", doc="99 % point of latency / median"),
+    }
+
+    def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
+        if view.service.calls == "synchronous":
+            return None
+        faced = facing_clients(view)
+        waiting = _waiting(view, faced, settings)
+        screened = waiting is not None and any(_runs_long(w, waiting, settings) for w in faced)
+        if facts.profile is None and not screened:
+            return None
+        seen = profile_of(facts, "which frames keep its event loop")
+        if isinstance(seen, Need):
+            return seen if screened else None
+        keys = {w.key for w in faced}
+        looped = [w for w in seen.workers if w.key in keys and w.loop is not None]
+        held = [w for w in looped if (found := w.loop) and _held(found, w.seconds, waiting, settings)]
+        if not held:
+            return None
+        worst = max(held, key=lambda w: _unavailable(w.loop))
+        loop = worst.loop
+        if loop is None or loop.gil_wait >= loop.busy + loop.blocked:
+            return None
+        return _conclusion(view, seen, held, loop, waiting, settings)
+
+
+def facing_clients(view: View) -> tuple[WorkerView, ...]:
+    """The processes whose loop clients talk to: a front-end that works, else each that serves."""
+    front = view.front_end
+    if front is not None and (front.cores_used >= 0.05 or not any(w.role is Role.WORKER for w in view.workers)):
+        return (front,)
+    return view.serving
+
+
+def _waiting(view: View, faced: Sequence[WorkerView], settings: Settings) -> Evidence | None:
+    """What shows that requests wait for the loop: connections that are not accepted, requests in progress, the tail.
+
+    Equal requests that keep a loop busy ρ of the time leave ρ²/2 connections waiting for it on average, with nothing wrong:
+    twice that is the least that counts.
+    """
+    loops = len(faced)
+    queue = sum(view.accept_queue) / len(view.accept_queue) if view.accept_queue else 0.0
+    rho = min(1.0, sum(_main_busy(w) for w in faced) / max(1, loops))
+    least = max(settings.limit("accept_queue"), rho * rho if rho < FULL else 0.0)
+    if queue >= least:
+        return evidence(view, ACCEPT_QUEUE, "connections", queue, max(settings.enter("accept_queue"), least))
+    if view.latency_p50_seconds and view.latency_p99_seconds:
+        tail = view.latency_p99_seconds / view.latency_p50_seconds
+        if tail >= settings.limit("tail_ratio"):
+            return evidence(view, TAIL, "ratio", tail, settings.enter("tail_ratio"))
+    each = (view.in_flight or 0.0) / max(1, loops)
+    if each >= settings.limit("in_progress"):
+        return evidence(view, "requests_in_progress_per_loop", "requests", each, settings.enter("in_progress"))
+    if (view.server_queue or 0.0) >= settings.limit("in_progress") * loops:
+        return evidence(view, "requests_waiting", "requests", view.server_queue or 0.0, settings.enter("in_progress"))
+    return None
+
+
+def _runs_long(worker: WorkerView, waiting: Evidence, settings: Settings) -> bool:
+    """The screen without a profile: the main thread computes for long between two times of giving its core away."""
+    main = next((t for t in worker.threads if t.thread_class == "main"), None)
+    if main is None or _main_busy(worker) < settings.limit("busy_share"):
+        return False
+    slices = main.slices_per_second if main.slices_per_second is not None else worker.switches_per_second
+    return slices is not None and main.cores_used >= _long(main.cores_used, waiting, settings) * slices
+
+
+def _main_busy(worker: WorkerView) -> float:
+    return sum(t.cores_used + t.waiting_cores for t in worker.threads if t.thread_class == "main")
+
+
+def _long(busy: float, waiting: Evidence | None, settings: Settings) -> float:
+    """From what mean run on a loop counts as held, by how busy it is and what shows that requests wait."""
+    return settings.limit(_longest(busy, waiting))
+
+
+def _longest(busy: float, waiting: Evidence | None) -> str:
+    """The threshold that counts. Requests in progress beside a loop with idle time may wait for anything."""
+    if waiting is None or (busy < FULL and waiting.metric not in (ACCEPT_QUEUE, TAIL)):
+        return "run_seconds_alone"
+    return "run_seconds_mixed" if busy < FULL and waiting.metric == ACCEPT_QUEUE else "run_seconds"
+
+
+def _error(share: float, seconds: float) -> float:
+    return float((share * (1 - share) / max(1.0, LOOKS_PER_SECOND * seconds)) ** 0.5)
+
+
+def _held(loop: LoopProfile, seconds: float, waiting: Evidence | None, settings: Settings) -> bool:
+    if loop.blocked - _error(loop.blocked, seconds) >= settings.limit("blocked_share"):
+        return True
+    work = loop.busy * (1 - sum(loop.work.get(name, 0.0) for name in OVERHEAD))
+    long = loop.run_seconds is not None and loop.run_seconds >= _long(loop.busy, waiting, settings)
+    return long and work - _error(work, seconds) >= settings.limit("busy_share")
+
+
+def _unavailable(loop: LoopProfile | None) -> float:
+    """Share of time in which the loop looks at no socket."""
+    return 0.0 if loop is None else min(0.98, loop.busy + loop.blocked + loop.gil_wait)
+
+
+def _conclusion(
+    view: View,
+    seen: ProfileView,
+    held: Sequence[WorkerProfile],
+    loop: LoopProfile,
+    waiting: Evidence | None,
+    settings: Settings,
+) -> Conclusion:
+    waits = _waits(loop)
+    limit = msgspec.structs.replace(seen, workers=tuple(held))
+    what = _what(loop)
+    run = loop.run_seconds
+    return Conclusion(
+        subject=subject_of(view),
+        title=f"The event loop {'waits' if waits else 'computes'} inside its callbacks "
+        f"{loop.blocked if waits else loop.busy:.0%} of the time: {'move the call' if waits else 'move the work'} out of it",
+        summary=f"Of its time the loop computed {loop.busy:.0%}, waited inside a callback {loop.blocked:.0%}{_for(loop)}, and "
+        f"waited for events {loop.idle:.0%}."
+        + (f" It computed {run * 1e3:.0f} ms on average without a look at its sockets." if run is not None else "")
+        + (f" Most of it in {what}." if what else "")
+        + " Every other request of the process waits meanwhile.",
+        confidence=sureness(0.85 if waiting is not None else 0.7, limit),
+        evidence=(
+            seen_in_profile(limit, "loop_busy_share", "ratio", loop.busy, settings.enter("busy_share")),
+            seen_in_profile(limit, "loop_blocked_share", "ratio", loop.blocked, settings.enter("blocked_share")),
+            seen_in_profile(limit, "loop_share_error", "ratio", _error(_unavailable(loop), held[0].seconds)),
+            *(
+                (seen_in_profile(limit, "loop_run_seconds", "seconds", run, settings.enter(_longest(loop.busy, waiting))),)
+                if run is not None
+                else ()
+            ),
+            *((waiting,) if waiting is not None else ()),
+            *asked(view),
+        ),
+        rejected=(
+            Rejected("gil-convoy", f"the loop waits for the interpreter's lock {loop.gil_wait:.0%} of the time"),
+            Rejected("serialisation-heavy", f"{loop.work.get('serialise', 0.0):.0%} of what the loop computes is payload"),
+            Rejected("workers-exceed-cores", f"run-queue delay is {view.delay_share:.0%} of runnable time"),
+            Rejected("io-bound-workers", f"the loop computes {loop.busy:.0%} and waits inside callbacks {loop.blocked:.0%}"),
+        ),
+        changes=_changes(view, loop, waits),
+        gains=_gains(view, limit, loop),
+    )  # fmt: skip
+
+
+def _waits(loop: LoopProfile) -> bool:
+    """Whether waiting inside callbacks, rather than computing, is what holds it."""
+    return loop.blocked >= loop.busy / 2
+
+
+def _what(loop: LoopProfile) -> str:
+    spots = sorted(loop.hot, key=lambda s: -s.share)
+    return "; ".join(dict.fromkeys(spot.where for spot in spots[:2]))
+
+
+def _for(loop: LoopProfile) -> str:
+    """What its callbacks wait for, as ` (outbound)`."""
+    kinds = sorted((k for k, v in loop.waits.items() if v >= 0.02), key=lambda k: -loop.waits[k])
+    return f" ({', '.join(kinds[:2])})" if kinds else ""
+
+
+def _changes(view: View, loop: LoopProfile, waits: bool) -> tuple[Change, ...]:
+    holds = sum(loop.work.get(name, 0.0) for name in HOLDS_LOCK)
+    pool = "thread" if waits or holds < 0.5 else "process pool"
+    offload = Change(lever=Lever.LOOP_OFFLOAD, current="event loop", proposed=pool)
+    more = _more_workers(view)
+    return (more, offload) if more is not None and view.service.framework == "mlserver" else tuple(
+        change for change in (offload, more) if change is not None
+    )  # fmt: skip
+
+
+def _more_workers(view: View) -> Change | None:
+    """More processes: MLServer's pool where the front-end runs the models itself, else one per idle core."""
+    if view.service.framework == "mlserver":
+        alone = not any(w.role is Role.WORKER for w in view.workers)
+        return Change(lever=Lever.WORKERS, current=0, proposed=1) if alone else None
+    count = len(view.serving)
+    target = min(ceil(view.effective_cores - 0.25), count + copies_that_fit(view))
+    return Change(lever=Lever.WORKERS, current=count, proposed=target) if target > count else None
+
+
+def _gains(view: View, limit: ProfileView, loop: LoopProfile) -> tuple[Gain, ...]:
+    """Waiting for a loop that is held ρ of the time goes as ρ / (1 − ρ) (Pollaczek-Khinchine), and as the length of its
+    runs, which the lower bound leaves out. What moves out of it is at least half of what its callbacks hold it with."""
+    full = view.cores_used / view.effective_cores >= CORES_FULL
+    waits = _waits(loop)
+    if full and not waits:  # the work stays on the same cores: only short requests overtake long ones
+        return (gain("latency_p99_ratio", 0.3, 0.9, 1.2),)
+    rho = _unavailable(loop)
+    if rho >= HELD:  # requests queue for the loop: what a queue of a given length takes goes as 1 / throughput
+        ratio = _capacity(view, limit, loop, waits)
+        return (ratio, gain("latency_p99_ratio", 0.5 / ratio.p90, 1 / ratio.p50, 1.1))
+    overhead = loop.busy * sum(loop.work.get(name, 0.0) for name in OVERHEAD)
+    moved = max(0.0, loop.blocked + loop.busy - overhead)
+    best, likely, worst = (max(0.01, rho - moved * part) for part in MOVED)
+    before = rho / (1 - rho)
+    low, middle, high = (max(LEAST_TAIL, after / (1 - after) / before) for after in (best, likely, worst))
+    return (gain("latency_p99_ratio", low, middle, max(high, 0.9)),)
+
+
+def _capacity(view: View, limit: ProfileView, loop: LoopProfile, waits: bool) -> Gain:
+    """A held loop serves one request after the other. Waits overlap, as many as connections and threads of the default
+    pool allow, until what it computes fills it; computing spreads over idle cores."""
+    rho = _unavailable(loop)
+    if not waits:
+        bound = max(1.0, view.effective_cores / max(0.05, view.cores_used))
+        return throughput(1.0, max(1.0, 0.8 * bound), max(1.0, 1.05 * bound))
+    loops = max(1, len(limit.workers))
+    known = view.in_flight if view.in_flight is not None else view.established
+    at_once = min(len(view.online) + DEFAULT_THREADS, known / loops if known else len(view.online) + DEFAULT_THREADS)
+    cores = view.effective_cores / max(0.02, view.cores_used)
+    bound = max(1.0, min(at_once, rho / max(0.01, rho - loop.blocked), cores))
+    return throughput(1 + 0.3 * (bound - 1), 1 + 0.75 * (bound - 1), bound * 1.05)

@@ -1,0 +1,174 @@
+"""Does a thread that serves clients wait for the interpreter's lock behind threads that compute?"""
+
+from math import ceil
+
+import msgspec
+
+from advisor.contention import copies_that_fit
+from advisor.facts import ServiceFacts
+from advisor.finding import Change, Conclusion, Gain, Rejected
+from advisor.intervals import gain
+from advisor.profiling.asking import profile_of
+from advisor.profiling.evidence import seen_in_profile
+from advisor.profiling.view import ProfileView, ThreadShare, WorkerProfile
+from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
+from advisor.view import View, WorkerView
+from collectors.levers import Lever
+from collectors.profiles.profile import Wait
+
+SWITCH_INTERVAL_SECONDS = 0.005
+"""How long CPython lets a thread compute before another that waits for the lock may ask for it (sys.getswitchinterval)."""
+SHORT_INTERVAL_SECONDS = 0.0005
+COMPUTES = 0.5
+"""A thread that runs, or waits for the lock, at least this share of the time is one that computes."""
+SEEN_CORES = 0.002
+EVENTS: tuple[Wait, ...] = ("loop", "listening", "inbound")
+SEEN_EVENTS = 0.1
+
+
+class Convoy(msgspec.Struct, frozen=True):
+    """A thread that serves clients and the threads of its process behind which it waits."""
+
+    worker: WorkerProfile
+    waits: ThreadShare
+    computing: tuple[ThreadShare, ...]
+
+    @property
+    def lock(self) -> float:
+        """Share of the time for which it waits for the lock."""
+        return self.waits.waits.get("gil", 0.0)
+
+    @property
+    def work(self) -> float:
+        """Share of the time for which it works or waits for a core: what is left when the lock is always free."""
+        return self.waits.running + (self.waits.delay_cores or 0.0)
+
+
+class GilConvoy(Rule):
+    """A thread that serves clients waits for the interpreter's lock each time it wakes up, behind threads that compute.
+
+    What it looks for: a thread that mostly waits for sockets or events, whose mean wait for the lock at each wake-up is one
+    switch interval (5 ms) or more, in a process in which at least one other Python thread computes.
+    Why it matters: a computing thread gives the lock back after 5 ms only. The serving thread needs it for microseconds, many
+    times a request, so that every request takes some tens of milliseconds more, and cheap ones suffer most.
+    What to do: compute in other processes (workers) than the one that talks to the clients. A shorter
+    `sys.setswitchinterval` is a stop-gap: it costs throughput, as the lock changes hands more often.
+    When it is wrong: where the thread waits for a core and not for the lock, and on interpreters without the lock.
+    """
+
+    proven = ("built",)
+    caused_by = ("gil-bound-worker", "workers-below-cores-saturated")
+    thresholds = {
+        "lock_wait_seconds": Threshold(
+            enter=SWITCH_INTERVAL_SECONDS, leave=0.003, unit="seconds", doc="mean wait for the lock at each wake-up"
+        ),
+        "lock_wait_share": Threshold(
+            enter=0.05,
+            leave=0.03,
+            unit="ratio",
+            doc="share of the time for which the serving thread waits for the lock",
+        ),
+        "computing_threads": Threshold(enter=1, unit="threads", doc="other Python threads of the process that compute"),
+        "cores_used": Threshold(enter=0.5, leave=0.4, unit="cores", doc="used by the process, at least"),
+    }
+
+    def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
+        suspects = {w.key for w in view.workers if _suspect(w, settings.limit("cores_used"))}
+        if not suspects:
+            return None
+        seen = profile_of(facts, "whether the serving thread waits for the interpreter's lock", "states")
+        if not isinstance(seen, ProfileView):
+            return seen
+        found = [c for w in seen.workers if w.key in suspects and (c := self._convoy(w, settings)) is not None]
+        if not found:
+            return None
+        worst = max(found, key=lambda c: c.lock)
+        seconds, delay = worst.waits.gil_wait_seconds or 0.0, worst.waits.delay_cores or 0.0
+        left = min(view.effective_cores, float(len(view.mask)))
+        count = len(view.serving)
+        proposed = min(ceil(left - 0.25), count + copies_that_fit(view))
+        return Conclusion(
+            subject=subject_of(view),
+            title=f"the thread that serves clients waits {1000 * seconds:.0f} ms for the interpreter's lock each time it "
+            "wakes up: compute in another process",
+            summary=f"The thread {worst.waits.name} of process {worst.worker.key.pid} waited for the lock {worst.lock:.0%} of "
+            f"the time behind {_threads(len(worst.computing))} that compute in Python, and for a core {delay:.0%}. "
+            "A shorter switch interval is a stop-gap until the work is done in worker processes.",
+            confidence=0.8 if worst.waits.delay_cores is not None else 0.6,
+            evidence=(
+                seen_in_profile(seen, "lock_wait_seconds", "seconds", seconds, settings.enter("lock_wait_seconds")),
+                seen_in_profile(seen, "lock_wait_share", "ratio", worst.lock, settings.enter("lock_wait_share")),
+                seen_in_profile(
+                    seen, "computing_threads", "threads", len(worst.computing), settings.enter("computing_threads")
+                ),
+                seen_in_profile(seen, "core_wait_share", "ratio", delay, 0.5 * worst.lock),
+                evidence(view, "cores_used", "cores", view.cores_used),
+                evidence(view, "usable_cores", "cores", left),
+                *asked(view),
+            ),
+            rejected=(
+                Rejected("cpu-oversubscribed-openmp", f"the thread waits {delay:.0%} of the time for a core"),
+                Rejected("cpu-noisy-neighbour", f"others use {view.others(view.pool):.2f} cores"),
+                Rejected("event-loop-blocked", f"the thread itself runs {worst.waits.running:.0%} of the time"),
+            ),
+            changes=(
+                *((Change(lever=Lever.WORKERS, current=count, proposed=proposed),) if proposed > count else ()),
+                Change(lever=Lever.SWITCH_INTERVAL, current=SWITCH_INTERVAL_SECONDS, proposed=SHORT_INTERVAL_SECONDS),
+            ),
+            gains=self._gains(worst, count, proposed),
+        )
+
+    @staticmethod
+    def _convoy(worker: WorkerProfile, settings: Settings) -> Convoy | None:
+        """The serving thread of the process that waits most for the lock, if that and not a core is what it waits for."""
+        loop = worker.loop.tid if worker.loop else None
+        serving = [t for t in worker.threads if t.python and (t.tid == loop or _serves(t))]
+        found = None
+        for thread in serving:
+            lock = thread.waits.get("gil", 0.0)
+            computing = tuple(
+                t
+                for t in worker.threads
+                if t.python
+                and t.tid != thread.tid
+                and not _serves(t)
+                and t.running + t.waits.get("gil", 0.0) >= COMPUTES
+            )
+            if (thread.gil_wait_seconds or 0.0) < settings.limit("lock_wait_seconds"):
+                continue
+            if lock < settings.limit("lock_wait_share") or len(computing) < settings.limit("computing_threads"):
+                continue
+            if (thread.delay_cores or 0.0) > 0.5 * lock:
+                continue
+            if found is None or lock > found.lock:
+                found = Convoy(worker, thread, computing)
+        return found
+
+    @staticmethod
+    def _gains(worst: Convoy, count: int, proposed: int) -> tuple[Gain, ...]:
+        """What a request spends at the serving thread shrinks to the thread's own work. At most all waiting for the lock
+        goes. Likely, with more workers, what the computing threads that move take with them; with the stop-gap alone, what
+        a shorter interval takes off one wait. At least nothing, where requests spend their time elsewhere."""
+        shorter = 1 - SHORT_INTERVAL_SECONDS / SWITCH_INTERVAL_SECONDS
+        most, likely = (1.0, 1 - count / proposed) if proposed > count else (shorter, shorter / 2)
+        whole = worst.work + worst.lock
+        best, middle = ((worst.work + (1 - part) * worst.lock) / whole for part in (most, likely))
+        return (gain("latency_p50_ratio", best, middle, 1.0), gain("latency_p99_ratio", best, middle, 1.0))
+
+
+def _suspect(worker: WorkerView, cores: float) -> bool:
+    """Whether Python threads may compute beside one that serves: several ran, and together they used a good part of a core."""
+    ran = [t for t in worker.threads if t.thread_class in ("main", "python", "io") and t.cores_used >= SEEN_CORES]
+    return len(ran) > 1 and sum(t.cores_used for t in ran) >= cores
+
+
+def _serves(thread: ThreadShare) -> bool:
+    """Whether a thread, when neither it nor the lock is busy, waits for clients or events. Behind a crowd it seldom gets so
+    far, so that the lock may be most of what it waits for."""
+    events = sum(thread.waits.get(kind, 0.0) for kind in EVENTS)
+    others = sum(share for kind, share in thread.waits.items() if kind != "gil")
+    return thread.io or (events >= SEEN_EVENTS and events >= 0.5 * others)
+
+
+def _threads(number: int) -> str:
+    return "1 other thread" if number == 1 else f"{number} other threads"

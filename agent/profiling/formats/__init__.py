@@ -1,0 +1,1 @@
+"""Profiles as other programs and people read them."""

@@ -1,0 +1,132 @@
+"""What does continuous profiling cost a loaded server, and does the published cost agree with the measured one?
+
+Two agents run all the time, one that profiles and one that does not. In each window one of them is frozen (SIGSTOP, with its
+sidecar and what that runs), so that the two differ in nothing but profiling.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from agent.demo.processes import Programs
+from agent.demo.serving import LOAD
+from bench.cost import tree_cpu_seconds, tree_memory, tree_pids
+from bench.crowd import NotHereError, Service, start_service
+from bench.needs import bench_bin
+from bench.peers import Peer, get_json, start_agent
+from bench.stats import estimate
+
+LEAST_THROUGHPUT = 0.985
+MOST_P99 = 1.05
+SETTLE_SECONDS = 45.0
+"""The first looks at the service are over then."""
+
+
+def measure(programs: Programs, folder: Path, pairs: int, window_seconds: float) -> None:
+    """A saturated gunicorn beside an agent that profiles and beside one that does not, a window each, in turn."""
+    cores = len(os.sched_getaffinity(0))
+    environment = {"BENCH_COMPUTE_ROUNDS": "8"}
+    service = start_service(programs, bench_bin(programs), folder, workers=cores, threads=1, environment=environment)
+    print(f"server: gunicorn, {cores} workers, saturated over {2 * cores} connections", flush=True)
+    profiling, address = _started(programs, folder / "on", "true")
+    plain, _ = _started(programs, folder / "off", "false")
+    with frozen(plain):
+        _served(programs, service, 2 * cores, SETTLE_SECONDS)
+    with frozen(profiling):
+        _served(programs, service, 2 * cores, window_seconds)
+    before = _published(address)
+    rates: list[float] = []
+    tails: list[float] = []
+    spent = {"on": 0.0, "off": 0.0}
+    for number in range(pairs):
+        seen: dict[str, tuple[float, float]] = {}
+        for name in ("off", "on") if number % 2 else ("on", "off"):
+            runs, rests = (profiling, plain) if name == "on" else (plain, profiling)
+            with frozen(rests):
+                cpu = tree_cpu_seconds(runs.program.pid)
+                seen[name] = _served(programs, service, 2 * cores, window_seconds)
+                spent[name] += tree_cpu_seconds(runs.program.pid) - cpu
+        rates.append(seen["on"][0] / seen["off"][0])
+        tails.append(seen["on"][1] / seen["off"][1])
+        print(
+            f"  pair {number + 1:2}: {seen['on'][0]:8.2f} req/s, p99 {seen['on'][1]:7.2f} ms profiled; "
+            f"{seen['off'][0]:8.2f} req/s, p99 {seen['off'][1]:7.2f} ms not; ratios {rates[-1]:.4f}, {tails[-1]:.4f}",
+            flush=True,
+        )
+    _report(rates, tails, spent, pairs * window_seconds, before, _published(address), profiling)
+
+
+def _report(
+    rates: list[float], tails: list[float], spent: dict[str, float], seconds: float, before: dict[str, float],
+    after: dict[str, float], profiling: Peer,
+) -> None:  # fmt: skip
+    throughput, tail = estimate(rates), estimate(tails)
+    print(f"  throughput profiled / not: {throughput}")
+    print(
+        f"  its interval lies wholly below {LEAST_THROUGHPUT}: {'yes' if throughput.high < LEAST_THROUGHPUT else 'no'}"
+    )
+    print(f"  p99 profiled / not: {tail}")
+    print(f"  its interval lies wholly above {MOST_P99}: {'yes' if tail.low > MOST_P99 else 'no'}")
+    measured, published = spent["on"] - spent["off"], after["cpu_seconds"] - before["cpu_seconds"]
+    print(
+        f"  cost of profiling: measured {measured:.2f} s CPU in {seconds:.0f} s ({measured / seconds:.2%} of a core; "
+        f"{spent['on']:.2f} s with, {spent['off']:.2f} s without), published {published:.2f} s, "
+        f"published / measured {published / measured:.2f}"
+        if measured > 0
+        else f"  cost of profiling: not above the noise; published {published:.2f} s in {seconds:.0f} s"
+    )
+    probes, bursts = after["probes"] - before["probes"], after["bursts"] - before["bursts"]
+    print(
+        f"  in these windows: {probes:.0f} probes, {bursts:.0f} bursts; steady state {after['steady_ratio']:.3%} of a core"
+    )
+    sidecars = [row.resident_bytes for row in tree_memory(profiling.program.pid) if " sidecar" in row.command]
+    print(f"  sidecar between bursts: {max(sidecars, default=0) / 1e6:.1f} MB resident")
+
+
+def _started(programs: Programs, folder: Path, enabled: str) -> tuple[Peer, str]:
+    os.environ["NODEWRIGHT_PROFILING_ENABLED"] = enabled
+    try:
+        return start_agent(programs, folder)
+    finally:
+        del os.environ["NODEWRIGHT_PROFILING_ENABLED"]
+
+
+def _published(address: str) -> dict[str, float]:
+    status = get_json(f"{address}/v1/self")["data"]["profiling"]
+    return {name: float(value) for name, value in status.items() if isinstance(value, int | float)}
+
+
+@contextmanager
+def frozen(peer: Peer) -> Iterator[None]:
+    """The agent, its sidecar and what that runs do nothing until the block ends."""
+    pids = tree_pids(peer.program.pid)
+    for pid in pids:
+        _signal(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            _signal(pid, signal.SIGCONT)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _served(programs: Programs, service: Service, connections: int, seconds: float) -> tuple[float, float]:
+    """(Requests per second, 99 % point of latency in ms) over one window."""
+    wanted = {"port": service.port, "path": "/", "connections": connections, "seconds": seconds, "skip_seconds": 0.5}
+    load = programs.start([sys.executable, str(LOAD), json.dumps(wanted)])
+    output, _ = load.communicate(timeout=seconds + 30)
+    programs.end(load)
+    answer = json.loads(output)
+    if not answer["n"]:
+        raise NotHereError(f"the server answered nothing ({answer['errors']} errors)")
+    return float(answer["rps"]), float(answer["p99_ms"])

@@ -1,0 +1,225 @@
+"""What do the threads of one process run, sampled from outside by the kernel's clock of their CPU time?
+
+Every thread of it counts, whether Python knows it or not. The process is never stopped.
+"""
+
+import errno
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from collectors.entities import WorkerKey
+from collectors.host import Host
+from collectors.inside.folder import ProcessFolder, Vanished
+from collectors.native.mapped import Mappings, read_mappings
+from collectors.native.naming import Naming
+from collectors.native.perf_event import highest_hertz, open_event, ring_bytes
+from collectors.native.ring import Records, Ring
+from collectors.native.support import other_pid_space, why_not_locked, why_refused
+from collectors.native.symbol_cache import SymbolCache
+from collectors.profiles.profile import Frame
+from collectors.reading import Unsupported
+
+THREADS_LIMIT = 512
+"""Each takes a descriptor and two pages of locked memory."""
+ADDRESSES_LIMIT = 100_000
+KERNEL = Frame("", "[kernel]", None, True)
+_ENDED = Unsupported("the process has ended", "ask for one of the present processes")
+_NO_THREADS = Unsupported("its threads have ended", "ask for one of the present processes")
+
+
+class NativeSamples(msgspec.Struct, frozen=True, kw_only=True):
+    """How often each thread was seen on a CPU in each function: (tid, function, whether the kernel worked for it).
+
+    Samples are spaced in the thread's CPU time, so their number is proportional to it. `lost`: samples for which there was
+    no room. `kernel_seen`: time in the kernel counts too; without, only that in the process's own code. `notes`: what
+    could not be sampled or named, and why.
+    """
+
+    counts: Mapping[tuple[int, Frame, bool], int]
+    lost: int = 0
+    kernel_seen: bool = True
+    notes: tuple[str, ...] = ()
+
+
+class NativeSampler:
+    """Events on the threads of the process `key`, from `start` to `stop` or `close`; both may be called again."""
+
+    def __init__(self, host: Host, key: WorkerKey, cache: SymbolCache | None = None) -> None:
+        self._host = host
+        self._key = key
+        self._cache = SymbolCache() if cache is None else cache
+        self._folder: ProcessFolder | None = None
+        self._rings: dict[int, Ring] = {}
+        self._counts: Counter[tuple[int, int | None, bool]] = Counter()
+        self._at_start: Mappings | None = None
+        self._hertz = 0
+        self._kernel = True
+        self._lost = self._throttled = 0
+        self._notes: dict[str, None] = {}
+
+    def start(self, tids: Sequence[int], hertz: int) -> Unsupported | None:
+        """Sample these threads, the first `THREADS_LIMIT` of them, `hertz` times a second of their CPU time.
+
+        None = at least one thread is sampled. Otherwise nothing stays open.
+        """
+        self.close()
+        if refused := other_pid_space(self._host):
+            return refused
+        self._hertz = highest_hertz(self._host, hertz)
+        try:
+            self._folder = ProcessFolder(self._host, self._key)
+            self._at_start = read_mappings(self._folder)
+            refused = self._add(tids)
+        except Vanished:
+            refused = _ENDED
+        except OSError as error:
+            refused = Unsupported(f"/proc/PID/maps: {os.strerror(error.errno or 0)}", self._grant())
+        if not self._rings:
+            self.close()
+            return refused or _NO_THREADS
+        return None
+
+    def add(self, tids: Sequence[int]) -> None:
+        """Threads that appeared later; those that are sampled already are left alone."""
+        if self._folder is not None:
+            self._add(tids)
+
+    def drain(self) -> None:
+        """Take over what the kernel has written. At least twice a second: a ring holds one second of a thread."""
+        for ring in self._rings.values():
+            records = ring.drain()
+            if records is not None:
+                self._take(records)
+
+    def stop(self) -> NativeSamples:
+        """End sampling and name what was seen. Reads the symbols of the libraries that were."""
+        self.drain()
+        self._close_rings()
+        frames = self._named()
+        counts: Counter[tuple[int, Frame, bool]] = Counter()
+        for (tid, address, kernel), count in self._counts.items():
+            counts[tid, KERNEL if address is None else frames[address], kernel] += count
+        self.close()
+        if self._throttled:
+            self._note(f"the kernel held sampling back {self._throttled} times: busy threads count too little")
+        return NativeSamples(counts=counts, lost=self._lost, kernel_seen=self._kernel, notes=tuple(self._notes))
+
+    def close(self) -> None:
+        """Let go of every descriptor and of what was counted."""
+        self._close_rings()
+        if self._folder is not None:
+            self._folder.close()
+            self._folder = None
+        self._at_start = None
+        self._counts = Counter()
+
+    def _close_rings(self) -> None:
+        while self._rings:
+            self._rings.popitem()[1].close()
+
+    def _add(self, tids: Sequence[int]) -> Unsupported | None:
+        """Why the last of them that is not sampled is not; None also where a thread has just ended."""
+        refused = None
+        for tid in tids:
+            if tid in self._rings:
+                continue
+            if len(self._rings) >= THREADS_LIMIT and not self._let_ended_go():
+                self._note(f"only {THREADS_LIMIT} threads were sampled")
+                break
+            refused = self._open(tid)
+            if refused is not None:
+                self._note(f"some threads were not sampled: {refused.reason}")
+                break  # it would be the same for the others
+        return refused
+
+    def _open(self, tid: int) -> Unsupported | None:
+        try:
+            descriptor = self._event(tid)
+        except ProcessLookupError:
+            return None
+        except OSError as error:
+            return why_refused(self._host, error, self._grant())
+        try:
+            ring = Ring(descriptor, ring_bytes(self._hertz))
+        except OSError as error:
+            locked = error.errno in (errno.EPERM, errno.EACCES)
+            return why_not_locked(self._host) if locked else why_refused(self._host, error, self._grant())
+        if self._is_ours(tid):
+            self._rings[tid] = ring
+        else:
+            ring.close()
+        return None
+
+    def _event(self, tid: int) -> int:
+        """An event that counts the kernel's part too, or else without it: all threads alike."""
+        if self._kernel:
+            try:
+                return open_event(tid, self._hertz, kernel=True)
+            except PermissionError:
+                if self._rings:
+                    raise
+                self._kernel = False
+        return open_event(tid, self._hertz, kernel=False)
+
+    def _is_ours(self, tid: int) -> bool:
+        """Whether the thread that was just opened is one of the process's: its number could be another's by now."""
+        if self._folder is None:
+            return False
+        try:
+            os.close(self._folder.open(f"task/{tid}", os.O_PATH))
+        except OSError:
+            return False
+        return True
+
+    def _let_ended_go(self) -> bool:
+        """Close the events of threads that have ended; whether there was one."""
+        ended = [tid for tid in self._rings if not self._is_ours(tid)]
+        for tid in ended:
+            ring = self._rings.pop(tid)
+            records = ring.drain()
+            if records is not None:
+                self._take(records)
+            ring.close()
+        return bool(ended)
+
+    def _take(self, records: Records) -> None:
+        self._lost += records.lost
+        self._throttled += records.throttled
+        if records.damaged:
+            self._note("some samples could not be read")
+        for pid, tid, address, kernel in records.looks:
+            place = (tid, address, kernel)
+            if pid != self._key.pid or (len(self._counts) >= ADDRESSES_LIMIT and place not in self._counts):
+                self._lost += 1
+            else:
+                self._counts[place] += 1
+
+    def _named(self) -> dict[int, Frame]:
+        seen: Counter[int] = Counter()
+        for (_, address, _), count in self._counts.items():
+            if address is not None:
+                seen[address] += count
+        if self._folder is None or self._at_start is None or not seen:
+            return {}
+        moments, ended = [self._at_start], False
+        try:
+            self._folder.check()
+            moments.insert(0, read_mappings(self._folder))
+        except (Vanished, OSError):
+            ended = True
+        naming = Naming(self._folder, moments, self._cache)
+        frames = naming.frames(seen)
+        for note in ("the process ended before its functions could be named",) if ended else naming.notes:
+            self._note(note)
+        return frames
+
+    def _grant(self) -> str:
+        if self._folder is None:
+            return "run the sidecar with CAP_PERFMON and CAP_SYS_PTRACE"
+        return self._folder.what_to_grant().replace("CAP_SYS_PTRACE", "CAP_PERFMON, CAP_SYS_PTRACE", 1)
+
+    def _note(self, text: str) -> None:
+        self._notes.setdefault(text)

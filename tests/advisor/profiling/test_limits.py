@@ -1,0 +1,76 @@
+"""Which processes limit a service, and what less of a kind of work would give."""
+
+import msgspec
+import pytest
+
+from advisor.profiling.limits import PRESSURE, busy, ceiling, limiting, part_of, pressed, speedup
+from advisor.rule import Settings
+from collectors.entities import Role
+from tests.advisor import built
+from tests.advisor.built import thread, view, worker
+from tests.advisor.profiles_built import profile_view, thread_share, worker_profile
+
+SETTINGS = Settings(PRESSURE)
+
+
+def test_python_threads_are_counted_together_and_pool_threads_one_by_one() -> None:
+    python = worker(1, [thread(1 + i, 0.2, 0.1, kind="python") for i in range(3)])
+    pool = worker(2, [thread(2, 0.5), *(thread(50 + i, 0.6, 0.1, kind="compute") for i in range(3))])
+    assert busy(python) == pytest.approx(0.9)
+    assert busy(pool) == pytest.approx(0.7)
+
+
+def test_a_profile_tells_which_threads_are_pythons_where_their_class_does_not() -> None:
+    hidden = worker(1, [thread(1 + i, 0.2, 0.1, kind="compute") for i in range(3)])
+    known = worker_profile(1, 0.6, {}, threads=[thread_share(1 + i) for i in range(3)])
+    assert busy(hidden) == pytest.approx(0.3)
+    assert busy(hidden, known) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("host", "held"),
+    [
+        (built.healthy, False),
+        (built.far_below, False),
+        (built.one_saturated_worker, True),
+        (built.too_many_workers, True),
+    ],
+)
+def test_cpu_time_holds_a_service_back_where_a_process_or_the_cores_are_full(host, held: bool) -> None:
+    assert pressed(host(), SETTINGS) is held
+
+
+def test_full_cores_are_limited_by_all_and_else_by_the_saturated_process_alone() -> None:
+    front, one = worker(100, [thread(100, 0.3)], role=Role.FRONT_END), worker(101, [thread(101, 0.97)])
+    seen = profile_view(worker_profile(100, 0.3, {}), worker_profile(101, 0.97, {}))
+    roomy = limiting(view([front, one], cores=4), seen, SETTINGS)
+    assert roomy is not None
+    assert [w.key.pid for w in roomy.workers] == [101]
+    full = limiting(view([front, one], cores=2, others=0.7), seen, SETTINGS)
+    assert full is seen
+    idle = view([worker(101, [thread(101, 0.4)])], cores=4)
+    assert limiting(idle, seen, SETTINGS) is None
+
+
+def test_a_part_lies_between_its_error_and_all_that_may_belong_to_it() -> None:
+    seen = profile_view(worker_profile(1, 1.0, {"serialise": 0.4, "allocation": 0.1, "unknown": 0.1}, samples=400))
+    part = part_of(seen, "serialise", along=("allocation", "gc"))
+    error = (0.4 * 0.6 / 400) ** 0.5
+    assert (part.least, part.likely, part.most) == pytest.approx((0.4 - error, 0.4 + 0.1 * 0.5, 0.6 + error))
+
+
+def test_amdahl_and_its_ceiling_by_the_next_process() -> None:
+    assert speedup(0.5, 0.0) == 2.0
+    assert speedup(0.9, 0.1) == pytest.approx(1 / 0.19)
+    assert speedup(1.0, 0.0) == 1000.0
+    front, one = worker(100, [thread(100, 0.25)], role=Role.FRONT_END), worker(101, [thread(101, 0.97)])
+    seen = view([front, one], cores=4)
+    assert ceiling(seen, profile_view(worker_profile(101, 0.97, {}))) == pytest.approx(4.0)
+    both = profile_view(worker_profile(101, 0.97, {}), worker_profile(100, 0.25, {}))
+    assert ceiling(seen, both) == 1000.0
+
+
+def test_a_standing_finding_leaves_at_less_pressure() -> None:
+    seen = view([worker(1, [thread(1, 0.7)])], cores=4)
+    assert not pressed(seen, SETTINGS)
+    assert pressed(seen, msgspec.structs.replace(SETTINGS, standing=True))
