@@ -174,6 +174,14 @@ class ProfilingStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Services that are left alone for now, and why."""
     problem: str | None = None
     """Why the last profile could not be taken, with what helps."""
+    dropped: int = 0
+    """Profiles that could not be stored, as the disk was full or too slow."""
+    sent: int = 0
+    """Profiles that a Pyroscope-compatible server took."""
+    not_sent: int = 0
+    """Profiles that it did not take."""
+    sending_problem: str | None = None
+    """Why the newest attempt failed."""
 
 
 class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):

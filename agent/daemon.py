@@ -10,9 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from advisor.board import Acknowledged
 from advisor.catalogue import pages
-from advisor.documents import Snapshot
+from advisor.documents import ProfilingStatus, Snapshot
 from advisor.finding import Finding
 from agent.assembly import assemble, direct_take
 from agent.background import FactsReader
@@ -108,6 +110,7 @@ class _Daemon:
             enabled=loaded.config.profiling.enabled,
         )
         self._known = KnownProcesses(paths.db.parent, self._watch.host)
+        cost.profiling = self._profiling
         self._restore()
 
     async def run(self) -> int:
@@ -173,6 +176,18 @@ class _Daemon:
             allowed_hosts=frozenset(config.http.allowed_hosts),
             service_cgroups=self._service_cgroups,
             profiles=KeptProfiles(self._reader, self._requests),
+        )
+
+    def _profiling(self) -> ProfilingStatus:
+        """What the profiler says of itself, with what became of its profiles."""
+        status = self._watch.profiler.status()
+        sent = self._pyroscope.status() if self._pyroscope is not None else None
+        return msgspec.structs.replace(
+            status,
+            dropped=self._store.dropped_profiles,
+            sent=sent.sent if sent else 0,
+            not_sent=sent.dropped if sent else 0,
+            sending_problem=sent.problem if sent else None,
         )
 
     def _keep_profile(self, profile: StoredProfile) -> None:

@@ -2,7 +2,7 @@
 
 from advisor.profiling.classify import Classified, classes_of
 from advisor.profiling.estimate import APART_SECONDS, divide
-from advisor.profiling.groups import Group, groups_of
+from advisor.profiling.groups import Group, groups_of, running_part, waiting_parts
 from advisor.profiling.hot import hot_spots, named_shares
 from advisor.profiling.loops import loop_of
 from advisor.profiling.table import Table
@@ -27,7 +27,7 @@ def digest(profile: Profile, table: Table) -> WorkerProfile:
         classes=_classes(groups, table),
         native=native,
         gil_held=_gil_held(profile),
-        python_active=_python_active(profile) + waits.get("gil", 0.0),
+        python_active=sum(running_part(t, profile) for t in profile.threads if t.python) + waits.get("gil", 0.0),
         gil_waiting=waits.get("gil", 0.0),
         pool_cores=sum(g.seen.cpu_seconds for g in groups if not g.seen.python) / seconds,
         waits=waits,
@@ -54,19 +54,12 @@ def _classes(groups: list[Group], table: Table) -> dict[str, Share]:
 
 
 def _waits(profile: Profile) -> dict[Wait, float]:
+    """Mean number of Python threads in each kind of waiting."""
     waits: dict[Wait, float] = {}
     for thread in profile.threads:
-        for wait, count in thread.waits.items() if thread.python and thread.looks else ():
-            waits[wait] = waits.get(wait, 0.0) + count / thread.looks
+        for wait, part in waiting_parts(thread, profile).items() if thread.python else ():
+            waits[wait] = waits.get(wait, 0.0) + part
     return waits
-
-
-def _python_active(profile: Profile) -> float:
-    """Mean number of Python threads that ran or were runnable: by their states, else by their stacks."""
-    threads = [thread for thread in profile.threads if thread.python and thread.looks]
-    if threads:
-        return sum(thread.running / thread.looks for thread in threads)
-    return sum(seen.count for seen in profile.active) / profile.ticks if profile.ticks else 0.0
 
 
 def _gil_held(profile: Profile) -> Share | None:

@@ -11,7 +11,7 @@ from advisor.profiling.classify import Classified
 from advisor.profiling.estimate import Seen
 from advisor.profiling.native_work import NativeWork
 from advisor.profiling.table import Table
-from collectors.profiles.profile import Profile, ThreadProfile
+from collectors.profiles.profile import Profile, ThreadProfile, Wait
 
 _DIGITS = re.compile(r"\d+")
 
@@ -28,6 +28,20 @@ def cpu_seconds(thread: ThreadProfile, profile: Profile) -> float:
     if thread.run_seconds is not None:
         return thread.run_seconds
     return profile.seconds * thread.running / thread.looks if thread.looks else 0.0
+
+
+def running_part(thread: ThreadProfile, profile: Profile) -> float:
+    """Share of wall time in which a thread ran or was runnable: as the kernel counted it, else as looks saw it."""
+    if thread.run_seconds is not None and thread.delay_seconds is not None and profile.seconds > 0:
+        return min(1.0, (thread.run_seconds + thread.delay_seconds) / profile.seconds)
+    return thread.running / thread.looks if thread.looks else 0.0
+
+
+def waiting_parts(thread: ThreadProfile, profile: Profile) -> dict[Wait, float]:
+    """Shares of wall time that it waited, by what for: the time that it did not run, as looks divide it."""
+    waited = sum(thread.waits.values())
+    rest = 1 - running_part(thread, profile)
+    return {wait: rest * count / waited for wait, count in thread.waits.items()} if waited else {}
 
 
 def groups_of(profile: Profile, known: Classified, table: Table) -> list[Group]:

@@ -4,7 +4,7 @@ from collections import Counter
 
 from advisor.profiling.classify import Classified, frame_text
 from advisor.profiling.estimate import divide
-from advisor.profiling.groups import group_of
+from advisor.profiling.groups import group_of, running_part, waiting_parts
 from advisor.profiling.table import Table
 from advisor.profiling.view import HotSpot, LoopProfile
 from collectors.profiles.profile import Profile, ThreadProfile, Wait
@@ -25,9 +25,9 @@ def loop_of(profile: Profile, known: Classified, table: Table) -> LoopProfile | 
     if not seen:
         return None
     thread = threads[seen.most_common(1)[0][0]]
-    waits = {wait: count / thread.looks for wait, count in thread.waits.items()}
+    waits = waiting_parts(thread, profile)
     blocked = {wait: share for wait, share in waits.items() if wait not in (*IDLE, "gil")}
-    busy = thread.running / thread.looks
+    busy = running_part(thread, profile) if waits else 1.0
     parts = divide(group_of([thread], profile, known, table).seen, table)
     return LoopProfile(
         tid=thread.tid,

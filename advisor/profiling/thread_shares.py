@@ -1,6 +1,6 @@
 """What do the single threads of a process do with their time?"""
 
-from advisor.profiling.groups import cpu_seconds
+from advisor.profiling.groups import cpu_seconds, running_part, waiting_parts
 from advisor.profiling.view import ThreadShare
 from collectors.profiles.profile import Profile, ThreadProfile, Wait
 
@@ -19,14 +19,14 @@ def thread_shares(profile: Profile) -> tuple[ThreadShare, ...]:
 
 
 def _share(thread: ThreadProfile, profile: Profile) -> ThreadShare:
-    looks, seconds = thread.looks, profile.seconds or 1.0
-    waits = {wait: count / looks for wait, count in thread.waits.items()} if looks else {}
+    seconds = profile.seconds or 1.0
+    waits = waiting_parts(thread, profile)
     return ThreadShare(
         tid=thread.tid,
         name=thread.python_name or thread.name,
         python=thread.python,
         cores=cpu_seconds(thread, profile) / seconds,
-        running=thread.running / looks if looks else 0.0,
+        running=running_part(thread, profile),
         delay_cores=None if thread.delay_seconds is None else thread.delay_seconds / seconds,
         switches_per_second=None if thread.switches is None else thread.switches / seconds,
         waits=waits,

@@ -57,6 +57,9 @@ class Mappings:
     def __len__(self) -> int:
         return len(self._found)
 
+    def __iter__(self) -> Iterator[Mapping]:
+        return iter(self._found)
+
     def at(self, address: int) -> Mapping | None:
         """The piece that holds `address`."""
         place = bisect_right(self._begins, address) - 1

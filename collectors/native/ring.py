@@ -14,18 +14,23 @@ _PLACE = Struct("@Q")  # native: one load or store of eight bytes, never a torn 
 _HEADER = Struct("=IHH")  # type, misc, size
 _SAMPLE = Struct("=QII")  # instruction pointer, pid, tid
 _USER = Struct("=QQ")  # ABI of the registers, the user's instruction pointer
+_CHAIN = Struct("=Q")  # how many addresses and marks follow
 _LOST = Struct("=QQ")  # event, how many
 _LOST_RECORD, _THROTTLE_RECORD, _SAMPLE_RECORD = 2, 5, 9
 _MODE_MASK, _USER_MODE = 7, 2
+_LEAST_MARK, _USER_MARK = (1 << 64) - 4095, (1 << 64) - 512
+"""PERF_CONTEXT_MAX and PERF_CONTEXT_USER: no addresses, but what the ones after them are of."""
 
 
 class Look(NamedTuple):
-    """One sample. `address`: the user's instruction pointer, also where the thread was in the kernel; None = unknown."""
+    """One sample. `address`: the user's instruction pointer, also where the thread was in the kernel; None = unknown.
+    `chain`: the same and then where its callers go on, as far as they keep frame pointers; empty unless asked for."""
 
     pid: int
     tid: int
     address: int | None
     kernel: bool
+    chain: tuple[int, ...] = ()
 
 
 class Records(msgspec.Struct, kw_only=True):
@@ -38,12 +43,14 @@ class Records(msgspec.Struct, kw_only=True):
     damaged: bool = False
 
 
-def read_records(data: bytes) -> Records:
-    """The records in `data`; from one with an impossible length on the rest is left out."""
+def read_records(data: bytes, chained: bool = False) -> Records:
+    """The records in `data`, of an event with callers or without; from one with an impossible length on the rest is left
+    out."""
     found = Records()
+    look = _chained_look if chained else _look
     for kind, mode, begin, end in _records(data, found):
         if kind == _SAMPLE_RECORD and end - begin >= _SAMPLE.size:
-            found.looks.append(_look(data, mode, begin, end))
+            found.looks.append(look(data, mode, begin, end))
         elif kind == _LOST_RECORD and end - begin >= _LOST.size:
             found.lost += _LOST.unpack_from(data, begin)[1]
         elif kind == _THROTTLE_RECORD:
@@ -72,21 +79,40 @@ def _look(data: bytes, mode: int, begin: int, end: int) -> Look:
     return Look(pid, tid, user if abi and user else None, True)
 
 
+def _chained_look(data: bytes, mode: int, begin: int, end: int) -> Look:
+    address, pid, tid = _SAMPLE.unpack_from(data, begin)
+    begin += _SAMPLE.size
+    (said,) = _CHAIN.unpack_from(data, begin) if end - begin >= _CHAIN.size else (0,)
+    begin += _CHAIN.size
+    count = min(said, max(0, end - begin) // _CHAIN.size)
+    chain, of_user = [], False
+    for (entry,) in _CHAIN.iter_unpack(data[begin : begin + count * _CHAIN.size]):
+        if entry >= _LEAST_MARK:
+            of_user = entry == _USER_MARK
+        elif of_user:
+            chain.append(entry)
+    if mode == _USER_MODE:
+        return Look(pid, tid, address, False, tuple(chain))
+    return Look(pid, tid, chain[0] if chain else None, True, tuple(chain))
+
+
 class Ring:
-    """The memory that the kernel shares for the event `descriptor`: a page of places, then `data_bytes` of records.
+    """The memory that the kernel shares for the event `descriptor`: a page of places, then `data_bytes` of records, with
+    callers where the event is `chained`.
 
     Takes the descriptor over; the event lives until `close`. Raises OSError as mmap(2) does, EPERM where no more memory
     may be locked.
     """
 
-    __slots__ = ("_data_bytes", "_mapping", "_tail")
+    __slots__ = ("_chained", "_data_bytes", "_mapping", "_tail")
 
-    def __init__(self, descriptor: int, data_bytes: int) -> None:
+    def __init__(self, descriptor: int, data_bytes: int, chained: bool = False) -> None:
         try:
             self._mapping = mmap.mmap(descriptor, mmap.PAGESIZE + data_bytes)
         finally:
             os.close(descriptor)  # the mapping has a duplicate
         self._data_bytes = data_bytes
+        self._chained = chained
         self._tail = 0
 
     def drain(self) -> Records | None:
@@ -106,7 +132,7 @@ class Ring:
             return Records(damaged=True)
         data = self._copy(begin, begin + length)
         _PLACE.pack_into(self._mapping, _TAIL_AT, head)
-        return read_records(data)
+        return read_records(data, self._chained)
 
     def _copy(self, begin: int, end: int) -> bytes:
         page, size = mmap.PAGESIZE, self._data_bytes

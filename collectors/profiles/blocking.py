@@ -1,41 +1,44 @@
-"""How long does one blocking look hold a process still? Measured on that process, before somebody decides for it."""
+"""How long does one blocking look hold a process still? Measured on that process, before somebody decides for it.
+
+A blocking py-spy works while the process stands still, so its CPU time for each look is the pause: that of a short
+recording less that of a single look, which both read the interpreter and its symbols once.
+"""
 
 import os
-import subprocess
 import time
 
-from collectors.profiles.child import DUMP_ENVIRONMENT, py_spy
+from collectors.profiles.child import Child, py_spy
 from collectors.profiles.rates import pause_seconds
 
-LOOKS = 2
+LOOKS = 10
 _TIMEOUT_SECONDS = 10.0
 
 
 def measured_pause(pid: int) -> tuple[float, int]:
-    """(Seconds, threads): what a blocking look with native stacks takes longer than one without stopping the process,
-    and no less than the rule of thumb for so many threads."""
+    """(Seconds, threads): the pause of a look with native stacks, and no less than the rule of thumb for so many threads.
+    Looks `LOOKS` times within a second."""
     try:
         threads = len(os.listdir(f"/proc/{pid}/task"))
     except OSError:
         threads = 1
-    plain = [_look(pid, "--nonblocking") for _ in range(LOOKS)]
-    native = [_look(pid, "--native") for _ in range(LOOKS)]
-    known = [longer - shorter for shorter, longer in zip(plain, native, strict=True) if shorter and longer]
-    return max([pause_seconds(threads), *known]), threads
+    target = ("-p", str(pid), "--native")
+    many = _cpu_seconds("record", *target, "-d", "1", "-r", str(LOOKS), "-f", "raw", "-o", Child.OUTPUT)
+    one = _cpu_seconds("dump", *target, "--json")
+    measured = (many - one) / (LOOKS - 1) if many is not None and one is not None else 0.0
+    return max(pause_seconds(threads), measured), threads
 
 
-def _look(pid: int, option: str) -> float | None:
-    """How long one look took; None where it failed."""
+def _cpu_seconds(*arguments: str) -> float | None:
+    """CPU time of one run of py-spy; None where it failed."""
     program = py_spy()
     if program is None:
         return None
-    argv = [program, "dump", "-p", str(pid), "--json", option]
-    began = time.monotonic()
     try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env=DUMP_ENVIRONMENT, timeout=_TIMEOUT_SECONDS, check=False,
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
+        child = Child([program, *arguments], time.monotonic() + _TIMEOUT_SECONDS)
+    except OSError:
         return None
-    return time.monotonic() - began if done.returncode == 0 else None
+    try:
+        child.wait()
+        return child.cpu_seconds if child.status == 0 else None
+    finally:
+        child.close()

@@ -42,7 +42,8 @@ def take_profile(
     symbols: SymbolCache | None = None,
 ) -> Profile | Missing:  # fmt: skip
     """The profile, or why there is none. Parts that could not be had are in its `missing`. `stop` ends it early with
-    what was seen so far; `symbols` remembers what earlier profiles looked up. Blocks for about `spec.seconds`; never raises for a state of the host."""
+    what was seen so far; `symbols` remembers what earlier profiles looked up. Blocks for about `spec.seconds`; never
+    raises for a state of the host."""
     try:
         with ProcessFolder(host, key) as folder:
             return _Taking(folder, spec, calls, stop or threading.Event(), symbols).run()

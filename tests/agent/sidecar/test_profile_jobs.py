@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,19 +33,20 @@ from collectors.entities import WorkerKey
 from collectors.host import Host
 from collectors.profiles.profile import Profile, ProfileSpec
 from tests.agent.sidecar.targets_of_tests import PROGRAM, key_of, python_server, until
+from tests.agent.sidecar.test_sidecar_whole import as_nobody, needs_other_users
 
 BURST = ProfileSpec(kind="burst", seconds=1.0, hertz=20)
 NEVER = threading.Event()
 
 
 @contextmanager
-def sidecar() -> Iterator[tuple[SidecarClient, int, socket.socket]]:
-    """A real sidecar: a client of it, its pid, and the socket."""
+def sidecar(prefix: Sequence[str] = ()) -> Iterator[tuple[SidecarClient, int, socket.socket]]:
+    """A real sidecar behind `prefix`: a client of it, its pid, and the socket."""
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
             descriptor = theirs.fileno()
-            process = subprocess.Popen([*PROGRAM, "--fd", str(descriptor)], pass_fds=(descriptor,))
+            process = subprocess.Popen([*prefix, *PROGRAM, "--fd", str(descriptor)], pass_fds=(descriptor,))
         try:
             yield SidecarClient(lambda: ours, deadline_seconds=30), process.pid, ours
         finally:
@@ -86,6 +87,30 @@ def test_a_profile_comes_back_through_the_socket_while_other_questions_are_answe
     assert found[0].key == key
     assert len(hellos) > 5
     assert all(isinstance(hello, HelloReply) and "profile" in hello.capabilities for hello in hellos)
+
+
+@pytest.mark.root
+@needs_other_users
+def test_two_capabilities_are_enough_to_profile_another_users_process(tmp_path):
+    with python_server(tmp_path) as (key, _), sidecar(as_nobody("sys_ptrace", "dac_read_search")) as (client, _, _):
+        profile = client.profile(key, BURST, NEVER)
+    assert isinstance(profile, Profile), profile
+    assert {missing.part for missing in profile.missing} <= {"native"}  # where the kernel asks for more for perf events
+    (main,) = profile.threads
+    assert (main.python, set(main.waits)) == (True, {"pipe"})
+    assert {count.wait for count in profile.waiting} == {"pipe"}
+
+
+@pytest.mark.root
+@needs_other_users
+def test_without_them_it_says_what_to_grant(tmp_path):
+    target = python_server(tmp_path, "mlserver", "start", ".")
+    with target as (key, _), sidecar(as_nobody("dac_read_search")) as (client, _, _):
+        profile = client.profile(key, BURST, NEVER)
+    assert isinstance(profile, Profile), profile
+    python = next(missing for missing in profile.missing if missing.part == "python")
+    assert python.reason == "no permission to read its memory"
+    assert "CAP_SYS_PTRACE" in python.hint
 
 
 def test_a_profile_that_is_ended_early_comes_back_with_what_was_seen(tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from collectors.host import Host
+from collectors.profiles.blocking import measured_pause
 from collectors.profiles.child import KILL_AFTER_SECONDS, Child
 from collectors.profiles.profile import Profile, ProfileSpec
 from collectors.profiles.rates import affordable_blocking_hertz, affordable_hertz, pause_seconds
@@ -194,3 +195,11 @@ def test_a_child_that_is_let_go_of_is_ended_at_once():
 
 def _children() -> set[str]:
     return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
+def test_the_pause_of_a_blocking_look_is_measured_on_the_process_itself():
+    with waiting_threads("burn-1", "event", "sleep") as (key, _):
+        pause, threads = measured_pause(key.pid)
+    assert threads == 4
+    assert pause >= pause_seconds(4)
+    assert pause < 0.2

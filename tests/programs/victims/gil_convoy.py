@@ -12,6 +12,7 @@ from pieces import make
 from sections import ENDED, Sections
 
 PAUSE_SECONDS = 0.02
+SIZE = 32
 
 
 def burn(sections: Sections) -> None:
@@ -22,7 +23,7 @@ def burn(sections: Sections) -> None:
 
 
 def read(stream: socket.socket, waits: list[float]) -> None:
-    while block := stream.recv(64):
+    while block := stream.recv(SIZE, socket.MSG_WAITALL):
         waits.append(time.monotonic() - float(block))
 
 
@@ -37,7 +38,7 @@ def main() -> None:
         thread.start()
     while not ENDED.is_set():
         time.sleep(PAUSE_SECONDS)
-        here.send(str(time.monotonic()).encode())
+        here.send(str(time.monotonic()).encode().ljust(SIZE))
     here.close()
     for thread in threads:
         thread.join()

@@ -132,7 +132,9 @@ def tokenizer() -> Any:
 
     made = Tokenizer(models.BPE(unk_token="?"))
     made.pre_tokenizer = pre_tokenizers.Whitespace()
-    made.train_from_iterator(sentences(), trainers.BpeTrainer(vocab_size=400, special_tokens=["?"], show_progress=False))
+    made.train_from_iterator(
+        sentences(), trainers.BpeTrainer(vocab_size=400, special_tokens=["?"], show_progress=False)
+    )
     return made
 
 
