@@ -1,4 +1,4 @@
-"""Runs a victim program (`tests/programs/victims/`) under load of its own, profiles it, and holds its words against the digest."""
+"""Runs a victim program (`tests/programs/victims/`), profiles it, and holds what it says of itself against the digest."""
 
 import json
 import os

@@ -76,11 +76,13 @@ class Classified:
         return next((known.phase for known in self._inwards(stack) if known.phase), None)
 
     def called(self, stack: int) -> str | None:
-        """The function worth a name that it is in: the C function that its leaf calls, else the innermost frame's."""
+        """The function worth a name that it is in: the C function that a line of the application calls, else that of the
+        innermost frame that has a name, else the C function that a library calls."""
         frames = self.frames(stack)
-        if frames and (name := self.profile.calls.get(frames[-1])) is not None:
-            return name.removeprefix(".")
-        return next((known.named for known in self._inwards(stack) if known.named), None)
+        name = self.profile.calls.get(frames[-1]) if frames else None
+        if name is None or self.known(frames[-1]).place.origin != "own":
+            name = next((known.named for known in self._inwards(stack) if known.named), name)
+        return None if name is None else name.removeprefix(".")
 
     def native(self, frame: int, *, kernel: bool) -> NativeWork:
         key = frame, kernel

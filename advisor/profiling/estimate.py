@@ -31,6 +31,8 @@ JOINED_FREE, JOINED_WAITS = 0.05, 0.05
 """Up to these shares of code without the GIL, and of time waiting for it, a running thread is one that holds it."""
 ON_ANY_LINE = frozenset({"gc", "gil-wait"})
 """Native work that has nothing to do with the line on which it happens."""
+CUDA = ("cuda-sync", "cuda-launch")
+"""Work of the CUDA driver of which it is not known whether it waits: any line may hand the GPU work, few wait for it."""
 WITHOUT_HELPERS = frozenset({"gc", "gil-wait", "lock", "spin", "io", "loop", "unknown"})
 """Native work that uses no memory of its own."""
 NATIVE_HELPERS, INTERPRETER_HELPERS = 0.2, 0.05
@@ -90,13 +92,20 @@ def divide(seen: Seen, table: Table) -> dict[str, Part]:
     own = _sum(native.held, native.free)
     looks = 0
     if seen.python:
-        _free_helpers(native, own)
+        given = _free_helpers(native)
+        own = _sum(own, given)
         whole = native.shared
-        spread, looks = _shared(seen, native, table)
+        spread, looks = _shared(seen, native, given, table)
     else:
         whole = native.shared
         spread = _scaled({w: n for w, n in own.items() if w not in WITHOUT_HELPERS}, whole) or {"unknown": whole}
     return _parts(_sum(own, spread), spread, whole, total, _independent(total, seen), _independent(looks, seen))
+
+
+def likeliest(work: NativeWork, seen: Seen) -> str:
+    """The class of a function in threads of which this was seen; `interpreter` or `helper` where it works for any."""
+    parts = _chosen(work, seen)
+    return max(parts, key=lambda name: parts[name])
 
 
 def _native(seen: Seen) -> _Native:
@@ -121,11 +130,24 @@ def _native(seen: Seen) -> _Native:
 
 def _chosen(work: NativeWork, seen: Seen) -> dict[str, float]:
     """Of several classes that a function may work on, those that the running stacks show; the first where none is."""
+    if work.works == CUDA:
+        return _waiting(seen)
     if len(work.works) == 1:
         name = work.works[0]
         return {"lock" if name == "gil-wait" and not seen.python else name: 1.0}
     shown = {name: float(seen.active[name]) for name in work.works if seen.active.get(name)}
     return _scaled(shown or {work.works[0]: 1.0}, 1.0)
+
+
+def _waiting(seen: Seen) -> dict[str, float]:
+    """How the time of `CUDA` is divided: waits are as much of all as looks saw lines that wait, those known taken off."""
+    looks, untold = sum(seen.active.values()), sum(n for work, n in seen.native.items() if work.works == CUDA)
+    if not looks or not untold:
+        return {CUDA[0]: 1.0}
+    known = sum(n for work, n in seen.native.items() if work.works == CUDA[:1])
+    waits = seen.active.get(CUDA[0], 0) / looks * sum(seen.native.values()) - known
+    part = min(1.0, max(0.0, waits / untold))
+    return {CUDA[0]: part, CUDA[1]: 1 - part}
 
 
 def _held_part(seen: Seen, native: _Native, either: float) -> float:
@@ -136,14 +158,12 @@ def _held_part(seen: Seen, native: _Native, either: float) -> float:
     return min(1.0, max(0.0, room / either))
 
 
-def _free_helpers(native: _Native, own: dict[str, float]) -> None:
-    """Give code without the GIL its part of the helpers."""
+def _free_helpers(native: _Native) -> dict[str, float]:
+    """Take from the helpers what code without the GIL used of them, by class."""
     using = {work: count for work, count in native.free.items() if work not in WITHOUT_HELPERS}
     given = native.helpers * NATIVE_HELPERS * sum(using.values()) / _wanted(native)
     native.helpers -= given
-    for work, count in _scaled(using, given).items():
-        native.free[work] += count
-        own[work] += count
+    return _scaled(using, given)
 
 
 def _wanted(native: _Native) -> float:
@@ -152,8 +172,9 @@ def _wanted(native: _Native) -> float:
     return NATIVE_HELPERS * using + INTERPRETER_HELPERS * native.interpreter or 1.0
 
 
-def _shared(seen: Seen, native: _Native, table: Table) -> tuple[dict[str, float], int]:
-    """The shared samples by class, and how many looks that rests on."""
+def _shared(seen: Seen, native: _Native, given: Mapping[str, float], table: Table) -> tuple[dict[str, float], int]:
+    """The shared samples by class, and how many looks that rests on. `given`: helpers of code without the GIL, which may
+    hold it themselves, as where an array is freed: as many of them as the lines of their class leave room for."""
     by_holder = sum(seen.holding.values()) >= LEAST_HOLDER_LOOKS
     joined = sum(native.free.values()) <= JOINED_FREE * native.total and seen.gil_waits <= JOINED_WAITS
     stacks = _sum(seen.holding, seen.active) if joined else seen.holding if by_holder else seen.active
@@ -162,7 +183,11 @@ def _shared(seen: Seen, native: _Native, table: Table) -> tuple[dict[str, float]
         return {"unknown": native.shared}, 0
     explained = native.held if by_holder or joined else _sum(native.held, native.free)
     covered = native.shared + sum(explained.values())
+    freeing = {work: min(count, covered * stacks.get(work, 0) / looks) for work, count in given.items()}
+    covered += sum(freeing.values())
     left = {work: covered * count / looks for work, count in stacks.items()}
+    for work, count in freeing.items():
+        _from(left, work, count)
     unlisted = _take_off(left, explained)
     left = _scaled(left, native.shared) or {work: native.shared * count / looks for work, count in stacks.items()}
     _own_helpers(left, unlisted, native)

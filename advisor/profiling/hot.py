@@ -3,6 +3,7 @@
 from collections import Counter
 
 from advisor.profiling.classify import Classified, frame_text
+from advisor.profiling.estimate import likeliest
 from advisor.profiling.groups import Group
 from advisor.profiling.view import HotSpot
 from collectors.profiles.profile import Profile
@@ -30,7 +31,7 @@ def hot_spots(profile: Profile, known: Classified, groups: list[Group]) -> tuple
         for sample in profile.native:
             if sample.tid in tids:
                 frame = profile.frames[sample.frame]
-                work = known.native(sample.frame, kernel=sample.kernel).works[0]
+                work = likeliest(known.native(sample.frame, kernel=sample.kernel), group.seen)
                 key = frame.name, frame.file, work
                 spots[key] = spots.get(key, 0.0) + weight * sample.count / samples
                 lines.setdefault(key, Counter())[sample.frame] += sample.count

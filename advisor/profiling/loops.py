@@ -64,11 +64,13 @@ def _hot(profile: Profile, known: Classified, tid: int, busy: float, blocked: di
         texts.setdefault(key, Counter())[frame_text(shown, known.known(frame).place)] += 1
 
     running = [seen for seen in profile.active if seen.tid == tid]
+    looks = sum(seen.count for seen in running)
     for seen in running:
-        add(seen.stack, busy * seen.count / sum(one.count for one in running), None)
+        add(seen.stack, busy * seen.count / looks, None)
     waiting = [seen for seen in profile.waiting if seen.tid == tid and seen.wait in blocked]
+    looks = sum(wait.count for wait in waiting)
     for wait in waiting:
-        add(wait.stack, sum(blocked.values()) * wait.count / sum(one.count for one in waiting), wait.wait)
+        add(wait.stack, sum(blocked.values()) * wait.count / looks, wait.wait)
     hottest = sorted(spots, key=lambda key: -spots[key])[:HOT_LIMIT]
     return tuple(HotSpot(where=texts[key].most_common(1)[0][0], share=spots[key], work=key[2]) for key in hottest)
 

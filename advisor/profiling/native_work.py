@@ -57,11 +57,10 @@ def library(file: str) -> str:
 
 
 def _in(entry: NativeEntry, name: str, kernel: bool) -> NativeWork:
-    if name:
-        if kernel and (work := _symbol(entry.in_kernel, name)) is not None:
-            return NativeWork(tuple(work.split("|")), "free")
-        if (work := _symbol(entry.symbols, name)) is not None:
-            return NativeWork(tuple(work.split("|")), "free" if entry.work[0] == HELPER else entry.gil)
+    if kernel and (work := _symbol(entry.in_kernel, name)) is not None:
+        return NativeWork(tuple(work.split("|")), "free")
+    if name and (work := _symbol(entry.symbols, name)) is not None:
+        return NativeWork(tuple(work.split("|")), "free" if entry.work[0] == HELPER else entry.gil)
     return NativeWork(entry.work, entry.gil)
 
 

@@ -34,7 +34,8 @@ copies of array libraries. `trees`: ensembles of decision trees. `decode`: image
 between bytes and objects, and between lists and arrays. `ipc`: the same between processes. `glue`: web and serving
 frameworks. `loop`: the event loop itself. `python`: interpreted code of the application. `spin`: waiting for other threads
 of a pool on a CPU. `io`: system calls on sockets and files. `gil-wait`, `lock`: CPU time spent on falling asleep and waking
-up there; the waiting itself is no CPU time. `allocation`: memory where no caller is known."""
+up there; the waiting itself is no CPU time. `cuda-launch`: giving a GPU work. `cuda-sync`: waiting for it on a CPU, and copies
+that the CPU waits for or makes itself. `allocation`: memory of a GPU, and of the host where no caller is known."""
 WORKS: tuple[str, ...] = get_args(Work)
 INTERPRETER, HELPER = "interpreter", "helper"
 """No classes: native code that works for whoever called it."""

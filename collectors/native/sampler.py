@@ -1,6 +1,7 @@
 """What do the threads of one process run, sampled from outside by the kernel's clock of their CPU time?
 
-Every thread of it counts, whether Python knows it or not. The process is never stopped.
+Every thread of it counts, whether Python knows it or not. The process is never stopped. In a process that uses the CUDA
+driver the kernel notes callers too, and time in the driver counts for the exported function that was called.
 """
 
 import errno
@@ -13,9 +14,10 @@ import msgspec
 from collectors.entities import WorkerKey
 from collectors.host import Host
 from collectors.inside.folder import ProcessFolder, Vanished
+from collectors.native.driver import DriverCode, driver_code, exported
 from collectors.native.mapped import Mappings, read_mappings
 from collectors.native.naming import Naming
-from collectors.native.perf_event import highest_hertz, open_event, ring_bytes
+from collectors.native.perf_event import highest_hertz, open_chained, open_event, ring_bytes
 from collectors.native.ring import Records, Ring
 from collectors.native.support import other_pid_space, why_not_locked, why_refused
 from collectors.native.symbol_cache import SymbolCache
@@ -23,8 +25,12 @@ from collectors.profiles.profile import Frame
 from collectors.reading import Unsupported
 
 THREADS_LIMIT = 512
-"""Each takes a descriptor and two pages of locked memory."""
+"""Each takes a descriptor and two pages of locked memory; with callers nine."""
 ADDRESSES_LIMIT = 100_000
+CHAINS_LIMIT = 4096
+"""Different ways through the driver; those that come later have no names. About 1 KiB each."""
+_NO_CHAINS = (errno.EINVAL, errno.E2BIG, errno.EOVERFLOW, errno.EOPNOTSUPP, errno.ENOMEM)
+"""What a kernel answers to an event with callers that it would open without."""
 KERNEL = Frame("", "[kernel]", None, True)
 _ENDED = Unsupported("the process has ended", "ask for one of the present processes")
 _NO_THREADS = Unsupported("its threads have ended", "ask for one of the present processes")
@@ -33,9 +39,10 @@ _NO_THREADS = Unsupported("its threads have ended", "ask for one of the present 
 class NativeSamples(msgspec.Struct, frozen=True, kw_only=True):
     """How often each thread was seen on a CPU in each function: (tid, function, whether the kernel worked for it).
 
-    Samples are spaced in the thread's CPU time, so their number is proportional to it. `lost`: samples for which there was
-    no room. `kernel_seen`: time in the kernel counts too; without, only that in the process's own code. `notes`: what
-    could not be sampled or named, and why.
+    In the CUDA driver, and in what it calls of the C library, the function is the driver's exported one, as far as callers
+    could be seen. Samples are spaced in the thread's CPU time, so their number is proportional to it. `lost`: samples for
+    which there was no room. `kernel_seen`: time in the kernel counts too; without, only that in the process's own code.
+    `notes`: what could not be sampled or named, and why.
     """
 
     counts: Mapping[tuple[int, Frame, bool], int]
@@ -53,7 +60,11 @@ class NativeSampler:
         self._cache = SymbolCache() if cache is None else cache
         self._folder: ProcessFolder | None = None
         self._rings: dict[int, Ring] = {}
-        self._counts: Counter[tuple[int, int | None, bool]] = Counter()
+        self._counts: Counter[tuple[int, int | None, bool, tuple[int, ...]]] = Counter()
+        """By thread, address, whether in the kernel, and the places in the driver that led there."""
+        self._driver: DriverCode | None = None
+        self._chained = False
+        self._ways: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._at_start: Mappings | None = None
         self._hertz = 0
         self._kernel = True
@@ -72,6 +83,8 @@ class NativeSampler:
         try:
             self._folder = ProcessFolder(self._host, self._key)
             self._at_start = read_mappings(self._folder)
+            self._driver = driver_code(self._at_start)
+            self._chained = self._driver is not None
             refused = self._add(tids)
         except Vanished:
             refused = _ENDED
@@ -100,8 +113,9 @@ class NativeSampler:
         self._close_rings()
         frames = self._named()
         counts: Counter[tuple[int, Frame, bool]] = Counter()
-        for (tid, address, kernel), count in self._counts.items():
-            counts[tid, KERNEL if address is None else frames[address], kernel] += count
+        for (tid, address, kernel, way), count in self._counts.items():
+            plain = KERNEL if address is None else frames[address]
+            counts[tid, (exported(way, frames) or plain) if way else plain, kernel] += count
         self.close()
         if self._throttled:
             self._note(f"the kernel held sampling back {self._throttled} times: busy threads count too little")
@@ -113,8 +127,9 @@ class NativeSampler:
         if self._folder is not None:
             self._folder.close()
             self._folder = None
-        self._at_start = None
+        self._at_start = self._driver = None
         self._counts = Counter()
+        self._ways = {}
 
     def _close_rings(self) -> None:
         while self._rings:
@@ -141,28 +156,41 @@ class NativeSampler:
         except ProcessLookupError:
             return None
         except OSError as error:
+            if self._chained and error.errno in _NO_CHAINS:
+                return self._open_without_callers(tid, os.strerror(error.errno))
             return why_refused(self._host, error, self._grant())
         try:
-            ring = Ring(descriptor, ring_bytes(self._hertz))
+            ring = Ring(descriptor, ring_bytes(self._hertz, self._chained), self._chained)
         except OSError as error:
             locked = error.errno in (errno.EPERM, errno.EACCES)
-            return why_not_locked(self._host) if locked else why_refused(self._host, error, self._grant())
+            refused = why_not_locked(self._host) if locked else why_refused(self._host, error, self._grant())
+            return self._open_without_callers(tid, refused.reason) if self._chained else refused
         if self._is_ours(tid):
             self._rings[tid] = ring
         else:
             ring.close()
         return None
 
+    def _open_without_callers(self, tid: int, reason: str) -> Unsupported | None:
+        """This thread, and those before it again: all threads alike, in rings that are a quarter as large."""
+        self._note(f"what the CUDA driver was called for is not seen: {reason}")
+        self._chained = False
+        self.drain()
+        tids = [*self._rings, tid]
+        self._close_rings()
+        return next((refused for each in tids if (refused := self._open(each)) is not None), None)
+
     def _event(self, tid: int) -> int:
         """An event that counts the kernel's part too, or else without it: all threads alike."""
+        opened = open_chained if self._chained else open_event
         if self._kernel:
             try:
-                return open_event(tid, self._hertz, kernel=True)
+                return opened(tid, self._hertz, kernel=True)
             except PermissionError:
                 if self._rings:
                     raise
                 self._kernel = False
-        return open_event(tid, self._hertz, kernel=False)
+        return opened(tid, self._hertz, kernel=False)
 
     def _is_ours(self, tid: int) -> bool:
         """Whether the thread that was just opened is one of the process's: its number could be another's by now."""
@@ -190,18 +218,25 @@ class NativeSampler:
         self._throttled += records.throttled
         if records.damaged:
             self._note("some samples could not be read")
-        for pid, tid, address, kernel in records.looks:
-            place = (tid, address, kernel)
+        for pid, tid, address, kernel, chain in records.looks:
+            place = (tid, address, kernel, self._way(chain) if chain else ())
             if pid != self._key.pid or (len(self._counts) >= ADDRESSES_LIMIT and place not in self._counts):
                 self._lost += 1
             else:
                 self._counts[place] += 1
 
+    def _way(self, chain: tuple[int, ...]) -> tuple[int, ...]:
+        """The places in the driver that the thread came through; each way is kept once."""
+        way = () if self._driver is None else self._driver.calls(chain)
+        if way in self._ways or len(self._ways) < CHAINS_LIMIT:
+            return self._ways.setdefault(way, way)
+        return ()
+
     def _named(self) -> dict[int, Frame]:
         seen: Counter[int] = Counter()
-        for (_, address, _), count in self._counts.items():
-            if address is not None:
-                seen[address] += count
+        for (_, address, _, way), count in self._counts.items():
+            for place in way if address is None else (address, *way):
+                seen[place] += count
         if self._folder is None or self._at_start is None or not seen:
             return {}
         moments, ended = [self._at_start], False

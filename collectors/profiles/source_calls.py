@@ -9,10 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 
 from collectors.inside.folder import ProcessFolder
 from collectors.inside.tree import open_inside, parts_of, reopen
+from collectors.native.driver import has_driver
 from collectors.profiles.profile import Frame
 
 FILES_LIMIT = 64
 FILE_LIMIT_BYTES = 2 << 20
+CUDA = "cuda:"
+"""Before a known name: it counts only in processes that use the CUDA driver, and there before all others of its line."""
 _CALL = re.compile(r"([A-Za-z_][\w.]*|\))\s*(?:\[[^\]]*\])?\s*\(|(\.[A-Za-z_]\w*)\s*\(")
 _MATMUL = re.compile(r"[\w)\]]\s*@\s*[\w(]")
 
@@ -21,9 +24,10 @@ def calls_of(
     folder: ProcessFolder, frames: Sequence[Frame], leaves: Mapping[int, int], known: Collection[str]
 ) -> dict[int, str]:
     """Index of a leaf frame → the known name that its line calls, for the leaves seen most often. `known` holds names as
-    written (`orjson.loads`), ends of names (`.tolist`), and `@` for a product of matrices."""
+    written (`orjson.loads`), ends of names (`.tolist`), and `@` for a product of matrices; each may begin with `CUDA`."""
     if not known:
         return {}
+    plain, cuda = _for_process(folder, known)
     lines: dict[str, list[str] | None] = {}
     found: dict[int, str] = {}
     for index in sorted(leaves, key=lambda leaf: -leaves[leaf]):
@@ -35,9 +39,28 @@ def calls_of(
                 continue
             lines[frame.file] = _lines(folder, frame.file)
         text = lines[frame.file]
-        if text is not None and frame.line <= len(text) and (name := called(text[frame.line - 1], known)):
+        if text is None or frame.line > len(text):
+            continue
+        if name := called_with_cuda(text[frame.line - 1], plain, cuda):
             found[index] = name
     return found
+
+
+def called_with_cuda(line: str, plain: Collection[str], cuda: Collection[str]) -> str | None:
+    """The first name of `cuda` that a source line calls, with `CUDA` before it; else the first of `plain`."""
+    if cuda and (name := called(line, cuda)):
+        return CUDA + name
+    return called(line, plain)
+
+
+def _for_process(folder: ProcessFolder, known: Collection[str]) -> tuple[set[str], set[str]]:
+    """The names that count in any process, and those that count in this one as it uses the CUDA driver."""
+    plain = {name for name in known if not name.startswith(CUDA)}
+    cuda = {name.removeprefix(CUDA) for name in known if name.startswith(CUDA)}
+    try:
+        return plain, cuda if cuda and has_driver(folder) else set()
+    except OSError:
+        return plain, set()
 
 
 def called(line: str, known: Collection[str]) -> str | None:

@@ -50,9 +50,16 @@ class Program:
 @contextmanager
 def program(kind: str, seconds: float, **environ: str) -> Iterator[Program]:
     """Run native_work.py; it has said that it is ready."""
-    command = [sys.executable, str(NATIVE_WORK), kind, str(seconds)]
-    environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **environ}
-    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True, env=environ) as process:
+    with started(
+        [sys.executable, str(NATIVE_WORK), kind, str(seconds)], **{"OPENBLAS_NUM_THREADS": "1", **environ}
+    ) as running:
+        yield running
+
+
+@contextmanager
+def started(command: list[str], **environ: str) -> Iterator[Program]:
+    """Run a program that keeps to the same: it has said that it is ready."""
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True, env={**os.environ, **environ}) as process:
         try:
             assert process.stdout
             assert process.stdout.readline() == "ready\n"

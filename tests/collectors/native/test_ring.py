@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.native.perf_event import open_event, ring_bytes
+from collectors.native.perf_event import CHAIN_LIMIT, CHAINED_BYTES, open_chained, open_event, ring_bytes
 from collectors.native.ring import Look, Records, Ring, read_records
 from collectors.native.support import native_support
 from tests.collectors.native.program import HOST
@@ -45,6 +45,43 @@ def test_lost_and_throttled_are_counted_and_unknown_records_passed_by() -> None:
     assert read_records(data + data) == Records(lost=14, throttled=2)
 
 
+USER_MARK, KERNEL_MARK = (1 << 64) - 512, (1 << 64) - 128
+
+
+def chained(address: int, mode: int, *entries: int, said: int | None = None) -> bytes:
+    count = len(entries) if said is None else said
+    return record(9, mode, struct.pack(f"=QIIQ{len(entries)}Q", address, 10, 11, count, *entries))
+
+
+def test_callers_are_those_after_the_mark_of_the_users_part() -> None:
+    data = chained(0x1000, USER, USER_MARK, 0x1000, 0x2001, 0x3001) + chained(
+        0xFFFFFFFF81000000, KERNEL, KERNEL_MARK, 0xFFFFFFFF81000000, USER_MARK, 0x4000, 0x5001, KERNEL_MARK, 7
+    )
+    assert read_records(data, True).looks == [
+        Look(10, 11, 0x1000, False, (0x1000, 0x2001, 0x3001)),
+        Look(10, 11, 0x4000, True, (0x4000, 0x5001)),
+    ]
+
+
+def test_a_chain_may_be_empty_or_missing() -> None:
+    missing = record(9, KERNEL, struct.pack("=QII", 1, 10, 11))
+    data = chained(0x1000, USER) + chained(1, KERNEL) + chained(1, KERNEL, KERNEL_MARK, 1) + missing
+    assert read_records(data, True).looks == [
+        Look(10, 11, 0x1000, False),
+        Look(10, 11, None, True),
+        Look(10, 11, None, True),
+        Look(10, 11, None, True),
+    ]
+
+
+@pytest.mark.parametrize("said", [3, 4, 1 << 20, (1 << 64) - 1])
+def test_a_chain_that_is_said_to_be_longer_than_its_record_ends_with_it(said: int) -> None:
+    after = chained(0x9000, USER, USER_MARK, 0x9000)
+    found = read_records(chained(0x1000, USER, USER_MARK, 0x1000, 0x2001, said=said) + after, True)
+    assert [look.chain for look in found.looks] == [(0x1000, 0x2001), (0x9000,)]
+    assert not found.damaged
+
+
 @pytest.mark.parametrize("size", [0, 7, 9, 65535])
 def test_after_an_impossible_length_the_rest_is_left_out(size: int) -> None:
     good = one_sample(0x1000, USER, struct.pack("=QQ", 2, 0x1000))
@@ -55,8 +92,10 @@ def test_after_an_impossible_length_the_rest_is_left_out(size: int) -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_are_too_much(data: bytes) -> None:
-    found = read_records(data)
-    assert len(found.looks) <= len(data) // 24
+    for with_callers in (False, True):
+        found = read_records(data, with_callers)
+        assert len(found.looks) <= len(data) // 24
+        assert sum(len(look.chain) for look in found.looks) <= len(data) // 8
 
 
 def burn(seconds: float) -> None:
@@ -99,6 +138,33 @@ def test_a_ring_that_is_drained_in_time_loses_nothing_where_it_wraps() -> None:
         assert len(looks) == pytest.approx((time.thread_time() - before) * 1000, rel=0.1)
         assert {(look.pid, look.tid) for look in looks} == {(os.getpid(), os.getpid())}
         assert all(look.address for look in looks)
+    finally:
+        ring.close()
+
+
+def test_a_ring_has_room_for_a_second() -> None:
+    assert ring_bytes(99) >= 99 * 40
+    assert ring_bytes(99, True) >= 99 * CHAINED_BYTES == 99 * (40 + 8 * CHAIN_LIMIT)
+
+
+@granted
+def test_a_ring_with_callers_loses_nothing_where_it_wraps() -> None:
+    room = ring_bytes(40, True)
+    ring = Ring(open_chained(0, 1000, kernel=True), room, True)
+    try:
+        before = time.thread_time()
+        looks: list[Look] = []
+        for _ in range(20):
+            burn(0.025)
+            found = ring.drain()
+            assert found is not None
+            assert (found.lost, found.damaged) == (0, False)
+            looks.extend(found.looks)
+        assert len(looks) * 40 > 2 * room or room > 8192
+        assert len(looks) == pytest.approx((time.thread_time() - before) * 1000, rel=0.1)
+        assert {(look.pid, look.tid) for look in looks} == {(os.getpid(), os.getpid())}
+        assert all(look.chain[0] == look.address for look in looks)
+        assert all(1 <= len(look.chain) <= CHAIN_LIMIT for look in looks)
     finally:
         ring.close()
 

@@ -1,4 +1,7 @@
-"""Pieces of work of one class each, a tenth of a millisecond to some milliseconds at a time. What a piece needs is imported when it is made."""
+"""Pieces of work of one class each, a tenth of a millisecond to some milliseconds at a time.
+
+What a piece needs is imported when it is made.
+"""
 
 import gc
 import io
@@ -139,7 +142,7 @@ def tokenizer() -> Any:
 
 
 def sentences() -> list[str]:
-    words = "the model reads a sentence of many words and gives numbers for each of them".split()
+    words = ["the", "model", "reads", "a", "sentence", "of", "many", "words", "and", "gives", "numbers", "for", "each"]
     return [" ".join(_RANDOM.choices(words, k=14)) + f" {i}" for i in range(300)]
 
 
