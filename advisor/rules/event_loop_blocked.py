@@ -87,7 +87,7 @@ class EventLoopBlocked(Rule):
         screened = waiting is not None and any(_runs_long(w, waiting, settings) for w in faced)
         if facts.profile is None and not screened:
             return None
-        seen = profile_of(facts, "which frames keep its event loop")
+        seen = profile_of(facts, "which frames keep its event loop", part="states")
         if isinstance(seen, Need):
             return seen if screened else None
         keys = {w.key for w in faced}

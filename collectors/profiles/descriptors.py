@@ -13,6 +13,10 @@ _LISTEN = b" 0A "
 _TABLES = ("net/tcp", "net/tcp6")
 
 
+class Stale(Exception):  # noqa: N818 - the thread went on while we looked
+    """The descriptor was closed, or is another one by now: the wait is over, and of what it was cannot be told."""
+
+
 class Descriptors:
     """Tells the descriptors of one process apart. The tables of sockets are looked through when an unknown socket turns
     up, at most once per `renew`: a busy server has thousands of rows in them, most of connections that are over."""
@@ -28,11 +32,8 @@ class Descriptors:
         self._may_look = True
 
     def kind(self, number: int) -> Wait:
-        """What a wait on descriptor `number` is for."""
-        try:
-            target = self._folder.link(f"fd/{number}")
-        except OSError:
-            return "other"
+        """What a wait on descriptor `number` is for. Raises Stale."""
+        target = self._target(number)
         match = _LINK.fullmatch(target)
         if match is None:
             if target.startswith(b"/dev/"):
@@ -43,8 +44,17 @@ class Descriptors:
         inode = int(match[2])
         if inode not in self._sockets and self._may_look:
             self._may_look = False
-            self._sockets[inode] = self._look_up(b" %d " % inode)
+            found = self._look_up(b" %d " % inode)
+            if found == "other" and self._target(number) != target:
+                raise Stale
+            self._sockets[inode] = found
         return self._sockets.get(inode, "other")
+
+    def _target(self, number: int) -> bytes:
+        try:
+            return self._folder.link(f"fd/{number}")
+        except OSError as error:
+            raise Stale from error
 
     def _look_up(self, inode: bytes) -> Wait:
         for table in _TABLES:

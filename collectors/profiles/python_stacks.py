@@ -20,6 +20,8 @@ from collectors.profiles.waits import Futex
 
 STARTING_SECONDS = 0.05
 """A recorder reads the interpreter's symbols before its first look."""
+PASSING = "Failed to get stack traces"
+"""What py-spy says where memory changed under its only look: the next one may succeed."""
 OVERRUN_SECONDS = 0.7
 """The gaps between looks are random: at 50 a second for 4 s their sum varies by 7 %."""
 DUMP_SECONDS = 5.0
@@ -101,14 +103,12 @@ class PythonStacks:
         self.behind_seconds = max(self.behind_seconds, behind_seconds(said))
         lost = lost_looks(said)
         self.errors += lost
-        output = child.output()
-        if child.status != 0 or not output:
-            if child.status != 0 or "Wrote raw" not in said:
-                self._fail(said, part)
+        if child.status != 0 or "Wrote raw" not in said:
+            self._fail(said, part)
             return
         self.ticks[part] = max(1, recorder.looks - lost)
         counts = self._gil if part == "gil" else self._active
-        stacks = list(parse_raw(output))
+        stacks = list(parse_raw(child.output()))
         self._space.learn({raw.tid for raw in stacks}, tids)
         for raw in stacks:
             tid = self._space.outer(raw.tid, tids)
@@ -208,6 +208,9 @@ class PythonStacks:
             alive = True
         except (Vanished, OSError):
             alive = False
+        if alive and PASSING in said:
+            self.errors += 1
+            return
         no = failure(said, alive=alive, musl=_is_musl(self._folder) if alive else False)
         if part == "gil":
             self.missing["gil"] = Missing("gil", no.reason, no.hint)

@@ -6,8 +6,8 @@ with, it holds the process for about 0.12 ms per thread.
 
 from collectors.profiles.profile import ProfileSpec
 
-LOOKS_PER_SECOND = 10
-"""Looks at the state of every thread in /proc: about 6 us each."""
+LOOKS_PER_SECOND = 30
+"""Looks at the state of every thread in /proc: about 6 us each. Short waits for the GIL are missed at lower rates."""
 NATIVE_HERTZ = 99
 """Native samples per second of a thread's CPU time; a prime would do as well, it only must not beat with timers."""
 DUMP_SECONDS_APART = 0.5

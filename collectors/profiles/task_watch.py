@@ -7,6 +7,7 @@ from functools import partial
 
 from collectors.inside.folder import ProcessFolder
 from collectors.procfs import safe_text
+from collectors.profiles.descriptors import Stale
 from collectors.profiles.profile import Missing, ThreadProfile, Wait
 from collectors.profiles.syscalls import parse_syscall
 from collectors.profiles.waits import Futex, Waits, by_channel
@@ -96,7 +97,7 @@ class TaskWatch:
                 found[tid] = None if call is None else self._waits.kind(*call, partial(self._channel, tid))
             except (*_GONE, PermissionError):
                 _close(task)
-            except (OSError, ValueError):
+            except (OSError, ValueError, Stale):
                 continue
         return found
 

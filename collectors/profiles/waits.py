@@ -52,7 +52,7 @@ class Waits:
 
     def kind(self, number: int, arguments: Sequence[int], channel: Callable[[], bytes]) -> Wait | Futex:
         """What a thread inside call `number` waits for; -1 is a fault in memory, which waits for the disk. `channel` reads
-        the kernel's function in which it waits."""
+        the kernel's function in which it waits. Raises Stale where it went on meanwhile."""
         if number < 0:
             return "disk"
         match self._calls.get(number):
