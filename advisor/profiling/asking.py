@@ -8,6 +8,9 @@ FRESH_SECONDS = 300.0
 """A profile older than this says little of the present load."""
 LEAST_SAMPLES = 60
 """CPU samples without which shares are too uncertain for a finding."""
+LEAST_CPU_SECONDS = 2.4
+"""CPU time that gives twice as many at 50 looks a second. Where profiles of so much have fewer, this process is looked at too
+seldom (single looks, many threads), and another profile would have no more."""
 
 
 def profile_of(facts: ServiceFacts, why: str, part: str = "python") -> ProfileView | Need:
@@ -22,6 +25,10 @@ def profile_of(facts: ServiceFacts, why: str, part: str = "python") -> ProfileVi
     lacking = next((m for m in seen.missing if m.part == part), None)
     if lacking is not None:
         return Need(kind="privilege", text=f"{lacking.reason}: {lacking.hint}")
-    if not seen.workers or (part == "python" and seen.samples < LEAST_SAMPLES):
-        return Need(kind="profile", text=f"more samples of its workers under load: {why}")
-    return seen
+    if seen.workers and (part != "python" or seen.samples >= LEAST_SAMPLES):
+        return seen
+    spent = sum(w.cores * w.seconds for w in seen.workers)
+    if spent >= LEAST_CPU_SECONDS:
+        few = f"only {seen.samples} looks in {spent:.1f} s of CPU time"
+        return Need(kind="privilege", text=f"{few}: perf events for the sidecar (CAP_PERFMON)")
+    return Need(kind="profile", text=f"more samples of its workers under load: {why}")

@@ -23,25 +23,38 @@ class Group(msgspec.Struct, kw_only=True):
     seen: Seen
 
 
+SHORT_LIVED = 0.5
+"""A thread that was there at fewer than this share of the looks came or went meanwhile; some looks at any thread fail."""
+
+
+def lived(thread: ThreadProfile, profile: Profile) -> float:
+    """Share of the profile for which a thread existed, as looks tell: servers may start one for each request."""
+    whole = max(each.looks for each in profile.threads)
+    part = thread.looks / whole if whole else 1.0
+    return part if part < SHORT_LIVED else 1.0
+
+
 def cpu_seconds(thread: ThreadProfile, profile: Profile) -> float:
     """CPU time of a thread over the profile; where the kernel did not tell, from the looks at which it was running."""
     if thread.run_seconds is not None:
         return thread.run_seconds
-    return profile.seconds * thread.running / thread.looks if thread.looks else 0.0
+    return profile.seconds * lived(thread, profile) * thread.running / thread.looks if thread.looks else 0.0
 
 
 def running_part(thread: ThreadProfile, profile: Profile) -> float:
     """Share of wall time in which a thread ran or was runnable: as the kernel counted it, else as looks saw it."""
     if thread.run_seconds is not None and thread.delay_seconds is not None and profile.seconds > 0:
         return min(1.0, (thread.run_seconds + thread.delay_seconds) / profile.seconds)
-    return thread.running / thread.looks if thread.looks else 0.0
+    return lived(thread, profile) * thread.running / thread.looks if thread.looks else 0.0
 
 
 def waiting_parts(thread: ThreadProfile, profile: Profile) -> dict[Wait, float]:
-    """Shares of wall time that it waited, by what for: the time that it did not run, as looks divide it."""
+    """Shares of wall time that it waited, by what for: the time that it was there and did not run, as looks divide it."""
     waited = sum(thread.waits.values())
-    rest = 1 - running_part(thread, profile)
-    return {wait: rest * count / waited for wait, count in thread.waits.items()} if waited else {}
+    if not waited:
+        return {}
+    rest = max(0.0, lived(thread, profile) - running_part(thread, profile))
+    return {wait: rest * count / waited for wait, count in thread.waits.items()}
 
 
 def groups_of(profile: Profile, known: Classified, table: Table) -> list[Group]:

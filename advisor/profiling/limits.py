@@ -13,6 +13,7 @@ from advisor.intervals import gain, latency_p50_of, throughput
 from advisor.profiling.view import ProfileView, WorkerProfile
 from advisor.rule import Settings, Threshold
 from advisor.view import View, WorkerView
+from collectors.entities import Role
 
 PRESSURE: dict[str, Threshold] = {
     "process_busy": Threshold(
@@ -58,10 +59,30 @@ def pressed(view: View, settings: Settings) -> bool:
     return busiest(view) >= settings.limit("process_busy") or fullness(view) >= settings.limit("cores_full")
 
 
+def of_service(view: View, seen: ProfileView) -> ProfileView:
+    """The profiles, weighted by the CPU time that all processes of their role use now: only some of many workers are looked
+    into, and stand for the others, while there is one front-end."""
+    of = {w.key: w for w in view.workers}
+    used, looked = dict.fromkeys(Role, 0.0), dict.fromkeys(Role, 0.0)
+    for worker in view.workers:
+        used[worker.role] += worker.cores_used
+    for profile in seen.workers:
+        if (one := of.get(profile.key)) is not None:
+            looked[one.role] += one.cores_used
+
+    def weighted(profile: WorkerProfile) -> WorkerProfile:
+        one = of.get(profile.key)
+        if one is None or looked[one.role] <= 0:
+            return profile
+        return msgspec.structs.replace(profile, cores=one.cores_used * used[one.role] / looked[one.role])
+
+    return msgspec.structs.replace(seen, workers=tuple(weighted(w) for w in seen.workers))
+
+
 def limiting(view: View, seen: ProfileView, settings: Settings) -> ProfileView | None:
     """The profiles of the processes whose CPU time bounds the throughput; None where CPU time does not bound it."""
     if fullness(view) >= settings.limit("cores_full"):
-        return seen
+        return of_service(view, seen)
     of = {w.key: w for w in view.workers}
     saturated = tuple(w for w in seen.workers if w.key in of and busy(of[w.key], w) >= settings.limit("process_busy"))
     return msgspec.structs.replace(seen, workers=saturated) if saturated else None
@@ -86,9 +107,11 @@ def speedup(part: float, left: float) -> float:
 
 
 def ceiling(view: View, limit: ProfileView) -> float:
-    """By how much the throughput can grow before a process that is not among `limit` is saturated in its turn."""
+    """By how much the throughput can grow before a process that is not among `limit` is saturated in its turn. Others of the
+    same role do the same work: they were not looked into, and gain as much."""
     limited = {w.key for w in limit.workers}
-    others = [busy(w) for w in view.workers if w.key not in limited]
+    roles = {w.role for w in view.workers if w.key in limited}
+    others = [busy(w) for w in view.workers if w.role not in roles]
     return 1 / max(0.05, *others) if others else PARALLEL_CEILING
 
 

@@ -54,7 +54,8 @@ class AcceptImbalance(Rule):
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         workers, left = view.serving, min(view.effective_cores, float(len(view.mask)))
         count, connections = len(workers), view.established
-        if count < 2 or count > left + 0.5 or (connections is not None and connections < 2):
+        cores = min(view.pool_cores, float(len(view.mask)))
+        if count < 2 or count > cores + 0.5 or (connections is not None and connections < 2):
             return None
         busy = [min(1.0, w.runnable) for w in workers]
         mean, most = sum(busy) / count, max(busy)

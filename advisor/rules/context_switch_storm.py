@@ -7,6 +7,7 @@ from advisor.finding import Change, Conclusion, Gain, Need, Rejected
 from advisor.intervals import gain, throughput
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile, sureness
+from advisor.profiling.limits import of_service
 from advisor.profiling.view import ProfileView, Share
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
@@ -49,6 +50,7 @@ class ContextSwitchStorm(Rule):
         "thread-default-ignores-quota",
         "gil-bound-worker",
         "openmp-spin-wait",
+        "ipc-dominates-light-model",
     )
     thresholds = {
         "switches_per_core": Threshold(
@@ -73,6 +75,7 @@ class ContextSwitchStorm(Rule):
             return seen
         if not any(w.native for w in seen.workers):
             return Need(kind="privilege", text="native samples of its threads: perf events for the sidecar")
+        seen = of_service(view, seen)
         lock, dispatch = _share(seen, LOCKING, LOCK_CLASS), _share(seen, DISPATCHING)
         gil = sum(w.gil_waiting for w in seen.workers)
         waiting = sum(w.waits.get("lock", 0.0) for w in seen.workers)

@@ -28,6 +28,7 @@ class CpuNoisyNeighbour(Rule):
         "affinity-overlapping-pins",
         "thread-pins-collide",
         "thread-default-ignores-quota",
+        "gil-bound-worker",
     )
     thresholds = {
         "delay_share": Threshold(enter=0.3, leave=0.2, unit="ratio", doc="run-queue delay / (run + delay)"),

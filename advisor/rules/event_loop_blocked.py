@@ -14,7 +14,8 @@ from advisor.profiling.evidence import seen_in_profile, sureness
 from advisor.profiling.view import LoopProfile, ProfileView, WorkerProfile
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View, WorkerView
-from collectors.entities import Role
+from collectors.entities import Role, WorkerKey
+from collectors.facts import ProcessFacts
 from collectors.levers import Lever
 
 LOOKS_PER_SECOND = 20.0
@@ -32,6 +33,12 @@ HELD = 0.85
 CORES_FULL = 0.85
 FULL = 0.8
 """A loop that computes for more of the time has none left in which short requests lower the mean of its runs."""
+CHANCE = 3.0
+"""Standard errors by which the mean of the accept queue exceeds what is usual before it counts."""
+FED = frozenset({"mlserver"})
+"""Servers whose workers get their requests from the front-end, for where nobody can look who listens."""
+SHORT_MAY_WAIT = 0.9
+"""Likely tail after / before where long requests stay on full cores and short ones overtake them."""
 DEFAULT_THREADS = 4
 """asyncio's own pool has this many threads more than there are CPUs (32 at most)."""
 
@@ -50,7 +57,19 @@ class EventLoopBlocked(Rule):
     """
 
     proven = ("built",)
-    caused_by = ("serialisation-heavy", "preprocess-heavy", "workers-below-cores-saturated", "gil-bound-worker")
+    caused_by = (
+        "cpu-oversubscribed-openmp",
+        "thread-default-ignores-quota",
+        "affinity-too-narrow",
+        "affinity-overlapping-pins",
+        "thread-pins-collide",
+        "workers-exceed-cores",
+        "accept-imbalance",
+        "serialisation-heavy",
+        "preprocess-heavy",
+        "workers-below-cores-saturated",
+        "gil-bound-worker",
+    )
     yields_to = ("cgroup-cpu-throttled", "cpu-noisy-neighbour", "ipc-dominates-light-model")
     thresholds = {
         "blocked_share": Threshold(
@@ -82,7 +101,7 @@ class EventLoopBlocked(Rule):
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         if view.service.calls == "synchronous":
             return None
-        faced = facing_clients(view)
+        faced = facing_clients(view, facts)
         waiting = _waiting(view, faced, settings)
         screened = waiting is not None and any(_runs_long(w, waiting, settings) for w in faced)
         if facts.profile is None and not screened:
@@ -99,28 +118,48 @@ class EventLoopBlocked(Rule):
         loop = worst.loop
         if loop is None or loop.gil_wait >= loop.busy + loop.blocked:
             return None
-        return _conclusion(view, seen, held, loop, waiting, settings)
+        return _conclusion(view, seen, held, loop, waiting, len(faced), settings)
 
 
-def facing_clients(view: View) -> tuple[WorkerView, ...]:
-    """The processes whose loop clients talk to: a front-end that works, else each that serves."""
+def facing_clients(view: View, facts: ServiceFacts) -> tuple[WorkerView, ...]:
+    """The processes whose loop clients talk to: a front-end that works or alone listens, else each that serves. A loop of a
+    worker that is handed its requests one by one may well compute for as long as each takes."""
     front = view.front_end
-    if front is not None and (front.cores_used >= 0.05 or not any(w.role is Role.WORKER for w in view.workers)):
+    workers = [w for w in view.workers if w.role is Role.WORKER]
+    if front is not None and (front.cores_used >= 0.05 or not workers or _feeds(front, workers, view, facts)):
         return (front,)
     return view.serving
+
+
+def _feeds(front: WorkerView, workers: Sequence[WorkerView], view: View, facts: ServiceFacts) -> bool:
+    """Whether the front-end hands requests to the workers, rather than that they share its socket."""
+    listens = [known for w in workers if (known := _listens(w.key, view.service.port, facts)) is not None]
+    if listens and _listens(front.key, view.service.port, facts):
+        return not any(listens)
+    return view.service.framework in FED
+
+
+def _listens(key: WorkerKey, port: int | None, facts: ServiceFacts) -> bool | None:
+    """Whether a process listens on the service's port; None where nobody could look."""
+    known = facts.processes.get(key)
+    if not isinstance(known, ProcessFacts) or not isinstance(known.listening, tuple):
+        return None
+    return any(port is None or each.port == port for each in known.listening)
 
 
 def _waiting(view: View, faced: Sequence[WorkerView], settings: Settings) -> Evidence | None:
     """What shows that requests wait for the loop: connections that are not accepted, requests in progress, the tail.
 
     Equal requests that keep a loop busy ρ of the time leave ρ²/2 connections waiting for it on average, with nothing wrong:
-    twice that is the least that counts.
+    twice that is the least that counts, and more than chance makes of the few seconds that were looked at.
     """
-    loops = len(faced)
-    queue = sum(view.accept_queue) / len(view.accept_queue) if view.accept_queue else 0.0
+    loops, looks = len(faced), len(view.accept_queue)
+    queue = sum(view.accept_queue) / looks if looks else 0.0
     rho = min(1.0, sum(_main_busy(w) for w in faced) / max(1, loops))
-    least = max(settings.limit("accept_queue"), rho * rho if rho < FULL else 0.0)
-    if queue >= least:
+    usual = rho * rho / 2 if rho < FULL else 0.0
+    chance = 0.0 if settings.standing or not looks else CHANCE * (usual / looks) ** 0.5
+    least = max(settings.limit("accept_queue"), 2 * usual, usual + chance)
+    if looks and queue >= least:
         return evidence(view, ACCEPT_QUEUE, "connections", queue, max(settings.enter("accept_queue"), least))
     if view.latency_p50_seconds and view.latency_p99_seconds:
         tail = view.latency_p99_seconds / view.latency_p50_seconds
@@ -182,6 +221,7 @@ def _conclusion(
     held: Sequence[WorkerProfile],
     loop: LoopProfile,
     waiting: Evidence | None,
+    loops: int,
     settings: Settings,
 ) -> Conclusion:
     waits = _waits(loop)
@@ -194,7 +234,7 @@ def _conclusion(
         f"{loop.blocked if waits else loop.busy:.0%} of the time: {'move the call' if waits else 'move the work'} out of it",
         summary=f"Of its time the loop computed {loop.busy:.0%}, waited inside a callback {loop.blocked:.0%}{_for(loop)}, and "
         f"waited for events {loop.idle:.0%}."
-        + (f" It computed {run * 1e3:.0f} ms on average without a look at its sockets." if run is not None else "")
+        + (f" It computed {run * 1e3:.0f} ms on average between two times of waiting." if run is not None else "")
         + (f" Most of it in {what}." if what else "")
         + " Every other request of the process waits meanwhile.",
         confidence=sureness(0.85 if waiting is not None else 0.7, limit),
@@ -217,7 +257,7 @@ def _conclusion(
             Rejected("io-bound-workers", f"the loop computes {loop.busy:.0%} and waits inside callbacks {loop.blocked:.0%}"),
         ),
         changes=_changes(view, loop, waits),
-        gains=_gains(view, limit, loop),
+        gains=_gains(view, loop, waiting, loops),
     )  # fmt: skip
 
 
@@ -254,19 +294,22 @@ def _more_workers(view: View) -> Change | None:
         return Change(lever=Lever.WORKERS, current=0, proposed=1) if alone else None
     count = len(view.serving)
     target = min(ceil(view.effective_cores - 0.25), count + copies_that_fit(view))
+    if view.established is not None:  # a process more than there are connections would have nothing to do
+        target = min(target, max(count + 1, ceil(view.established)))
     return Change(lever=Lever.WORKERS, current=count, proposed=target) if target > count else None
 
 
-def _gains(view: View, limit: ProfileView, loop: LoopProfile) -> tuple[Gain, ...]:
+def _gains(view: View, loop: LoopProfile, waiting: Evidence | None, loops: int) -> tuple[Gain, ...]:
     """Waiting for a loop that is held ρ of the time goes as ρ / (1 − ρ) (Pollaczek-Khinchine), and as the length of its
     runs, which the lower bound leaves out. What moves out of it is at least half of what its callbacks hold it with."""
     full = view.cores_used / view.effective_cores >= CORES_FULL
     waits = _waits(loop)
     if full and not waits:  # the work stays on the same cores: only short requests overtake long ones
-        return (gain("latency_p99_ratio", 0.3, 0.9, 1.2),)
+        likely = SHORT_MAY_WAIT if waiting is not None and waiting.metric == TAIL else 1.0
+        return (gain("latency_p99_ratio", 0.3, likely, 1.2),)
     rho = _unavailable(loop)
     if rho >= HELD:  # requests queue for the loop: what a queue of a given length takes goes as 1 / throughput
-        ratio = _capacity(view, limit, loop, waits)
+        ratio = _capacity(view, loop, loops, waits)
         return (ratio, gain("latency_p99_ratio", 0.5 / ratio.p90, 1 / ratio.p50, 1.1))
     overhead = loop.busy * sum(loop.work.get(name, 0.0) for name in OVERHEAD)
     moved = max(0.0, loop.blocked + loop.busy - overhead)
@@ -276,14 +319,13 @@ def _gains(view: View, limit: ProfileView, loop: LoopProfile) -> tuple[Gain, ...
     return (gain("latency_p99_ratio", low, middle, max(high, 0.9)),)
 
 
-def _capacity(view: View, limit: ProfileView, loop: LoopProfile, waits: bool) -> Gain:
+def _capacity(view: View, loop: LoopProfile, loops: int, waits: bool) -> Gain:
     """A held loop serves one request after the other. Waits overlap, as many as connections and threads of the default
     pool allow, until what it computes fills it; computing spreads over idle cores."""
     rho = _unavailable(loop)
     if not waits:
         bound = max(1.0, view.effective_cores / max(0.05, view.cores_used))
         return throughput(1.0, max(1.0, 0.8 * bound), max(1.0, 1.05 * bound))
-    loops = max(1, len(limit.workers))
     known = view.in_flight if view.in_flight is not None else view.established
     at_once = min(len(view.online) + DEFAULT_THREADS, known / loops if known else len(view.online) + DEFAULT_THREADS)
     cores = view.effective_cores / max(0.02, view.cores_used)

@@ -19,6 +19,9 @@ from collectors.levers import Lever
 FREED_MOST = 1.15
 """Fewer threads to a lock hand it over less often; no more than this is promised for that."""
 
+SPREAD = 0.25
+"""At least this share of a worker's CPU time is spent beside its busiest thread, where single ones are too small to count."""
+
 
 class GilBoundWorker(Rule):
     """The threads of a worker run one at a time, as they need the interpreter's lock (GIL), while cores stand idle.
@@ -68,10 +71,13 @@ class GilBoundWorker(Rule):
             return seen
         bound = [w for w in seen.workers if w.key in {s.key for s in suspects} and _bound(w, settings)]
         count, target = len(view.serving), ceil(left - 0.25)
-        proposed = min(target, count + copies_that_fit(view))
-        if not bound or proposed <= count:
+        if not bound:
             return None
         held, active = _held(bound), sum(w.python_active for w in bound) / len(bound)
+        at_once = max(active * count, view.established or 0.0)  # more processes than that would have nothing to do
+        proposed = min(target, count + copies_that_fit(view), ceil(at_once))
+        if proposed <= count:
+            return None
         limit = msgspec.structs.replace(seen, workers=tuple(bound))
         gains = self._gains(view, count, proposed, left, held)
         return Conclusion(
@@ -112,9 +118,11 @@ class GilBoundWorker(Rule):
 
 
 def _suspect(worker: WorkerView, settings: Settings) -> bool:
-    """About one core with several threads at work: the lock may be what holds it there."""
-    enough = settings.limit("cores_least") <= worker.cores_used <= settings.limit("cores_most")
-    return enough and len(worker.active_threads) >= 2
+    """About one core with several threads at work, however little each of many does: the lock may be what holds it there."""
+    if not settings.limit("cores_least") <= worker.cores_used <= settings.limit("cores_most"):
+        return False
+    own = [t.cores_used for t in worker.threads if t.thread_class != "kernel"]
+    return len(worker.active_threads) >= 2 or sum(own) - max(own, default=0.0) >= SPREAD * worker.cores_used
 
 
 def _bound(worker: WorkerProfile, settings: Settings) -> bool:

@@ -21,6 +21,8 @@ SWITCH_INTERVAL_SECONDS = 0.005
 SHORT_INTERVAL_SECONDS = 0.0005
 COMPUTES = 0.5
 """A thread that runs, or waits for the lock, at least this share of the time is one that computes."""
+TOGETHER = 1.5
+"""So do the threads of a pool that run, or wait for the lock, this often together: its work falls to each in turn."""
 SEEN_CORES = 0.002
 EVENTS: tuple[Wait, ...] = ("loop", "listening", "inbound")
 SEEN_EVENTS = 0.1
@@ -57,7 +59,17 @@ class GilConvoy(Rule):
     """
 
     proven = ("built",)
-    caused_by = ("gil-bound-worker", "workers-below-cores-saturated")
+    caused_by = (
+        "gil-bound-worker",
+        "workers-below-cores-saturated",
+        "accept-imbalance",
+        "cpu-oversubscribed-openmp",
+        "thread-default-ignores-quota",
+        "cgroup-cpu-throttled",
+        "affinity-too-narrow",
+        "affinity-overlapping-pins",
+        "thread-pins-collide",
+    )
     thresholds = {
         "lock_wait_seconds": Threshold(
             enter=SWITCH_INTERVAL_SECONDS, leave=0.003, unit="seconds", doc="mean wait for the lock at each wake-up"
@@ -86,13 +98,13 @@ class GilConvoy(Rule):
         seconds, delay = worst.waits.gil_wait_seconds or 0.0, worst.waits.delay_cores or 0.0
         left = min(view.effective_cores, float(len(view.mask)))
         count = len(view.serving)
-        proposed = min(ceil(left - 0.25), count + copies_that_fit(view))
+        proposed = min(ceil(left - 0.25), count + copies_that_fit(view), count * (1 + len(worst.computing)))
         return Conclusion(
             subject=subject_of(view),
             title=f"the thread that serves clients waits {1000 * seconds:.0f} ms for the interpreter's lock each time it "
             "wakes up: compute in another process",
             summary=f"The thread {worst.waits.name} of process {worst.worker.key.pid} waited for the lock {worst.lock:.0%} of "
-            f"the time behind {_threads(len(worst.computing))} that compute in Python, and for a core {delay:.0%}. "
+            f"the time behind {_threads(len(worst.computing))} in Python, and for a core {delay:.0%}. "
             "A shorter switch interval is a stop-gap until the work is done in worker processes.",
             confidence=0.8 if worst.waits.delay_cores is not None else 0.6,
             evidence=(
@@ -126,14 +138,7 @@ class GilConvoy(Rule):
         found = None
         for thread in serving:
             lock = thread.waits.get("gil", 0.0)
-            computing = tuple(
-                t
-                for t in worker.threads
-                if t.python
-                and t.tid != thread.tid
-                and not _serves(t)
-                and t.running + t.waits.get("gil", 0.0) >= COMPUTES
-            )
+            computing = _computing([t for t in worker.threads if t.python and t.tid != thread.tid and not _serves(t)])
             if (thread.gil_wait_seconds or 0.0) < settings.limit("lock_wait_seconds"):
                 continue
             if lock < settings.limit("lock_wait_share") or len(computing) < settings.limit("computing_threads"):
@@ -170,5 +175,14 @@ def _serves(thread: ThreadShare) -> bool:
     return thread.io or (events >= SEEN_EVENTS and events >= 0.5 * others)
 
 
+def _computing(others: list[ThreadShare]) -> tuple[ThreadShare, ...]:
+    """Those that compute for most of the time; else those of a pool in which some always do."""
+    wanting = {t.tid: t.running + t.waits.get("gil", 0.0) for t in others}
+    most = tuple(t for t in others if wanting[t.tid] >= COMPUTES)
+    if most or sum(wanting.values()) < TOGETHER:
+        return most
+    return tuple(t for t in others if wanting[t.tid] >= TOGETHER / (2 * len(others)))
+
+
 def _threads(number: int) -> str:
-    return "1 other thread" if number == 1 else f"{number} other threads"
+    return "1 other thread that computes" if number == 1 else f"{number} other threads that compute"

@@ -61,6 +61,7 @@ class IoBoundWorkers(Rule):
         "affinity-overlapping-pins",
         "thread-pins-collide",
         "gil-bound-worker",
+        "event-loop-blocked",
     )
     thresholds = {
         "cores_used": Threshold(enter=0.5, leave=0.65, unit="ratio", doc="cores used / usable cores, at most"),

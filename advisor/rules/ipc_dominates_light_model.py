@@ -7,7 +7,7 @@ from advisor.finding import Change, Conclusion, Gain, Need, Rejected
 from advisor.intervals import gain, latency_p50_of, memory, throughput
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile, sureness, told
-from advisor.profiling.limits import PRESSURE, pressed
+from advisor.profiling.limits import PRESSURE, of_service, pressed
 from advisor.profiling.view import ProfileView, Share
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View, WorkerView
@@ -64,6 +64,7 @@ class IpcDominatesLightModel(Rule):
         profiled = {w.key for w in seen.workers}
         if front.key not in profiled or not profiled & {w.key for w in workers}:
             return None
+        seen = of_service(view, seen)
         rest = max(1e-9, 1 - seen.share("serialise", "unknown").value)
         ipc, model = _scaled(_handing(seen, front), rest), _scaled(seen.share(*MODEL), rest)
         if ipc.value - ipc.error < settings.limit("ipc_share") or model.value + model.error > settings.limit(

@@ -6,7 +6,7 @@ from advisor.finding import Change, Conclusion, Gain, Need, Rejected
 from advisor.intervals import gain, latency_p50_of, throughput
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile, share_evidence, sureness, told
-from advisor.profiling.limits import fullness
+from advisor.profiling.limits import fullness, of_service
 from advisor.profiling.view import ProfileView
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
@@ -51,6 +51,7 @@ class OpenmpSpinWait(Rule):
         seen = profile_of(facts, "whether its pools spin", part="native")
         if isinstance(seen, Need):
             return seen if waited else None
+        seen = of_service(view, seen)
         spin = seen.share("spin")
         if spin.value - spin.error < settings.limit("spin_share"):
             return None
@@ -80,7 +81,7 @@ class OpenmpSpinWait(Rule):
                 *asked(view),
             ),
             rejected=_rejected(view, seen),
-            changes=(Change(lever=Lever.THREAD_WAITING, current=ACTIVE, proposed=PASSIVE),),
+            changes=(Change(lever=Lever.THREAD_WAITING, current=ACTIVE, proposed=PASSIVE),) if waited else (),
             gains=self._gains(view, seen) if waited else (),
         )
 

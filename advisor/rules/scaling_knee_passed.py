@@ -39,6 +39,7 @@ class ScalingKneePassed(Rule):
         "affinity-overlapping-pins",
         "thread-pins-collide",
     )
+    caused_by = ("gil-bound-worker", "context-switch-storm", "workers-exceed-cores", "event-loop-blocked")
     thresholds = {
         "load_levels": Threshold(enter=4, unit="levels", doc="least number of distinct loads, each seen twice"),
         "least_gain": Threshold(
@@ -51,8 +52,8 @@ class ScalingKneePassed(Rule):
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         points = [(load.in_progress, load.per_second) for load in view.loads]
         levels = levels_of(points, LEVEL_STEP)
-        if len(levels) < settings.limit("load_levels"):
-            return None
+        if len(levels) < settings.limit("load_levels") or view.requests_per_second is None:
+            return None  # without a page of now, the last points are of another time
         means = [mean(level) for level in levels]
         now = sum(n for n, _ in points[-RECENT:]) / len(points[-RECENT:])
         if max(x for _, x in means) <= means[-1][1] or view.delay_share > settings.limit("delay_share"):

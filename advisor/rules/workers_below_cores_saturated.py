@@ -23,6 +23,7 @@ class WorkersBelowCoresSaturated(Rule):
     """
 
     proven = ("live", "built")
+    caused_by = ("context-switch-storm",)
     yields_to = (
         "affinity-too-narrow",
         "affinity-overlapping-pins",

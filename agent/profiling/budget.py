@@ -2,6 +2,7 @@
 
 import random
 from collections import deque
+from math import exp
 
 from collectors.entities import WorkerKey
 
@@ -12,6 +13,11 @@ FIRST_COST_SECONDS = 0.02
 PROBE_PART = 0.6
 """Of the node's budget for the continuous probe; the rest is for renewing what rules rest on."""
 SMOOTHING = 0.2
+BURST_CORE_RATIO = 0.12
+"""CPU of a burst per second, before one was measured."""
+BOUGHT = 10.0
+"""What suspicions may buy on a node beside its steady state, in multiples of that: at 0.5 % of a core, 30 s of CPU time in
+ten minutes. Many services that are suspected together wait for each other."""
 
 
 class ProfilingBudget:
@@ -22,24 +28,34 @@ class ProfilingBudget:
         self._node_ratio = node_ratio
         self._worker_ratio = worker_ratio
         self._spent: deque[tuple[float, WorkerKey, float, bool]] = deque()
+        self._bought: deque[tuple[float, float]] = deque()
         self._probe_cost = FIRST_COST_SECONDS
-        self._burst_core_ratio = 0.12
+        self._burst_core_ratio = BURST_CORE_RATIO
+        self._burst_at = 0.0
         self.cpu_seconds = 0.0
         self.stopped_seconds = 0.0
 
     def spend(
-        self, now: float, key: WorkerKey, *, cpu: float, stopped: float, seconds: float, asked: bool, probe: bool
-    ) -> None:
-        """Account for one profile. `asked`: a suspicion or a person paid for it, not the steady state."""
+        self, now: float, key: WorkerKey, *, cpu: float, stopped: float, seconds: float, asked: bool, probe: bool,
+        bought: bool = False,
+    ) -> None:  # fmt: skip
+        """Account for one profile. `asked`: a suspicion or a person paid for it, not the steady state; `bought`: a
+        suspicion."""
         self.cpu_seconds += cpu
         self.stopped_seconds += stopped
         self._spent.append((now, key, cpu + stopped, asked))
         while self._spent and self._spent[0][0] < now - NODE_SPAN_SECONDS:
             self._spent.popleft()
+        if bought:
+            self._bought.append((now, cpu + stopped))
+        while self._bought and self._bought[0][0] < now - NODE_SPAN_SECONDS:
+            self._bought.popleft()
         if probe:
             self._probe_cost += SMOOTHING * (cpu + stopped - self._probe_cost)
-        elif seconds > 0:
-            self._burst_core_ratio += SMOOTHING * ((cpu + stopped) / seconds - self._burst_core_ratio)
+        elif seconds > 0 and not stopped:
+            known = self._core_ratio(now)
+            self._burst_core_ratio = known + SMOOTHING * (cpu / seconds - known)
+            self._burst_at = now
 
     def worker_ratio(self, now: float, key: WorkerKey) -> float:
         """Share of a core that was taken from this worker over the last minute."""
@@ -54,12 +70,25 @@ class ProfilingBudget:
     def burst_seconds(self, now: float, key: WorkerKey, wanted: float) -> float:
         """How long a burst of this worker may be now; 0 where a useful one does not fit."""
         left = (self._worker_ratio - self.worker_ratio(now, key)) * WORKER_SPAN_SECONDS
-        affordable = left / max(0.01, self._burst_core_ratio)
-        return wanted if affordable >= wanted else (affordable if affordable >= wanted / 2 else 0.0)
+        affordable = left / max(0.01, self._core_ratio(now))
+        if affordable >= wanted:
+            return wanted
+        whole = float(int(max(0.0, affordable)))  # a recorder knows whole seconds only
+        return whole if whole >= wanted / 2 else 0.0
+
+    def may_buy(self, now: float) -> bool:
+        """Whether a suspicion may have a burst."""
+        recent = (cost for at, cost in self._bought if at >= now - NODE_SPAN_SECONDS)
+        return sum(recent) / NODE_SPAN_SECONDS < BOUGHT * self._node_ratio
 
     def may_renew(self, now: float) -> bool:
         """Whether the steady state has room for a burst that nobody asked for."""
         return self.node_ratio(now) < self._node_ratio
+
+    def _core_ratio(self, now: float) -> float:
+        """What a burst is likely to cost per second. An old measurement fades: no costly one ends all bursts for good."""
+        faded = exp(-max(0.0, now - self._burst_at) / NODE_SPAN_SECONDS)
+        return BURST_CORE_RATIO + faded * (self._burst_core_ratio - BURST_CORE_RATIO)
 
     def probe_seconds_apart(self) -> float:
         """The gap between two probes that holds the node's budget."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from advisor.profiling.asking import FRESH_SECONDS
 from advisor.profiling.view import ProfileView, WorkerProfile
 from collectors.entities import Service, WorkerKey
 from collectors.profiles.profile import PARTS, Missing
@@ -38,18 +39,22 @@ class Digests:
             self._newest[digest.worker.key] = digest
 
     def view(self, service: Service, generation: int, now: float) -> ProfileView | None:
-        """The profiles of the service's present processes in its present configuration; None where there is none."""
+        """The profiles of the service's present processes in its present configuration; None where there is none.
+
+        Old ones are left out as long as there are newer: of many workers only some are looked into again.
+        """
         keys = {w.key for w in service.workers}
         with self._lock:
             found = [d for d in self._newest.values() if d.worker.key in keys and d.generation == generation]
             refused = self._refused.get(service.id)
         if not found:
             return _nothing(refused, generation, now)
+        found = [d for d in found if now - d.at <= FRESH_SECONDS] or [max(found, key=lambda d: d.at)]
         parts = set.intersection(*({m.part for m in d.missing} for d in found))
         missing = {m.part: m for d in found for m in d.missing if m.part in parts}
         return ProfileView(
             age_seconds=now - min(d.at for d in found),
-            workers=tuple(d.worker for d in sorted(found, key=lambda d: -d.worker.cores)),
+            workers=tuple(d.worker for d in sorted(found, key=lambda d: (-d.worker.cores, d.worker.key.pid))),
             missing=tuple(missing.values()),
         )
 

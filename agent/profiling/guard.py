@@ -1,5 +1,7 @@
 """Does a service get slower while it is looked into? Then we stop, and leave it alone for a while."""
 
+import threading
+
 import msgspec
 
 from agent.profiling.scene import ServiceScene
@@ -20,33 +22,36 @@ class Rest(msgspec.Struct, frozen=True):
 
 
 class Guard:
-    """Compares each service's latency and queue during a profile with what they were when it began."""
+    """Compares each service's latency and queue during a profile with what they were when it began. Any thread may call
+    it."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._before: dict[str, ServiceScene] = {}
         self._rests: dict[str, Rest] = {}
         self.count = 0
         """How often it stopped a profile."""
 
     def begin(self, scene: ServiceScene) -> None:
-        self._before[scene.service.id] = scene
+        with self._lock:
+            self._before[scene.service.id] = scene
 
     def end(self, service: str) -> None:
-        self._before.pop(service, None)
+        with self._lock:
+            self._before.pop(service, None)
 
     def hurts(self, scene: ServiceScene, now: float) -> str | None:
         """Why the profile that runs must stop; None while all is well."""
-        before = self._before.get(scene.service.id)
-        if before is None:
-            return None
-        because = _worse(before, scene)
-        if because is not None:
-            known = self._rests.get(scene.service.id)
-            seconds = min(LAST_REST_SECONDS, 2 * known.seconds) if known else FIRST_REST_SECONDS
-            self._rests[scene.service.id] = Rest(now + seconds, because, seconds)
-            self.count += 1
-            del self._before[scene.service.id]
-        return because
+        with self._lock:
+            before = self._before.get(scene.service.id)
+            because = None if before is None else _worse(before, scene)
+            if because is not None:
+                known = self._rests.get(scene.service.id)
+                seconds = min(LAST_REST_SECONDS, 2 * known.seconds) if known else FIRST_REST_SECONDS
+                self._rests[scene.service.id] = Rest(now + seconds, because, seconds)
+                self.count += 1
+                del self._before[scene.service.id]
+            return because
 
     def rests(self, service: str, now: float) -> Rest | None:
         """Why a service is left alone now; None where it may be looked into."""
@@ -54,7 +59,8 @@ class Guard:
         return rest if rest is not None and now < rest.until else None
 
     def resting(self, now: float) -> dict[str, str]:
-        return {service: rest.because for service, rest in self._rests.items() if now < rest.until}
+        with self._lock:
+            return {service: rest.because for service, rest in self._rests.items() if now < rest.until}
 
 
 def _worse(before: ServiceScene, now: ServiceScene) -> str | None:

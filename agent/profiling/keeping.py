@@ -4,8 +4,8 @@ import os
 from collections import Counter
 
 import msgspec
-from advisor.profiling.stack_work import StackRow, stack_work
 
+from advisor.profiling.stack_work import StackRow, stack_work
 from advisor.profiling.table import Table
 from advisor.profiling.view import WorkerProfile
 from agent.profiling.stored import StackSample, StoredKind, StoredProfile
@@ -56,7 +56,7 @@ def stored(
         kind=kind,
         reason=reason,
         hertz=profile.hertz,
-        samples=profile.ticks,
+        samples=profile.ticks or profile.gil_ticks,
         stacks=_samples(rows),
         digest=digest,
         missing=profile.missing,

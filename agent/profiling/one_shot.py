@@ -1,9 +1,11 @@
 """The command `profile`: find the processes, look into them with the rights at hand, write what was asked for."""
 
 import os
+import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +55,8 @@ def profile_command(target: str, options: ProfileOptions, tell: Callable[[str], 
         spec = _told_the_cost(whose, options, spec, tell)
     names = ", ".join(str(one.key.pid) for one in whose)
     tell(f"profiling pid {names} for {options.seconds:g} s{where}")
-    result, _ = take_requested(whose, spec, take, threading.Event())
+    with _ended_by_interrupt() as end:
+        result, _ = take_requested(whose, spec, take, end)
     if isinstance(result, Missing):
         denied = any(word in result.reason for word in _PERMISSION_WORDS)
         raise CliError("profile.no-permission" if denied else "profile.failed", result.reason, result.hint,
@@ -116,6 +119,23 @@ def best_take(host: Host, key: WorkerKey) -> tuple[Take, str]:
     sidecar = sidecar_process(paths)
     sidecar.start()
     return through_sidecar(sidecar.client), " through the sidecar"
+
+
+@contextmanager
+def _ended_by_interrupt() -> Iterator[threading.Event]:
+    """Ctrl-C ends the profile early, with what was seen; the second one ends the command."""
+    end = threading.Event()
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupted(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        end.set()
+
+    signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield end
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _told_the_cost(

@@ -30,6 +30,12 @@ log = logging.getLogger("nodewright.profiling")
 
 Take = Callable[[WorkerKey, ProfileSpec, threading.Event], Profile | Missing]
 """Takes a profile, or says why not; ends early when the event is set. Blocks for as long as the profile is."""
+
+
+class Busy(Missing, frozen=True):
+    """Others are being profiled just now: no fault, and nothing that a rule should name."""
+
+
 Keep = Callable[[StoredProfile], None]
 State = Literal["off", "ready", "profiling"]
 
@@ -72,7 +78,8 @@ class Profiler:
         self._windows = ProbeWindows()
         self._lock = threading.Lock()
         self._running: list[_Running] = []
-        self._tried_at: dict[str, float] = {}
+        self._tried_at: dict[str, tuple[int, float]] = {}
+        """By service: the generation that was last looked into, and when."""
         self._probed_at: dict[WorkerKey, float] = {}
         self._next_probe = 0.0
         self._bursts = self._probes = self._failed = 0
@@ -85,12 +92,18 @@ class Profiler:
             self._thread.start()
 
     def stop(self, timeout_seconds: float) -> None:
-        """End all that runs; what was probed since the last window is kept."""
+        """End all that runs, and keep what it saw as far as the time allows; what was probed since the last window is
+        kept."""
+        until = time.monotonic() + timeout_seconds
         self._stop.set()
         for running in self._now_running():
             running.end.set()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
+        for running in self._now_running():
+            running.end.set()
+            if running.thread is not None and running.thread.is_alive():
+                running.thread.join(max(0.0, until - time.monotonic()))
         for window in self._windows.finish():
             self._keep(window)
 
@@ -104,6 +117,7 @@ class Profiler:
 
     def status(self) -> ProfilingStatus:
         now = time.monotonic()
+        resting = self._guard.resting(now)
         with self._lock:
             state: State = "off" if not self._limits.enabled else "profiling" if self._running else "ready"
             return ProfilingStatus(
@@ -115,17 +129,17 @@ class Profiler:
                 probes=self._probes,
                 failed=self._failed,
                 stopped_early=self._guard.count,
-                resting={s.service.name: rest for s in self._scenes
-                         if (rest := self._guard.resting(now).get(s.service.id))},
+                resting={s.service.name: resting[s.service.id] for s in self._scenes if s.service.id in resting},
                 problem=None if self._problem is None else f"{self._problem.reason} ({self._problem.hint})",
             )  # fmt: skip
 
-    def spend(self, profile: Profile, *, asked: bool, own_cpu: float = 0.0) -> None:
-        """Account for a profile, also for one that somebody else asked for, with the time that we spent on its result."""
+    def spend(self, profile: Profile, *, asked: bool, bought: bool = False, own_cpu: float = 0.0) -> None:
+        """Account for a profile, also for one that somebody else asked for, with the time that we spent on its result.
+        `bought`: it was a suspicion that asked."""
         with self._lock:
             self._budget.spend(
                 time.monotonic(), profile.key, cpu=profile.cost.cpu_seconds + own_cpu, stopped=profile.cost.stopped_seconds,
-                seconds=profile.seconds, asked=asked, probe=profile.kind == "probe",
+                seconds=profile.seconds, asked=asked, bought=bought, probe=profile.kind == "probe",
             )  # fmt: skip
 
     def _guarded(self) -> None:
@@ -151,16 +165,33 @@ class Profiler:
             self._probe(scenes, now)
 
     def _orders(self, scenes: Sequence[ServiceScene], now: float) -> list[tuple[Order, float]]:
-        """The bursts to take now, with their lengths; none for a service that is left alone or cannot afford one."""
+        """The bursts to take now, with their lengths; none for a service that is left alone. One that cannot afford any
+        does not hold up the others."""
         free = [s for s in scenes if self._guard.rests(s.service.id, now) is None]
+        taken = self._digests.taken_at({s.service.id: s.generation for s in scenes})
+        tried = {s.service.id: at for s in free if (at := self._tried(s)) is not None}
         with self._lock:
-            taken = self._digests.taken_at({s.service.id: s.generation for s in scenes})
-            orders = next_orders(free, taken, self._tried_at, now, lambda: self._budget.may_renew(now))
-            lengths = [self._budget.burst_seconds(now, o.key, self._limits.burst_seconds) for o in orders]
-        return [(order, seconds) for order, seconds in zip(orders, lengths, strict=True) if seconds >= 1.0]
+            while orders := next_orders(free, taken, tried, now, lambda: self._budget.may_renew(now)):
+                lengths = [self._length(order, now) for order in orders]
+                if any(lengths):
+                    return [(order, seconds) for order, seconds in zip(orders, lengths, strict=True) if seconds]
+                free = [s for s in free if s is not orders[0].scene]
+        return []
+
+    def _length(self, order: Order, now: float) -> float:
+        """Seconds; 0 where it cannot be afforded now."""
+        if order.why != "renewed" and not self._budget.may_buy(now):
+            return 0.0
+        seconds = self._budget.burst_seconds(now, order.key, self._limits.burst_seconds)
+        return seconds if seconds >= 1.0 else 0.0
+
+    def _tried(self, scene: ServiceScene) -> float | None:
+        """When this configuration of the service was last looked into: a changed one need not wait for its minute."""
+        generation, at = self._tried_at.get(scene.service.id, (scene.generation - 1, 0.0))
+        return at if generation == scene.generation else None
 
     def _begin(self, order: Order, seconds: float, now: float) -> None:
-        self._tried_at[order.scene.service.id] = now
+        self._tried_at[order.scene.service.id] = (order.scene.generation, now)
         self._guard.begin(order.scene)
         running = _Running(order)
         running.thread = threading.Thread(
@@ -180,7 +211,8 @@ class Profiler:
             else:
                 began = time.thread_time()
                 self._learn(order, result, running.stopped)
-                self.spend(result, asked=order.why != "renewed", own_cpu=time.thread_time() - began)
+                bought = order.why != "renewed"
+                self.spend(result, asked=bought, bought=bought, own_cpu=time.thread_time() - began)
         except Exception:
             log.exception("a profile could not be used", extra={"once": "burst"})
         finally:
@@ -198,8 +230,9 @@ class Profiler:
             missing=profile.missing,
         )  # fmt: skip
         self._digests.put(taken)
-        self._bursts += 1
-        self._problem = None
+        with self._lock:
+            self._bursts += 1
+            self._problem = None
         notes = (*profile.notes, f"ended early: {stopped}") if stopped else profile.notes
         kept = msgspec.structs.replace(profile, notes=notes)
         whose = Whose.of(scene.service, order.key)
@@ -207,8 +240,11 @@ class Profiler:
 
     def _missed(self, order: Order, missing: Missing) -> None:
         """No profile of this process, for a reason that rules shall name."""
-        self._failed += 1
-        self._problem = missing
+        if isinstance(missing, Busy):
+            return
+        with self._lock:
+            self._failed += 1
+            self._problem = missing
         log.info("no profile of pid %d: %s (%s)", order.key.pid, missing.reason, missing.hint)
         self._digests.refused(order.scene.service.id, order.scene.generation, missing, time.monotonic())
 
@@ -234,13 +270,15 @@ class Profiler:
             result = self._take(key, PROBE, self._stop)
             if isinstance(result, Profile):
                 began = time.thread_time()
-                self._probes += 1
+                with self._lock:
+                    self._probes += 1
                 for window in self._windows.add(result, load_table(), Whose.of(scene.service, key), now):
                     self._keep(window)
                 self.spend(result, asked=False, own_cpu=time.thread_time() - began)
-            else:
-                self._failed += 1
-                self._problem = result
+            elif not isinstance(result, Busy):
+                with self._lock:
+                    self._failed += 1
+                    self._problem = result
         self._next_probe = now + self._budget.jittered_gap()
 
     def _forget_gone(self, scenes: Sequence[ServiceScene]) -> None:

@@ -16,15 +16,20 @@ from collectors.profiles.profile import Missing, Profile, ProfileSpec
 
 AT_ONCE = 2
 """Processes of a service that are looked into at the same time."""
+ENDED = Missing("python", "it was ended before the turn of every process", "ask again")
 
 
 def take_requested(
     whose: Sequence[Whose], spec: ProfileSpec, take: Take, end: threading.Event, name: str | None = None
 ) -> tuple[StoredProfile | Missing, list[Profile]]:
     """The profiles of these processes as one, and each as it was taken; the first reason why not where none could be
-    taken. Blocks for `spec.seconds`, as often as `AT_ONCE` of them follow each other."""
+    taken. Blocks for `spec.seconds`, as often as `AT_ONCE` of them follow each other; once `end` is set none begins."""
+
+    def one_of(one: Whose) -> Profile | Missing:
+        return ENDED if end.is_set() else take(one.key, spec, end)
+
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="requested") as pool:
-        results = list(pool.map(lambda one: take(one.key, spec, end), whose))
+        results = list(pool.map(one_of, whose))
     taken = [(one, result) for one, result in zip(whose, results, strict=True) if isinstance(result, Profile)]
     if not taken:
         no = next((result for result in results if isinstance(result, Missing)), None)
@@ -32,7 +37,8 @@ def take_requested(
     profiles = [_stored(one, profile, name or new_id()) for one, profile in taken]
     whole = profiles[0] if len(profiles) == 1 else merge(profiles, name or new_id())
     failed = [f"{result.reason} ({result.hint})" for result in results if isinstance(result, Missing)]
-    whole = msgspec.structs.replace(whole, notes=(*whole.notes, *failed), reason="requested", kind="request")
+    notes = (*whole.notes, *dict.fromkeys(failed))
+    whole = msgspec.structs.replace(whole, notes=notes, reason="requested", kind="request")
     return whole, [profile for _, profile in taken]
 
 

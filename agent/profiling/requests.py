@@ -1,5 +1,6 @@
 """Profiles that people ask the agent for, while it runs."""
 
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -14,8 +15,12 @@ from agent.profiling.requested import AT_ONCE, take_requested
 from collectors.entities import Service
 from collectors.profiles.profile import Missing, Profile, ProfileSpec
 
+log = logging.getLogger("nodewright.profiling")
+
 RUNNING_LIMIT = 2
 REMEMBERED = 50
+HELD = 4
+"""Finished profiles that are held whole, as where they cannot be stored; older ones are in the store only."""
 
 
 class Requests:
@@ -49,8 +54,9 @@ class Requests:
             if sum(known.state == "running" for known in self._states.values()) >= RUNNING_LIMIT:
                 raise NotStarted("busy", f"{RUNNING_LIMIT} profiles are being taken", "ask again when one is done")
             self._states[state.id] = state
-            while len(self._states) > REMEMBERED:
-                self._states.popitem(last=False)
+            finished = [known.id for known in self._states.values() if known.state != "running"]
+            for identity in finished[: max(0, len(self._states) - REMEMBERED)]:
+                del self._states[identity]
         threading.Thread(target=self._run, args=(state, asked, whose), name="requested", daemon=True).start()
         return state
 
@@ -91,10 +97,13 @@ class Requests:
             self._keep(result)
             self._put(msgspec.structs.replace(state, state="done", profile=result))
         except Exception as error:
+            log.exception("a profile that was asked for failed")
             self._put(msgspec.structs.replace(state, state="failed", reason=f"a fault of nodewright: {error}",
                                               hint="see its log"))  # fmt: skip
-            raise
 
     def _put(self, state: ProfileState) -> None:
         with self._lock:
             self._states[state.id] = state
+            whole = [known for known in self._states.values() if known.profile is not None]
+            for known in whole[: max(0, len(whole) - HELD)]:
+                self._states[known.id] = msgspec.structs.replace(known, profile=None)

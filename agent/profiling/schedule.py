@@ -36,15 +36,16 @@ def next_orders(
         if not scene.loaded or not scene.chosen:
             continue
         known = [taken_at[key] for key in scene.chosen if key in taken_at]
+        unseen = len(known) < len(scene.chosen) and scene.loaded_seconds >= FIRST_LOOK_SECONDS
         waited = now - tried_at.get(scene.service.id, float("-inf"))
-        if (
-            len(known) < len(scene.chosen)
-            and scene.loaded_seconds >= FIRST_LOOK_SECONDS
-            and waited >= ASKED_AGAIN_SECONDS
-        ):
+        if waited < ASKED_AGAIN_SECONDS:
+            continue
+        if unseen and not any(worker.key in taken_at for worker in scene.service.workers):
             return _orders(scene, "first", "the first look at a loaded service")
-        if scene.asking and waited >= ASKED_AGAIN_SECONDS:
+        if scene.asking:
             return _orders(scene, "asked", ", ".join(scene.asking))
+        if unseen and may_renew():  # of many workers another is the busiest at each judgement
+            return _orders(scene, "renewed", "a worker that was not looked into yet")
         if known and now - min(known) >= RENEW_SECONDS and waited >= RENEW_SECONDS and may_renew():
             return _orders(scene, "renewed", "the last profile is getting old")
     return []

@@ -1,5 +1,6 @@
 """What does the sidecar answer to each request?"""
 
+import logging
 import os
 
 from agent.sidecar.jobs import ProfileJobs
@@ -13,15 +14,21 @@ from agent.sidecar.protocol import (
     HelloReply,
     ProfilePoll,
     ProfileRequest,
+    Refusal,
     Reply,
     Request,
 )
 from agent.sidecar.targets import TargetPolicy
+from collectors.entities import WorkerKey
 from collectors.host import Host
 from collectors.inside import read_facts
 from nodewright import __version__
 
+log = logging.getLogger("nodewright.sidecar")
+
 CAPABILITIES = ("facts", "cost", "profile")
+REFUSALS_LOGGED = 50
+"""Processes of which a refused profile is logged, each once."""
 
 
 class Answers:
@@ -31,6 +38,7 @@ class Answers:
         self._host = host
         self._policy = policy
         self._jobs = jobs or ProfileJobs(host)
+        self._refused: set[WorkerKey] = set()
 
     def __call__(self, request: Request) -> Reply:
         match request:
@@ -41,11 +49,18 @@ class Answers:
             case FactsRequest(key=key, requests=requests):
                 return self._policy.refusal(key) or FactsReply(read_facts(self._host, key, requests))
             case ProfileRequest(key=key, spec=spec):
-                return self._policy.refusal(key) or self._jobs.start(key, spec)
+                return self._refusal(key) or self._jobs.start(key, spec)
             case ProfilePoll(id=name, part=part, end=end):
                 return self._jobs.poll(name, part, end=end)
             case CostRequest():
                 return CostReply(cpu_seconds=_cpu_seconds(), resident_bytes=_resident_bytes(self._host))
+
+    def _refusal(self, key: WorkerKey) -> Refusal | None:
+        refusal = self._policy.refusal(key)
+        if refusal is not None and key not in self._refused and len(self._refused) < REFUSALS_LOGGED:
+            self._refused.add(key)
+            log.warning("a profile of pid %d was refused: %s", key.pid, refusal.key)
+        return refusal
 
     def close(self) -> None:
         """End what still runs."""

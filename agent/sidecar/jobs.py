@@ -22,6 +22,10 @@ from collectors.profiles.take import LONGEST_SECONDS, take_profile
 log = logging.getLogger("nodewright.sidecar")
 
 RUNNING_LIMIT = 2
+LATE_SECONDS = 30.0
+"""A profile that takes so much longer than was asked for hangs in the kernel, as on a file system that does not answer. It
+no longer keeps others out."""
+HANGING_LIMIT = 4
 KEPT_SECONDS = 60.0
 KEPT_LIMIT = 8
 PART_BYTES = FRAME_LIMIT_BYTES // 2
@@ -29,8 +33,9 @@ PART_BYTES = FRAME_LIMIT_BYTES // 2
 
 
 class _Job:
-    def __init__(self, key: WorkerKey) -> None:
+    def __init__(self, key: WorkerKey, seconds: float) -> None:
         self.key = key
+        self.late_at = time.monotonic() + seconds + LATE_SECONDS
         self.stop = threading.Event()
         self.thread: threading.Thread | None = None
         self.parts: tuple[bytes, ...] | None = None
@@ -53,15 +58,18 @@ class ProfileJobs:
         """Begin, unless too many run or this process is being profiled already."""
         self._forget_old()
         running = [job for job in self._jobs.values() if job.ended_at is None]
+        hanging = [job for job in running if time.monotonic() > job.late_at]
         if any(job.key == key for job in running):
             return _refused("profile.busy", f"pid {key.pid} is being profiled", "ask again when that is done")
-        if len(running) >= RUNNING_LIMIT:
+        if len(hanging) >= HANGING_LIMIT:
+            return _refused("profile.hanging", f"{len(hanging)} profiles do not end", "restart the sidecar")
+        if len(running) - len(hanging) >= RUNNING_LIMIT:
             return _refused("profile.busy", f"{len(running)} profiles are being taken", "ask again in a few seconds")
         if not 0 <= spec.seconds <= LONGEST_SECONDS or not 1 <= spec.hertz <= 1000:
             hint = f"0 to {LONGEST_SECONDS:g} seconds at 1 to 1000 looks a second"
             return _refused("profile.out-of-range", f"{spec.seconds:g} s at {spec.hertz} Hz", hint)
         self._count += 1
-        name, job = f"p{self._count}", _Job(key)
+        name, job = f"p{self._count}", _Job(key, spec.seconds)
         job.thread = threading.Thread(target=self._run, args=(job, spec), name=f"profile-{name}", daemon=True)
         self._jobs[name] = job
         job.thread.start()
@@ -89,9 +97,10 @@ class ProfileJobs:
         """End all that run, with their children."""
         for job in self._jobs.values():
             job.stop.set()
+        until = time.monotonic() + 3.0
         for job in self._jobs.values():
             if job.thread is not None:
-                job.thread.join(3.0)
+                job.thread.join(max(0.0, until - time.monotonic()))
 
     def _run(self, job: _Job, spec: ProfileSpec) -> None:
         try:

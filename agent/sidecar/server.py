@@ -21,6 +21,8 @@ log = logging.getLogger("nodewright.sidecar")
 
 CONNECTIONS_LIMIT = 8
 SEND_SECONDS = 2.0
+COMPLAINTS_LIMIT = 50
+"""Refused peers and broken frames that are logged: nobody fills the log with them."""
 _CHUNK_BYTES = 65536
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
@@ -59,6 +61,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._connections: dict[socket.socket, Connection] = {}
         self._stopped = False
+        self._complaints = 0
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ, self._wake_up)
 
@@ -68,7 +71,9 @@ class Server:
 
     def talk_on(self, stream: socket.socket) -> None:
         """Serve a connected socket, or refuse its peer."""
-        if peer_uid(stream) not in self._allowed_uids:
+        uid = peer_uid(stream)
+        if uid not in self._allowed_uids:
+            self._complain(f"a connection of uid {uid} was refused")
             _refuse(stream, "sidecar.peer-refused", "this user may not ask", "run the sidecar with --allow-uid UID")
             return
         if len(self._connections) >= CONNECTIONS_LIMIT:
@@ -135,7 +140,13 @@ class Server:
             return Refusal(key="sidecar.too-long", message=str(problem), hint="ask for fewer settings files")
         return reply
 
+    def _complain(self, text: str) -> None:
+        self._complaints += 1
+        if self._complaints <= COMPLAINTS_LIMIT:
+            log.warning("%s", text)
+
     def _give_up(self, connection: Connection, problem: BadFrame) -> None:
+        self._complain(f"a peer broke the protocol: {str(problem)[:200]}")
         try:
             connection.send(Refusal(key="sidecar.bad-frame", message=str(problem), hint="use the same version of both"))
         except OSError:

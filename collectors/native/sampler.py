@@ -29,6 +29,9 @@ THREADS_LIMIT = 512
 ADDRESSES_LIMIT = 100_000
 CHAINS_LIMIT = 4096
 """Different ways through the driver; those that come later have no names. About 1 KiB each."""
+NOTES_LIMIT = 20
+NOTE_CHARACTERS = 300
+"""One for each library that cannot be read, by its name."""
 _NO_CHAINS = (errno.EINVAL, errno.E2BIG, errno.EOVERFLOW, errno.EOPNOTSUPP, errno.ENOMEM)
 """What a kernel answers to an event with callers that it would open without."""
 KERNEL = Frame("", "[kernel]", None, True)
@@ -257,4 +260,5 @@ class NativeSampler:
         return self._folder.what_to_grant().replace("CAP_SYS_PTRACE", "CAP_PERFMON, CAP_SYS_PTRACE", 1)
 
     def _note(self, text: str) -> None:
-        self._notes.setdefault(text)
+        if len(self._notes) < NOTES_LIMIT:
+            self._notes.setdefault(text[:NOTE_CHARACTERS])

@@ -5,6 +5,7 @@ SIGINT makes py-spy write what it has, SIGKILL follows after a grace.
 """
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,9 @@ from functools import cache
 from pathlib import Path
 
 OUTPUT_LIMIT_BYTES = 32 << 20
+"""What is read of its output."""
+_LIMITS = ((resource.RLIMIT_FSIZE, 2 * OUTPUT_LIMIT_BYTES), (resource.RLIMIT_DATA, 1 << 30))
+"""Of the child: names and depth of stacks are the target's own, and what they fill is memory."""
 KILL_AFTER_SECONDS = 1.0
 """From SIGINT to SIGKILL."""
 DUMP_ENVIRONMENT = {"LC_ALL": "C"}
@@ -30,7 +34,11 @@ class Child:
     def __init__(self, argv: Sequence[str], until: float) -> None:
         """Start it; it is told to end at the monotonic time `until`. Raises OSError where it cannot be started."""
         self._output = os.memfd_create("profile")
-        self._said = os.memfd_create("said")
+        try:
+            self._said = os.memfd_create("said")
+        except BaseException:
+            os.close(self._output)
+            raise
         self._until = until
         self._asked_at: float | None = None
         path = f"/proc/self/fd/{self._output}"
@@ -48,13 +56,15 @@ class Child:
         self.cpu_seconds = 0.0
         self.status: int | None = None
         self.ended_at = 0.0
+        self._limit()
 
     def poll(self) -> bool:
         """Whether it ended. Tells it to end when its time is over, and kills it when it does not."""
         if self.status is not None:
             return True
-        pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
-        if pid:
+        if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            self._signal(signal.SIGKILL)  # what it started in its turn, while its number is still its own
+            _, status, usage = os.wait4(self._process.pid, 0)
             self.status = self._process.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_seconds = usage.ru_utime + usage.ru_stime
             self.ended_at = time.monotonic()
@@ -103,6 +113,13 @@ class Child:
             except OSError:
                 pass
 
+    def _limit(self) -> None:
+        for kind, most in _LIMITS:
+            try:
+                resource.prlimit(self._process.pid, kind, (most, most))
+            except (OSError, ValueError):  # it ended already, or has a lower limit
+                pass
+
     def _signal(self, number: signal.Signals) -> None:
         try:
             os.killpg(self._process.pid, number)
@@ -124,7 +141,8 @@ def py_spy() -> str | None:
 def _dies_with_us() -> tuple[str, ...]:
     """A child of a killed sidecar ends with it where util-linux is there; else when its time is over."""
     path = "/usr/bin/setpriv"
-    return (path, "--pdeathsig", "KILL") if shutil.which(path) else ()
+    own = os.path.basename(os.path.realpath(path)) == "setpriv"  # busybox's does not know the option
+    return (path, "--pdeathsig", "KILL") if own and shutil.which(path) else ()
 
 
 def _content(descriptor: int) -> bytes:

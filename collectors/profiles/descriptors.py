@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from itertools import takewhile
 
@@ -11,6 +12,9 @@ from collectors.profiles.profile import Wait
 _LINK = re.compile(rb"(socket|pipe):\[(\d+)\]")
 _LISTEN = b" 0A "
 _TABLES = ("net/tcp", "net/tcp6")
+_CHEAP_SECONDS = 0.003
+_REST = 25
+"""A table that takes more CPU time than that is read for at most one part in so many of the time."""
 
 
 class Stale(Exception):  # noqa: N818 - the thread went on while we looked
@@ -26,10 +30,11 @@ class Descriptors:
         self._sockets: dict[int, Wait] = {}
         self._ports: frozenset[bytes] | None = None
         self._may_look = True
+        self._rests_until = 0.0
 
     def renew(self) -> None:
         """A new look: tables may be read once more."""
-        self._may_look = True
+        self._may_look = time.monotonic() >= self._rests_until
 
     def kind(self, number: int) -> Wait:
         """What a wait on descriptor `number` is for. Raises Stale."""
@@ -44,7 +49,11 @@ class Descriptors:
         inode = int(match[2])
         if inode not in self._sockets and self._may_look:
             self._may_look = False
+            began = time.thread_time()
             found = self._look_up(b" %d " % inode)
+            took = time.thread_time() - began
+            if took > _CHEAP_SECONDS:
+                self._rests_until = time.monotonic() + _REST * took
             if found == "other" and self._target(number) != target:
                 raise Stale
             self._sockets[inode] = found

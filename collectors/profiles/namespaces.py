@@ -11,6 +11,8 @@ from functools import cache
 from collectors.inside.folder import ProcessFolder
 from collectors.profiles.pthread_ids import kernel_ids
 
+PTHREADS_LIMIT = 512
+"""Names that are looked for in the process's memory: it is the process that says them."""
 _CAP_SYS_ADMIN = 1 << 21
 _TOOLS = ("/usr/bin/nsenter", "/usr/bin/unshare")
 
@@ -27,23 +29,21 @@ class PidSpace:
 
     def learn(self, names: Collection[int], tids: tuple[int, ...]) -> None:
         """All names of one look together: a pthread_t is told by what the others are not."""
-        for name in names:
-            if name not in self._known:
-                self._pthreads.add(name)
-        for name in names:
-            self.outer(name, tids)
+        if self._known.keys() >= set(names):
+            return
+        inner = {found: tid for tid in tids if (found := self._inner(tid)) is not None} if self.foreign else {}
+        numbers = inner or {tid: tid for tid in tids}
+        self._known |= numbers
+        unknown = sorted(set(names) - self._known.keys())
+        if not unknown:
+            return
+        self._pthreads.update(unknown[: PTHREADS_LIMIT - len(self._pthreads)])
+        found_ids = kernel_ids(self._folder, sorted(self._pthreads), numbers)
+        self._known |= {pthread: numbers[number] for pthread, number in found_ids.items()}
 
-    def outer(self, name: int, tids: tuple[int, ...]) -> int | None:
+    def outer(self, name: int) -> int | None:
         """Our number of the thread that a profiler calls `name`: its number in the process's own namespace, or its
-        pthread_t. None where no thread is called so."""
-        if name not in self._known:
-            inner = {found: tid for tid in tids if (found := self._inner(tid)) is not None} if self.foreign else {}
-            self._known |= inner or {tid: tid for tid in tids}
-            if name not in self._known:
-                self._pthreads.add(name)
-                numbers = {number: self._known[number] for number in inner or tids}
-                found_ids = kernel_ids(self._folder, sorted(self._pthreads), numbers)
-                self._known |= {pthread: numbers[number] for pthread, number in found_ids.items()}
+        pthread_t, as far as it was learnt. None where no thread is called so."""
         return self._known.get(name)
 
     def enter(self) -> tuple[str, ...] | None:

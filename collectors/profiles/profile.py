@@ -110,6 +110,10 @@ class ThreadProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Looks at which it waited, by what for."""
     channel: str | None = None
     """Kernel function in which it was seen waiting most often (/proc/PID/task/TID/wchan)."""
+    unbroken: int = 0
+    """Of the main thread: looks since whose predecessor it ran without a break."""
+    unbroken_runs: int = 0
+    """Of the main thread: how many times such looks followed each other."""
 
 
 Part = Literal["python", "gil", "native", "states"]

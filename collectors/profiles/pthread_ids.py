@@ -33,6 +33,8 @@ def kernel_ids(folder: ProcessFolder, pthreads: Sequence[int], inner: Collection
         }
         if len(found) > len(best) and len(set(found.values())) == len(found):
             best = found
+        if len(best) == len(records):
+            break
     return best
 
 

@@ -103,7 +103,7 @@ class PythonStacks:
         self.behind_seconds = max(self.behind_seconds, behind_seconds(said))
         lost = lost_looks(said)
         self.errors += lost
-        if child.status != 0 or "Wrote raw" not in said:
+        if child.status != 0 or "Wrote raw" not in said or not self.lives():
             self._fail(said, part)
             return
         self.ticks[part] = max(1, recorder.looks - lost)
@@ -111,7 +111,7 @@ class PythonStacks:
         stacks = list(parse_raw(child.output()))
         self._space.learn({raw.tid for raw in stacks}, tids)
         for raw in stacks:
-            tid = self._space.outer(raw.tid, tids)
+            tid = self._space.outer(raw.tid)
             if tid is None:
                 continue
             if raw.name:
@@ -132,7 +132,7 @@ class PythonStacks:
             child.wait()
             said = child.said()
             self.cpu_seconds += child.cpu_seconds
-            if child.status != 0:
+            if child.status != 0 or not self.lives():
                 self._fail(said, "active")
                 return ()
             threads = parse_dump(child.output())
@@ -152,7 +152,7 @@ class PythonStacks:
         """Add one look. A thread's wait counts where its state was the same before and after the look."""
         self._space.learn({thread.number for thread in threads}, tids)
         for thread in threads:
-            tid = self._space.outer(thread.number, tids)
+            tid = self._space.outer(thread.number)
             if tid is None or not thread.frames:
                 continue
             if thread.thread_name:
@@ -202,12 +202,17 @@ class PythonStacks:
     def frame(self, index: int) -> Frame:
         return self._interned.frames[index]
 
-    def _fail(self, said: str, part: str) -> None:
+    def lives(self) -> bool:
+        """Whether the process meant still runs. A profiler knows it by its number alone, so that what it saw counts only
+        if the number was not free meanwhile."""
         try:
             self._folder.check()
-            alive = True
         except (Vanished, OSError):
-            alive = False
+            return False
+        return True
+
+    def _fail(self, said: str, part: str) -> None:
+        alive = self.lives()
         if alive and PASSING in said:
             self.errors += 1
             return

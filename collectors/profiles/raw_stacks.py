@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from collectors.profiles.profile import Frame
 
 LINE_LIMIT_BYTES = 1 << 20
-_THREAD = re.compile(r"thread \((?:0x([0-9A-Fa-f]+)|(\d+))\)(?:: (.*))?", re.DOTALL)
-_PYTHON = re.compile(r"(.+) \((.*?)(?::(\d+))?\)", re.DOTALL)
+_DIGITS_LIMIT = 9
+"""Of a count or a line's number: a name that holds a line feed can write any line here."""
+_THREAD = re.compile(r"thread \((?:0x([0-9A-Fa-f]{1,16})|(\d{1,20}))\)(?:: (.*))?", re.DOTALL)
 
 
 class RawStack:
@@ -36,14 +37,12 @@ def parse_raw(text: bytes) -> Iterator[RawStack]:
 
 def _parse_line(line: bytes, known: dict[str, Frame]) -> RawStack | None:
     body, _, digits = line.decode("utf-8", "replace").rpartition(" ")
-    if not digits.isascii() or not digits.isdigit():
+    if not _is_number(digits):
         return None
     pieces = body.split(";")
-    head = _THREAD.fullmatch(pieces[0])
-    first = 1
-    while head is not None and first < len(pieces) and " (" not in pieces[first]:
-        head = _THREAD.fullmatch(";".join(pieces[: first + 1])) or head  # a semicolon in the thread's name
-        first += 1
+    first = next((at for at in range(1, len(pieces)) if " (" in pieces[at]), len(pieces))
+    # what comes before the first frame belongs to the thread's name, which may hold semicolons
+    head = _THREAD.fullmatch(";".join(pieces[:first])) or _THREAD.fullmatch(pieces[0])
     if head is None:
         return None
     tid = int(head[1], 16) if head[1] else int(head[2])
@@ -56,14 +55,20 @@ def _frames(pieces: list[str], known: dict[str, Frame]) -> Iterator[Frame]:
         text = f"{text};{piece}" if text else piece
         frame = known.get(text)
         if frame is None:
-            match = _PYTHON.fullmatch(text)
-            if match is None:
+            name, found, place = text.rpartition(" (")
+            if not (name and found and place.endswith(")")):
                 continue
-            frame = known[text] = to_frame(match[1], match[2], int(match[3]) if match[3] else None)
+            file, colon, line = place[:-1].rpartition(":")
+            numbered = bool(colon) and _is_number(line)
+            frame = known[text] = to_frame(name, file if numbered else place[:-1], int(line) if numbered else None)
         yield frame
         text = ""
     if text:
         yield Frame(text, "")
+
+
+def _is_number(digits: str) -> bool:
+    return digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS_LIMIT
 
 
 def to_frame(name: str, file: str, line: int | None) -> Frame:

@@ -1,19 +1,23 @@
 """Which C function does a source line call? Python shows no frame for those, so `orjson.loads(body)` looks like work of
-the line itself. The line is read where the process has it, matched against known names, and never leaves the reader.
+the line itself. The line is read where the process has it and may read it, matched against known names, and never leaves
+the reader.
 """
 
+import io
 import os
 import re
-import stat
 from collections.abc import Collection, Mapping, Sequence
 
 from collectors.inside.folder import ProcessFolder
-from collectors.inside.tree import open_inside, parts_of, reopen
+from collectors.inside.view import View
 from collectors.native.driver import has_driver
 from collectors.profiles.profile import Frame
 
 FILES_LIMIT = 64
 FILE_LIMIT_BYTES = 2 << 20
+LEAVES_LIMIT = 2000
+LINE_LIMIT_BYTES = 400
+"""What of a line is looked at: the pattern's time grows with the square of its length, and no other thread runs then."""
 CUDA = "cuda:"
 """Before a known name: it counts only in processes that use the CUDA driver, and there before all others of its line."""
 _CALL = re.compile(r"([A-Za-z_][\w.]*|\))\s*(?:\[[^\]]*\])?\s*\(|(\.[A-Za-z_]\w*)\s*\(")
@@ -28,21 +32,22 @@ def calls_of(
     if not known:
         return {}
     plain, cuda = _for_process(folder, known)
-    lines: dict[str, list[str] | None] = {}
-    found: dict[int, str] = {}
-    for index in sorted(leaves, key=lambda leaf: -leaves[leaf]):
+    wanted: dict[str, dict[int, int]] = {}  # by file: index of a frame → its line
+    for index in sorted(leaves, key=lambda leaf: -leaves[leaf])[:LEAVES_LIMIT]:
         frame = frames[index]
         if frame.native or frame.line is None or not frame.file.endswith(".py"):
             continue
-        if frame.file not in lines:
-            if len(lines) >= FILES_LIMIT:
-                continue
-            lines[frame.file] = _lines(folder, frame.file)
-        text = lines[frame.file]
-        if text is None or frame.line > len(text):
-            continue
-        if name := called_with_cuda(text[frame.line - 1], plain, cuda):
-            found[index] = name
+        if frame.file in wanted or len(wanted) < FILES_LIMIT:
+            wanted.setdefault(frame.file, {})[index] = frame.line
+    found: dict[int, str] = {}
+    try:
+        with View(folder) as view:
+            for path, places in wanted.items():
+                lines = _lines(view, path, frozenset(places.values()))
+                called_there = {line: called_with_cuda(text, plain, cuda) for line, text in lines.items()}
+                found |= {index: name for index, line in places.items() if (name := called_there.get(line))}
+    except OSError:
+        pass
     return found
 
 
@@ -82,21 +87,16 @@ def _ends(name: str) -> list[str]:
     return [*ends, f".{parts[-1]}"] if len(parts) > 1 or name.startswith(".") else ends
 
 
-def _lines(folder: ProcessFolder, path: str) -> list[str] | None:
-    """The lines of a plain file inside the process's root; None where there is none that we may read."""
+def _lines(view: View, path: str, numbers: Collection[int]) -> dict[int, str]:
+    """The beginnings of these lines of a plain file; none where the process could not read it, or it is too long."""
     try:
-        root = folder.open("root", os.O_PATH | os.O_DIRECTORY)
-        try:
-            inside = open_inside(root, parts_of(os.fsencode(path)))
-        finally:
-            os.close(root)
-        try:
-            status = os.fstat(inside)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_LIMIT_BYTES:
-                return None
-            with open(reopen(inside, 0), "rb") as stream:
-                return stream.read(FILE_LIMIT_BYTES).decode("utf-8", "replace").splitlines()
-        finally:
-            os.close(inside)
-    except OSError:
-        return None
+        content = view.read(view.parts(os.fsencode(path)), FILE_LIMIT_BYTES + 1) or b""
+    except UnicodeEncodeError:
+        return {}
+    if len(content) > FILE_LIMIT_BYTES:
+        return {}
+    return {
+        number: line[:LINE_LIMIT_BYTES].decode("utf-8", "replace")
+        for number, line in enumerate(io.BytesIO(content), 1)
+        if number in numbers
+    }

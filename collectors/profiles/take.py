@@ -136,7 +136,7 @@ class _Taking:
             ended = [child.poll() for child in children]
             if all(ended) and (ended or now >= end):
                 break
-            if not self._watch.look():
+            if not self._watch.look() and not self._python.lives():  # its only thread may just have gone on
                 break
             if now >= next_dump and dumps_apart:
                 self._look_whole()
@@ -177,12 +177,13 @@ class _Taking:
         ticks = python.dumps if self._spec.kind == "probe" or python.by_dumps else python.ticks.get("active", 0)
         gil_ticks = python.dumps if self._spec.kind == "probe" else python.ticks.get("gil", 0)
         calls = calls_of(self._folder, self._interned.frames, python.leaves(), self._calls)
+        by_dumps = self._spec.kind == "burst" and python.by_dumps
         return Profile(
             key=self._folder.key,
             kind=self._spec.kind,
             at_unix_ns=self._wall_ns,
             seconds=seconds,
-            hertz=hertz,
+            hertz=round(python.dumps / seconds, 3) if by_dumps else hertz,
             ticks=ticks,
             gil_ticks=gil_ticks,
             frames=self._interned.frames,
@@ -197,7 +198,7 @@ class _Taking:
             notes=self._notes(),
             cost=ProfileCost(
                 cpu_seconds=python.cpu_seconds + time.thread_time() - self._cpu_at,
-                stopped_seconds=self._stopped_seconds(ticks, len(threads)),
+                stopped_seconds=self._stopped_seconds(max(ticks, gil_ticks), len(threads)),
                 errors=python.errors,
                 behind_seconds=python.behind_seconds,
             ),
@@ -238,5 +239,5 @@ class _Taking:
             notes.append(self._python.note)
         return tuple(notes)
 
-    def _stopped_seconds(self, ticks: int, threads: int) -> float:
-        return ticks * pause_seconds(threads) if self._spec.kind == "blocking" else 0.0
+    def _stopped_seconds(self, looks: int, threads: int) -> float:
+        return looks * pause_seconds(threads) if self._spec.kind == "blocking" else 0.0

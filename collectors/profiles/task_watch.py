@@ -1,6 +1,7 @@
 """In which states are the threads of one process, look after look, and how long did each run?"""
 
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -13,9 +14,32 @@ from collectors.profiles.syscalls import parse_syscall
 from collectors.profiles.waits import Futex, Waits, by_channel
 
 THREADS_LIMIT = 512
+FUTEXES_LIMIT = 256
+"""Addresses that are told apart of one thread."""
 _GONE = (FileNotFoundError, ProcessLookupError)
 State = Wait | Futex | None
 """None: it runs or is runnable."""
+
+
+UNBROKEN_SHARE = 0.9
+"""A thread that was put on a CPU no more than before, and ran for this much of the time since, ran without a break."""
+
+
+class _Unbroken:
+    """Whether one thread ran from look to look without a break, by its schedstat: run time and times put on a CPU."""
+
+    def __init__(self) -> None:
+        self.looks = self.runs = 0
+        self._before: tuple[int, int, int] | None = None
+        self._on = False
+
+    def look(self, schedstat: bytes, now_ns: int) -> None:
+        run, _, slices = (int(field) for field in schedstat.split()[:3])
+        before, self._before = self._before, (run, slices, now_ns)
+        on = before is not None and slices == before[1] and run - before[0] >= UNBROKEN_SHARE * (now_ns - before[2]) > 0
+        self.looks += on
+        self.runs += on and not self._on
+        self._on = on
 
 
 class _Task:
@@ -39,6 +63,7 @@ class TaskWatch:
         self._folder = folder
         self._tasks: dict[int, _Task] = {}
         self._looks = 0
+        self._main = _Unbroken()
         self.missing: Missing | None = None
         self._waits: Waits | None = None
         try:
@@ -72,16 +97,27 @@ class TaskWatch:
         if self._looks % 4 == 0:
             self._list()
         states = self.states()
+        self._look_at_main()
         for tid, state in states.items():
             task = self._tasks[tid]
             task.looks += 1
             if state is None:
                 task.running += 1
             elif isinstance(state, Futex):
-                task.futexes[state.address] += 1
+                if state.address in task.futexes or len(task.futexes) < FUTEXES_LIMIT:
+                    task.futexes[state.address] += 1
+                else:
+                    task.waits["futex"] += 1
             else:
                 task.waits[state] += 1
         return states
+
+    def _look_at_main(self) -> None:
+        pid = self._folder.key.pid
+        try:
+            self._main.look(self._folder.read(f"task/{pid}/schedstat"), time.monotonic_ns())
+        except (OSError, ValueError):
+            return
 
     def states(self) -> dict[int, State]:
         """The state of each thread now, uncounted."""
@@ -134,6 +170,8 @@ class TaskWatch:
             for address, count in task.futexes.items():
                 waits["lock" if shared[address] > 1 else "futex"] += count
             begin, now = task.begin, task.now
+            if now is begin:  # it ended before it was counted again: what it ran is not known
+                now = None
             found.append(
                 ThreadProfile(
                     tid=tid,
@@ -144,6 +182,8 @@ class TaskWatch:
                     looks=task.looks,
                     running=task.running,
                     waits=dict(waits),
+                    unbroken=self._main.looks if tid == self._folder.key.pid else 0,
+                    unbroken_runs=self._main.runs if tid == self._folder.key.pid else 0,
                     channel=max(task.channels, key=task.channels.__getitem__) if task.channels else None,
                 )
             )

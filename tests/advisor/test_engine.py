@@ -161,3 +161,16 @@ def test_a_framework_known_from_documentation_only_gives_low_confidence_and_says
     assert documented.severity.level < live.severity.level
     known = "triton is known here from documentation only (tritonserver 2.71)."
     assert documented.conclusion.summary == f"{live.conclusion.summary} {known}"
+
+
+def test_relations_name_rules_that_exist_and_never_both_ways():
+    """Two rules that yield to each other would both be silent; two that cause each other have no first."""
+    rules = {rule.id: rule for rule in all_rules()}
+    for name, rule in rules.items():
+        for other in (*rule.yields_to, *rule.caused_by, *rule.after):
+            assert other in rules, (name, other)
+        for other in rule.yields_to:
+            assert name not in (*rules[other].yields_to, *rules[other].caused_by), (name, other)
+        for other in rule.caused_by:
+            assert name not in rules[other].caused_by, (name, other)
+            assert other not in rule.yields_to, (name, other)

@@ -1,5 +1,6 @@
 """What rules see of a built profile: classes, the GIL, waits, the event loop, phases and named calls."""
 
+import msgspec
 import pytest
 
 from advisor.profiling.digest import digest
@@ -78,6 +79,33 @@ def test_stacks_that_only_wait_are_not_counted() -> None:
 def test_a_process_without_cpu_time_has_no_classes() -> None:
     worker = seen(thread(MAIN, 0.0, waits={"sleep": 100}))
     assert (dict(worker.classes), worker.cores, dict(worker.waits)) == ({}, 0.0, {"sleep": 1.0})
+
+
+def test_threads_that_live_for_one_request_count_for_as_long_as_they_were_there() -> None:
+    """Twenty threads of 2 looks each beside a thread of 100: none is known to the kernel's counters any more."""
+    gone = [
+        msgspec.structs.replace(
+            thread(tid, python=True, name=f"Thread-{tid}"), run_seconds=None, delay_seconds=None, looks=2, running=1,
+            waits={"outbound": 1},
+        )
+        for tid in range(200, 220)
+    ]  # fmt: skip
+    worker = seen(thread(MAIN, 1.0, waits={"listening": 90}), *gone)
+    assert worker.cores == pytest.approx(0.1 + 20 * 0.01)
+    assert worker.python_active == pytest.approx(0.1 + 20 * 0.01)
+    assert worker.waits["outbound"] == pytest.approx(20 * 0.01)
+    assert worker.waits["listening"] == pytest.approx(0.9)
+
+
+def test_a_thread_that_came_late_did_not_wait_before_it_was_there() -> None:
+    late = msgspec.structs.replace(thread(OTHER, 0.5, waits={"sleep": 5}), looks=10, running=5)
+    worker = seen(thread(MAIN, 1.0, waits={"loop": 90}), late)
+    assert worker.waits["sleep"] == pytest.approx(0.1 - 0.05)
+
+
+def test_some_looks_that_failed_do_not_make_a_thread_short_lived() -> None:
+    shaky = msgspec.structs.replace(thread(OTHER, 0.0, waits={"outbound": 70}), looks=70, running=0)
+    assert seen(thread(MAIN, 1.0, waits={"loop": 90}), shaky).waits["outbound"] == pytest.approx(1.0)
 
 
 def test_the_gil_is_held_as_often_as_a_holder_was_seen() -> None:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from advisor.profiling.limits import PRESSURE, busy, ceiling, limiting, part_of, pressed, speedup
+from advisor.profiling.limits import PRESSURE, busy, ceiling, limiting, of_service, part_of, pressed, speedup
 from advisor.rule import Settings
 from collectors.entities import Role
 from tests.advisor import built
@@ -47,7 +47,7 @@ def test_full_cores_are_limited_by_all_and_else_by_the_saturated_process_alone()
     assert roomy is not None
     assert [w.key.pid for w in roomy.workers] == [101]
     full = limiting(view([front, one], cores=2, others=0.7), seen, SETTINGS)
-    assert full is seen
+    assert full == seen
     idle = view([worker(101, [thread(101, 0.4)])], cores=4)
     assert limiting(idle, seen, SETTINGS) is None
 
@@ -74,3 +74,29 @@ def test_a_standing_finding_leaves_at_less_pressure() -> None:
     seen = view([worker(1, [thread(1, 0.7)])], cores=4)
     assert not pressed(seen, SETTINGS)
     assert pressed(seen, msgspec.structs.replace(SETTINGS, standing=True))
+
+
+def test_one_of_eight_workers_stands_for_all_of_them_and_the_front_end_for_itself() -> None:
+    front = worker(100, [thread(100, 0.5, allowed=range(8))], role=Role.FRONT_END)
+    pool = [worker(k, [thread(k, 0.9, allowed=range(8))]) for k in range(101, 109)]
+    seen = profile_view(worker_profile(101, 0.9, {"kernel": 1.0}), worker_profile(100, 0.5, {"serialise": 0.6}))
+    whole = of_service(view([front, *pool], cores=8), seen)
+    assert whole.cores == pytest.approx(0.5 + 8 * 0.9)
+    assert seen.share("serialise").value == pytest.approx(0.3 / 1.4)
+    assert whole.share("serialise").value == pytest.approx(0.3 / 7.7)
+    limit = limiting(view([front, *pool], cores=8), seen, SETTINGS)
+    assert limit is not None
+    assert limit.share("kernel").value == pytest.approx(7.2 / 7.7)
+
+
+def test_a_profile_of_a_process_that_left_keeps_its_weight() -> None:
+    seen = profile_view(worker_profile(109, 0.4, {}))
+    assert of_service(view([worker(101, [thread(101, 0.9)])]), seen) == seen
+
+
+def test_saturated_workers_that_were_not_looked_into_are_no_ceiling_for_those_that_were() -> None:
+    pool = [worker(k, [thread(k, 0.97, allowed=range(64))]) for k in range(101, 109)]
+    front = worker(100, [thread(100, 0.2, allowed=range(64))], role=Role.FRONT_END)
+    two = profile_view(worker_profile(101, 0.97, {}), worker_profile(102, 0.97, {}))
+    assert ceiling(view(pool, cores=64), two) == 1000.0
+    assert ceiling(view([front, *pool], cores=64), two) == pytest.approx(5.0)

@@ -97,6 +97,15 @@ def test_many_answers_in_the_window_make_it_surer_than_one_long_request_would():
     assert (silent.confidence, concluded(RULE, talking, on_sockets(talking, 7)).confidence) == (0.65, 0.8)
 
 
+def test_a_client_on_the_same_cores_hides_nothing_while_most_of_a_core_idles():
+    seen = lopsided()
+    beside = msgspec.structs.replace(seen, cores=tuple(msgspec.structs.replace(c, busy=0.7) for c in seen.cores))
+    assert beside.effective_cores < 1.6
+    found = concluded(RULE, beside, on_sockets(beside, 7))
+    assert numbers(found)["idle_cores"] == pytest.approx(2 - (1.4 - 0.99) - 0.99, abs=1e-4)
+    assert gains(found)["throughput_ratio"][2] < 1.6
+
+
 def test_an_imbalance_below_the_threshold_just_misses_and_keeps_a_standing_finding():
     seen = lopsided(0.97, 0.3)
     known = on_sockets(seen, 7)

@@ -8,6 +8,7 @@ from advisor.engine import Engine
 from advisor.finding import Need
 from advisor.rules.event_loop_blocked import EventLoopBlocked
 from collectors.entities import Role
+from collectors.facts import Listening
 from tests.advisor import built, profiled_hosts
 from tests.advisor.built import concluded, facts, gains, numbers, thread, verdict, view, worker
 from tests.advisor.profiled_hosts import Host, blocked_by_computing, blocked_by_waiting, loop, mlserver
@@ -74,12 +75,68 @@ def test_a_saturated_loop_ranks_below_the_workers_that_are_missing():
     ]
 
 
-def test_full_cores_promise_little():
+def test_full_cores_promise_nothing_unless_the_tail_shows_that_short_requests_wait():
     seen = view([worker(k, [thread(k, 0.97, 0.03)]) for k in (101, 102)], queue=(4,) * 15)
     held = [
         worker_profile(k, 0.97, {"kernel": 0.9}, loop=loop(k, 0.97, run=0.02, work={"kernel": 0.9})) for k in (101, 102)
     ]
-    assert gains(concluded(RULE, seen, profiled(seen, *held))) == {"latency_p99_ratio": (0.3, 0.9, 1.2)}
+    known = profiled(seen, *held)
+    assert gains(concluded(RULE, seen, known)) == {"latency_p99_ratio": (0.3, 1.0, 1.2)}
+    assert [(j.rule, j.severity) for j in Engine(all_rules()).judge(seen, known).judged] == [
+        ("event-loop-blocked", "info")
+    ]
+    tail = msgspec.structs.replace(seen, accept_queue=(), latency_p50_seconds=0.01, latency_p99_seconds=0.06)
+    assert gains(concluded(RULE, tail, known)) == {"latency_p99_ratio": (0.3, 0.9, 1.2)}
+
+
+def pool_behind_a_free_front_end(busy: float = 0.45, run: float = 0.06) -> Host:
+    """An MLServer at 45 % load whose workers compute 60 ms for each request, on their loops; the front-end has little to do."""
+    front = worker(100, [thread(100, 0.03)], role=Role.FRONT_END)
+    seen = mlserver(view([front, *(worker(k, [thread(k, busy, 0.01)]) for k in (101, 102))]))
+    own = [
+        worker_profile(k, busy, {"kernel": 0.9}, loop=loop(k, busy, run=run, work={"kernel": 0.9})) for k in (101, 102)
+    ]
+    free = worker_profile(100, 0.03, {}, loop=loop(100, 0.03, run=0.0004, work={"glue": 0.9}))
+    return seen, profiled(seen, free, *own)
+
+
+def test_workers_that_are_handed_their_requests_may_compute_on_their_loops():
+    seen, known = pool_behind_a_free_front_end()
+    assert verdict(RULE, seen, known) is None
+    crowded = msgspec.structs.replace(seen, in_flight=16.0)
+    assert verdict(RULE, crowded, known) is None
+    assert verdict(RULE, crowded, facts(crowded)) is None
+
+
+@pytest.mark.parametrize(("shared", "speaks"), [(False, False), (True, True)])
+def test_whether_workers_are_handed_requests_is_told_by_who_listens(shared: bool, speaks: bool):
+    seen, known = pool_behind_a_free_front_end()
+    other = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework="uvicorn"))
+    socket = (Listening("0.0.0.0", 8000, 7),)
+    processes = {
+        key: msgspec.structs.replace(each, listening=socket if shared or key.pid == 100 else ())
+        for key, each in known.processes.items()
+    }
+    told = msgspec.structs.replace(known, service=other.service, processes=processes)
+    assert (verdict(RULE, other, told) is not None) is speaks
+
+
+def test_no_more_processes_are_advised_than_there_are_connections():
+    seen, known = one_loop(0.6, 0.08, cores=64)
+    found = concluded(RULE, seen, known)
+    assert [(c.lever, c.proposed) for c in found.changes] == [("loop_offload", "thread"), ("workers", 4)]
+
+
+def test_what_slows_every_loop_is_its_cause():
+    seen = built.fighting_pools()
+    held = [
+        worker_profile(k, 0.99, {"kernel": 0.9}, loop=loop(k, 0.98, run=0.05, work={"kernel": 0.9})) for k in (101, 102)
+    ]
+    judged = Engine(all_rules()).judge(seen, profiled(seen, *held)).judged
+    assert [(j.rule, j.cause) for j in judged][:2] == [
+        ("cpu-oversubscribed-openmp", None),
+        ("event-loop-blocked", "cpu-oversubscribed-openmp"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +181,12 @@ def test_the_queue_that_equal_requests_leave_at_such_a_load_is_nothing_wrong():
     assert verdict(RULE, *usual) is None
     assert verdict(RULE, usual[0], facts(usual[0])) is None
     assert verdict(RULE, *one_loop(0.6, 0.01, queue=(2, 0, 0, 0, 1) * 3)) is not None
+
+
+def test_three_waiting_connections_in_fifteen_seconds_may_be_chance():
+    by_chance = one_loop(0.41, 0.01, queue=(1, 0, 0, 0, 0) * 3)  # 0.2 is more than twice 0.41 * 0.41 / 2
+    assert verdict(RULE, *by_chance) is None
+    assert verdict(RULE, *by_chance, standing=True) is not None
 
 
 def test_long_runs_with_connections_waiting_ask_for_a_profile_and_short_ones_do_not():

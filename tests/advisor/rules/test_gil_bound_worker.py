@@ -6,6 +6,7 @@ import pytest
 from advisor.catalogue import all_rules
 from advisor.engine import Engine
 from advisor.finding import Need
+from advisor.rules.cpu_noisy_neighbour import CpuNoisyNeighbour
 from advisor.rules.gil_bound_worker import GilBoundWorker
 from advisor.view import View
 from collectors.profiles.profile import Missing
@@ -48,6 +49,19 @@ def test_more_cores_are_used_by_more_processes_with_at_least_one_thread_each():
     seen = gil_view(cores=4)
     found = concluded(RULE, seen, seen_as(seen))
     assert [(c.current, c.proposed) for c in found.changes] == [(1, 4), (8, 2)]
+
+
+def test_no_more_processes_than_requests_at_once():
+    seen = gil_view(cores=64)
+    assert concluded(RULE, seen, seen_as(seen)).changes[0].proposed == 7
+    many = msgspec.structs.replace(seen, established=16.0)
+    assert concluded(RULE, many, seen_as(many)).changes[0].proposed == 16
+
+
+def test_forty_threads_that_each_do_little_are_several():
+    seen = gil_view(threads=40)
+    assert all(not w.active_threads for w in seen.serving)
+    assert concluded(RULE, seen, seen_as(seen)).changes[0].proposed == 2
 
 
 def test_memory_for_no_copy_more_ends_it():
@@ -150,3 +164,11 @@ def test_one_saturated_thread_stays_the_case_of_more_workers_and_yields_where_th
 def test_a_server_of_one_process_is_judged_too():
     seen = view([msgspec.structs.replace(w, role=master().role) for w in gil_view().workers[1:]], request_threads=None)
     assert [c.lever for c in concluded(RULE, seen, seen_as(seen)).changes] == ["workers"]
+
+
+def test_a_neighbour_that_leaves_cores_idle_is_not_what_its_threads_wait_for():
+    seen = gil_view()
+    beside = msgspec.structs.replace(seen, cores=tuple(msgspec.structs.replace(c, busy=0.73) for c in seen.cores))
+    assert beside.others(beside.pool) > 0.4
+    assert [j.rule for j in Engine(all_rules()).judge(beside, seen_as(beside)).judged] == ["gil-bound-worker"]
+    assert verdict(CpuNoisyNeighbour(), beside) is not None

@@ -113,6 +113,27 @@ def test_a_thread_that_accepts_is_told_by_what_it_waits_for_even_where_the_lock_
     assert (shown["lock_wait_share"], shown["computing_threads"]) == (0.385, 8)
 
 
+def test_heavy_requests_that_fall_to_each_thread_of_a_pool_in_turn_compute_too():
+    """Two at a time among eight threads: none computes for most of the time."""
+    seen = convoy()
+    loop = thread_share(101, 0.03, waits={"gil": 0.3, "loop": 0.6}, gil_wait=0.012, io=True)
+    pool = [thread_share(151 + i, 0.12, waits={"gil": 0.13, "futex": 0.75}) for i in range(8)]
+    assert numbers(concluded(RULE, seen, profile_of_threads(seen, [loop, *pool])))["computing_threads"] == 8
+    calm = [thread_share(151 + i, 0.06, waits={"gil": 0.06, "futex": 0.88}) for i in range(8)]
+    assert verdict(RULE, seen, profile_of_threads(seen, [loop, *calm])) is None
+
+
+def test_no_more_processes_are_advised_than_there_is_work_for():
+    seen = convoy(cores=64)
+    found = concluded(RULE, seen, known(seen))
+    assert next((c.lever, c.proposed) for c in found.changes) == ("workers", 3)
+
+
+def test_one_thread_that_computes_is_told_in_the_singular():
+    seen = convoy(computing=1)
+    assert "behind 1 other thread that computes in Python" in concluded(RULE, seen, known(seen, computing=1)).summary
+
+
 def test_native_pool_threads_hold_no_lock():
     seen = convoy()
     loop = thread_share(101, 0.03, waits={"gil": 0.3}, gil_wait=0.012, io=True)

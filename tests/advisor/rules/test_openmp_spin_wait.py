@@ -32,7 +32,7 @@ def test_the_gain_is_what_those_that_wait_can_use_of_the_freed_cores():
 
 def test_it_says_so_and_promises_nothing_where_nobody_waits():
     found = concluded(RULE, *spinning(waiting=0.05))
-    assert found.gains == ()
+    assert (found.gains, found.changes) == ((), ())
     assert "nobody waits for" in found.title
     judged = Engine(all_rules()).judge(*spinning(waiting=0.05)).judged
     assert [(j.rule, j.severity) for j in judged] == [("openmp-spin-wait", "info")]

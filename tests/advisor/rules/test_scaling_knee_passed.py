@@ -83,6 +83,7 @@ def test_three_levels_of_load_say_nothing():
 
 def test_no_metrics_say_nothing():
     assert verdict(RULE, msgspec.structs.replace(seen_at(LEVELS), loads=())) is None
+    assert verdict(RULE, msgspec.structs.replace(seen_at(LEVELS), requests_per_second=None)) is None
 
 
 def test_a_load_below_the_knee_says_nothing():

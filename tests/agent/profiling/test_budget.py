@@ -60,3 +60,20 @@ def test_probes_leave_half_of_a_workers_minute_for_a_suspicion():
     assert budget.may_probe(0.0, key(101))
     spend(budget, 0.0, cpu=0.3, asked=False)
     assert not budget.may_probe(1.0, key(101))
+
+
+def test_suspicions_buy_ten_times_the_steady_state_and_people_are_not_counted():
+    budget = ProfilingBudget(0.005, 0.01)
+    spend(budget, 0.0, cpu=100.0)
+    assert budget.may_buy(1.0)
+    budget.spend(1.0, key(102), cpu=30.0, stopped=0.0, seconds=4.0, asked=True, probe=False, bought=True)
+    assert not budget.may_buy(2.0)
+    assert budget.may_buy(602.0)
+
+
+def test_one_costly_burst_does_not_end_all_others_for_good():
+    budget = ProfilingBudget(0.005, 0.01)
+    for moment in range(10):
+        spend(budget, float(moment), pid=moment, cpu=4.0)
+    assert budget.burst_seconds(10.0, key(200), 4.0) == 0.0
+    assert budget.burst_seconds(2000.0, key(200), 4.0) >= 2.0

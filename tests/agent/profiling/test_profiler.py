@@ -4,9 +4,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from agent.profiling.profiler import Profiler, ProfilingLimits, Take
+import msgspec
+
+from agent.profiling.profiler import Busy, Profiler, ProfilingLimits, Take
 from agent.profiling.stored import StoredProfile
-from collectors.profiles.profile import Missing, Profile, ProfileSpec
+from collectors.profiles.profile import Missing, Profile, ProfileCost, ProfileSpec
 from tests.agent.profiling.profiles import profile_of
 from tests.agent.profiling.scenes import key, scene, service
 from tests.agent.sidecar.targets_of_tests import until
@@ -68,6 +70,18 @@ def test_the_second_look_waits_for_its_minute_whatever_rules_ask():
     assert (status.bursts, status.failed) == (2, 0)
     assert status.cpu_seconds >= 0.6
     assert status.steady_ratio == 0.0
+
+
+def test_a_changed_configuration_need_not_wait_for_its_minute():
+    seen = Recorded()
+    limits = ProfilingLimits(probe=False, worker_ratio=0.5)
+    with profiler(seen.take, seen.kept.append, limits) as running:
+        running.update([scene()])
+        until(lambda: len(seen.kept) == 2)
+        running.update([scene(generation=1)])
+        until(lambda: len(seen.kept) == 4)
+        assert running.view(service(), 1) is not None
+    assert seen.bursts() == [101, 101, 102, 102]
 
 
 def test_a_refusal_is_a_reason_that_rules_can_name():
@@ -149,3 +163,44 @@ def test_a_fault_of_ours_costs_one_profile_only():
         until(lambda: len(seen.kept) == 1 and len(calls) == 2)
         assert running.status().state in ("ready", "profiling")
     assert seen.kept[0].pid == 102
+
+
+def test_a_burst_that_runs_when_the_agent_ends_is_kept_as_far_as_it_came():
+    seen = Recorded()
+    begun = threading.Event()
+
+    def until_the_end(who, spec, end):
+        begun.set()
+        assert end.wait(30)
+        return profile_of(who, spec)
+
+    with profiler(until_the_end, seen.kept.append, BURSTS_ONLY) as running:
+        running.update([scene()])
+        assert begun.wait(30)
+    assert sorted(kept.pid for kept in seen.kept) == [101, 102]
+
+
+def test_that_others_are_profiled_just_now_is_no_reason_for_a_rule():
+    asked = threading.Event()
+
+    def busy(who, spec, end):
+        asked.set()
+        return Busy("python", "2 profiles are being taken", "ask again in a few seconds")
+
+    with profiler(busy, Recorded().kept.append, BURSTS_ONLY) as running:
+        running.update([scene()])
+        assert asked.wait(30)
+        until(lambda: running.status().state == "ready")
+        assert running.view(service(), 0) is None
+        assert (running.status().failed, running.status().problem) == (0, None)
+
+
+def test_a_service_that_can_afford_no_burst_does_not_hold_up_the_others():
+    seen = Recorded()
+    with profiler(seen.take, seen.kept.append, BURSTS_ONLY) as running:
+        spent = profile_of(key(101), ProfileSpec(kind="burst", seconds=4.0))
+        costly = msgspec.structs.replace(spent, cost=ProfileCost(cpu_seconds=0.6))
+        running.spend(costly, asked=True)
+        running.update([scene(pids=(101,), asking=("gil-convoy",)), scene("other", pids=(201,))])
+        until(lambda: len(seen.kept) == 1)
+    assert seen.bursts() == [201]

@@ -47,6 +47,15 @@ def test_a_failed_look_is_tried_again_a_minute_later():
     assert len(orders(scene(), tried={"id-app": 940.0})) == 2
 
 
+def test_workers_that_come_or_get_busy_later_are_looked_into_within_the_steady_state():
+    later = scene(pids=(103, 104, 101))
+    one = {key(101): 900.0}
+    assert orders(later, taken=one, tried={"id-app": 900.0}) == [("app", 103, "renewed"), ("app", 104, "renewed")]
+    assert orders(later, taken=one, tried={"id-app": 900.0}, renew=False) == []
+    asking = scene(pids=(103, 104, 101), asking=("gil-convoy",))
+    assert orders(asking, taken=one, tried={"id-app": 900.0}, renew=False)[0] == ("app", 103, "asked")
+
+
 def test_probes_go_round_the_busy_workers():
     scenes = [scene(), scene("other", pids=(201,)), scene("idle", pids=(301,), loaded=0)]
     probed = {}

@@ -69,3 +69,21 @@ def test_frames_come_back_as_they_went(names):
     assert [(f.name, f.file, f.line) for f in stack.frames] == [
         (name, f"/srv/{name}.py", n + 1) for n, name in enumerate(names)
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"thread (7): a;f (x.py:3) " + b"9" * 5000,
+        b"thread (" + b"9" * 5000 + b"): a;f (x.py:3) 1",
+        b"thread (0x" + b"f" * 17 + b"): a;f (x.py:3) 1",
+    ],
+)
+def test_numbers_that_no_recorder_writes_are_no_stack(line):
+    """A name with a line feed in it can write any line."""
+    assert list(parse_raw(line)) == []
+
+
+def test_a_line_number_that_is_none_belongs_to_the_path():
+    (stack,) = parse_raw(b"thread (7): a;f (x.py:" + b"9" * 5000 + b") 1")
+    assert stack.frames[0].line is None

@@ -12,7 +12,7 @@ import pytest
 
 from collectors.host import Host
 from collectors.profiles.blocking import measured_pause
-from collectors.profiles.child import KILL_AFTER_SECONDS, Child
+from collectors.profiles.child import KILL_AFTER_SECONDS, OUTPUT_LIMIT_BYTES, Child
 from collectors.profiles.profile import Profile, ProfileSpec
 from collectors.profiles.rates import affordable_blocking_hertz, affordable_hertz, pause_seconds
 from collectors.profiles.take import take_profile
@@ -203,3 +203,31 @@ def test_the_pause_of_a_blocking_look_is_measured_on_the_process_itself():
     assert threads == 4
     assert pause >= pause_seconds(4)
     assert pause < 0.2
+
+
+def test_of_a_process_that_ended_meanwhile_no_stack_counts_as_another_may_have_its_number():
+    with waiting_threads("burn-1") as (key, _):
+        threading.Timer(0.8, os.kill, (key.pid, 9)).start()
+        profile = taken(key, seconds=3.0)
+    assert profile.active == profile.gil == ()
+    assert {missing.reason for missing in profile.missing if missing.part in ("python", "gil")} == {"the process ended"}
+
+
+def test_a_child_has_limits_and_takes_what_it_started_with_it():
+    child = Child(["/bin/sh", "-c", "sleep 0.2; sleep 600 & ulimit -f; echo $!"], time.monotonic() + 30)
+    child.wait()
+    blocks, pid = child.output().split()
+    child.close()
+    assert int(blocks) * 512 == 2 * OUTPUT_LIMIT_BYTES
+    until = time.monotonic() + 20
+    while _state_of(int(pid)) not in ("Z", "") and time.monotonic() < until:
+        time.sleep(0.01)
+    assert _state_of(int(pid)) in ("Z", "")
+
+
+def _state_of(pid: int) -> str:
+    """The letter of its state; empty where it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
+    except OSError:
+        return ""

@@ -1,5 +1,7 @@
 """What a thread waits for is told from outside, on the real kernel."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -10,8 +12,9 @@ from collectors.profiles.profile import ThreadProfile
 from collectors.profiles.syscalls import Call, call_numbers, parse_syscall
 from collectors.profiles.task_watch import TaskWatch
 from collectors.profiles.waits import by_channel, interpreter_data
-from tests.collectors.process_tree import host_of, key_of, make_process
-from tests.collectors.profiles.program import open_descriptors, waiting_threads
+from tests.collectors.process_tree import host_of, make_process
+from tests.collectors.process_tree import key_of as key_of_tree
+from tests.collectors.profiles.program import key_of, open_descriptors, waiting_threads
 
 LOOKS = 40
 
@@ -147,11 +150,36 @@ MAPS = """\
 
 def test_the_interpreters_data_is_that_of_its_library_with_the_zeroed_part(tmp_path):
     make_process(tmp_path, maps=MAPS)
-    with ProcessFolder(host_of(tmp_path), key_of()) as folder:
+    with ProcessFolder(host_of(tmp_path), key_of_tree()) as folder:
         assert interpreter_data(folder) == ((0x7F0000400000, 0x7F0000500000), (0x7F0000500000, 0x7F0000540000))
 
 
 def test_a_python_that_contains_its_interpreter_has_it_in_the_executable(tmp_path):
     make_process(tmp_path, maps="\n".join(line for line in MAPS.splitlines() if "libpython" not in line) + "\n")
-    with ProcessFolder(host_of(tmp_path), key_of()) as folder:
+    with ProcessFolder(host_of(tmp_path), key_of_tree()) as folder:
         assert interpreter_data(folder) == ((0x55D0C0A02000, 0x55D0C0A03000),)
+
+
+def test_a_main_thread_that_never_pauses_is_told_from_one_that_does(tmp_path):
+    """Both use a CPU about half of the time; one in pieces of 100 ms, the other in pieces of 2 ms."""
+    shares = {}
+    for piece in (0.1, 0.002):
+        script = (
+            "import time\nprint(flush=True)\nwhile True:\n"
+            f"    end = time.perf_counter() + {piece}\n"
+            f"    while time.perf_counter() < end: pass\n    time.sleep({piece})"
+        )
+        with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            with ProcessFolder(Host.real(), key_of(process.pid)) as folder:
+                watch = TaskWatch(folder)
+                for _ in range(60):
+                    watch.look()
+                    time.sleep(0.03)
+                (main,) = watch.finish()
+                watch.close()
+            process.kill()
+        shares[piece] = (main.unbroken / main.looks, main.unbroken_runs)
+    assert shares[0.1][0] > 0.1
+    assert shares[0.1][1] >= 3
+    assert shares[0.002][0] < 0.05

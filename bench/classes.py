@@ -1,0 +1,102 @@
+"""Do the classes of work agree with what perf sees of the same process at the same time?
+
+    python bench/classes.py PID ...        (as root, with linux-perf; the servers under load)
+
+perf samples the CPU clock at 499 Hz and tells the shared object of each sample, which needs none of our tables. The objects
+are put into the coarse groups below by hand; classes are added up to the same groups. What the interpreter itself runs has
+no class for perf, so it is compared as a whole: everything that is not numeric code, waiting in pools, or the kernel.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from advisor.profiling.digest import digest
+from advisor.profiling.table import load_table
+from agent.profiling.one_shot import find_target
+from bench.crowd import NotHereError
+from collectors.host import Host
+from collectors.native.symbol_cache import SymbolCache
+from collectors.profiles.profile import Missing, ProfileSpec
+from collectors.profiles.take import take_profile
+
+SECONDS = 8
+NUMERIC = re.compile(
+    r"openblas|mkl|blis|dnnl|libtorch|torch_python|libc10|onnxruntime|_multiarray_umath|_umath_linalg|"
+    r"_libsvm|_liblinear|cython_blas|libmvec|libm\.so|_tree\.|lightgbm|xgboost|libgomp|libomp|libiomp|\[JIT\]|//anon"
+)
+INTERPRETER = re.compile(r"libpython|/python[\d.]*$|python[\d.]*$")
+OF_CLASSES: Mapping[str, tuple[str, ...]] = {"numeric": ("kernel", "array", "trees", "spin"), "unknown": ("unknown",)}
+LINE = re.compile(r"^\s*([\d.]+)%\s+(\S.*?)\s*$")
+
+
+def perf_shares(pid: int, seconds: float) -> Counter[str]:
+    """Share of the process's CPU samples in each shared object. Raises NotHereError without a perf that works."""
+    with tempfile.TemporaryDirectory(prefix="nodewright-bench-") as folder:
+        data = str(Path(folder, "perf.data"))
+        record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "-p", str(pid), "-o", data, "--",
+                  "sleep", str(seconds)]  # fmt: skip
+        try:
+            subprocess.run(record, check=True, capture_output=True, timeout=seconds + 60)
+            report = ["perf", "report", "-i", data, "--stdio", "--sort", "dso", "-q"]
+            text = subprocess.run(report, check=True, capture_output=True, text=True, timeout=120).stdout
+        except (OSError, subprocess.SubprocessError) as error:
+            raise NotHereError(f"perf does not record here: {error}") from error
+    found: Counter[str] = Counter()
+    for line in text.splitlines():
+        if match := LINE.match(line):
+            found[match[2]] += float(match[1]) / 100
+    return found
+
+
+def groups_of_perf(shares: Mapping[str, float]) -> dict[str, float]:
+    numeric = sum(share for name, share in shares.items() if NUMERIC.search(name))
+    kernel = sum(share for name, share in shares.items() if "kernel" in name)
+    interpreter = sum(share for name, share in shares.items() if INTERPRETER.search(name))
+    return {
+        "numeric": numeric,
+        "kernel": kernel,
+        "interpreter": interpreter,
+        "other": 1 - numeric - kernel - interpreter,
+    }
+
+
+def compare(pid: int, seconds: int = SECONDS) -> None:
+    """Print both views of one process."""
+    host = Host.real()
+    (whose,) = find_target(host, str(pid))
+    seen: list[Counter[str]] = []
+    perf = threading.Thread(target=lambda: seen.append(perf_shares(pid, seconds)))
+    perf.start()
+    spec = ProfileSpec(kind="burst", seconds=float(seconds))
+    profile = take_profile(host, whose.key, spec, load_table().calls, None, SymbolCache())
+    perf.join()
+    if isinstance(profile, Missing) or not seen:
+        raise NotHereError(profile.reason if isinstance(profile, Missing) else "perf gave nothing")
+    worker = digest(profile, load_table())
+    ours = {name: share.value for name, share in worker.classes.items()}
+    groups = groups_of_perf(seen[0])
+    numeric = sum(ours.get(name, 0.0) for name in OF_CLASSES["numeric"])
+    print(f"{whose.service}: {worker.cores:.2f} cores, {worker.samples} samples")
+    for missing in profile.missing:
+        print(f"  without {missing.part}: {missing.reason}")
+    for note in profile.notes:
+        print(f"  note: {note}")
+    print("  classes: " + ", ".join(f"{name} {share:.1%}" for name, share in sorted(ours.items(), key=lambda x: -x[1])))
+    print("  perf:    " + ", ".join(f"{name} {share:.1%}" for name, share in groups.items()))
+    print("  objects: " + ", ".join(f"{Path(name).name} {share:.1%}" for name, share in seen[0].most_common(8)))
+    difference = 100 * (numeric - groups["numeric"])
+    print(f"  numeric: ours {numeric:.1%}, perf {groups['numeric']:.1%}, difference {difference:+.1f} points; "
+          f"unknown {ours.get('unknown', 0.0):.1%}", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    for number in sys.argv[1:]:
+        compare(int(number))
