@@ -49,6 +49,7 @@ class Watch:
         self.sampler.start()
 
     def stop(self, timeout_seconds: float = 1.0) -> None:
+        self.profiler.end()  # its profilers need a moment to write what they saw, while the others are waited for
         self.sampler.stop(timeout_seconds)
         self.background.stop(timeout_seconds)
         self.profiler.stop(timeout_seconds)

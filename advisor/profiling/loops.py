@@ -36,6 +36,8 @@ def loop_of(profile: Profile, known: Classified, table: Table) -> LoopProfile | 
         gil_wait=waits.get("gil", 0.0),
         blocked=sum(blocked.values()),
         run_seconds=_run_seconds(thread),
+        long_share=thread.unbroken / max(1, thread.looks),
+        long_run_seconds=_long_run_seconds(thread, profile.seconds),
         work={work: part.value for work, part in parts.items()},
         waits=blocked,
         hot=_hot(profile, known, thread.tid, busy, blocked),
@@ -46,6 +48,13 @@ def _run_seconds(thread: ThreadProfile) -> float | None:
     if thread.run_seconds is None or thread.switches is None:
         return None
     return thread.run_seconds / max(1, thread.switches)
+
+
+def _long_run_seconds(thread: ThreadProfile, seconds: float) -> float | None:
+    """A run that held for k gaps between looks began and ended inside a gap each: k + 1 gaps on average."""
+    if not thread.unbroken_runs:
+        return None
+    return (thread.unbroken / thread.unbroken_runs + 1) * seconds / max(1, thread.looks)
 
 
 def _hot(profile: Profile, known: Classified, tid: int, busy: float, blocked: dict[Wait, float]) -> tuple[HotSpot, ...]:

@@ -37,6 +37,11 @@ class LoopProfile(msgspec.Struct, frozen=True, kw_only=True):
     """Waiting inside a callback for something else: a socket, a lock, a sleep. No other request advances meanwhile."""
     run_seconds: float | None = None
     """Mean time it computes between two times of waiting: CPU time per voluntary context switch."""
+    long_share: float = 0.0
+    """Share of the looks since whose predecessor it computed without a break."""
+    long_run_seconds: float | None = None
+    """About how long such a run lasts; None where there was none. Of a loop with idle time, nothing else was served
+    meanwhile; one without any looks at its sockets without a break."""
     work: Mapping[str, float] = {}
     """Its busy time by class of work."""
     waits: Mapping[Wait, float] = {}

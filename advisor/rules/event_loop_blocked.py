@@ -91,6 +91,9 @@ class EventLoopBlocked(Rule):
         "run_seconds_alone": Threshold(
             enter=0.05, leave=0.035, unit="seconds", doc="the same where nothing shows that requests wait"
         ),
+        "long_share": Threshold(
+            enter=0.08, leave=0.05, unit="ratio", doc="looks since which a loop with idle time computed without a break"
+        ),
         "accept_queue": Threshold(
             enter=0.15, leave=0.1, unit="connections", doc="connections that wait to be accepted, on average"
         ),
@@ -207,7 +210,17 @@ def _held(loop: LoopProfile, seconds: float, waiting: Evidence | None, settings:
         return True
     work = loop.busy * (1 - sum(loop.work.get(name, 0.0) for name in OVERHEAD))
     long = loop.run_seconds is not None and loop.run_seconds >= _long(loop.busy, waiting, settings)
-    return long and work - _error(work, seconds) >= settings.limit("busy_share")
+    return (long or _seen_long(loop, seconds, settings)) and work - _error(work, seconds) >= settings.limit(
+        "busy_share"
+    )
+
+
+def _seen_long(loop: LoopProfile, seconds: float, settings: Settings) -> bool:
+    """Whether it was seen to compute for long: the mean run is no witness where many short requests are among them. A loop
+    without idle time looks at its sockets between its callbacks without a break, so that nothing is seen of it."""
+    if loop.busy >= FULL or (loop.long_run_seconds or 0.0) < settings.limit("run_seconds_alone"):
+        return False
+    return loop.long_share - _error(loop.long_share, seconds) >= settings.limit("long_share")
 
 
 def _unavailable(loop: LoopProfile | None) -> float:
@@ -247,6 +260,7 @@ def _conclusion(
                 if run is not None
                 else ()
             ),
+            seen_in_profile(limit, "loop_long_run_share", "ratio", loop.long_share, settings.enter("long_share")),
             *((waiting,) if waiting is not None else ()),
             *asked(view),
         ),

@@ -24,6 +24,8 @@ COMPUTES = 0.5
 TOGETHER = 1.5
 """So do the threads of a pool that run, or wait for the lock, this often together: its work falls to each in turn."""
 SEEN_CORES = 0.002
+LONGER = 1.5
+"""A loop that waits for the lock this many times as long as it works and waits for a core is held up by it."""
 EVENTS: tuple[Wait, ...] = ("loop", "listening", "inbound")
 SEEN_EVENTS = 0.1
 
@@ -79,6 +81,12 @@ class GilConvoy(Rule):
             leave=0.03,
             unit="ratio",
             doc="share of the time for which the serving thread waits for the lock",
+        ),
+        "loop_lock_share": Threshold(
+            enter=0.2,
+            leave=0.12,
+            unit="ratio",
+            doc="the same of an event loop that waits for the lock longer than it works, whatever the mean wait",
         ),
         "computing_threads": Threshold(enter=1, unit="threads", doc="other Python threads of the process that compute"),
         "cores_used": Threshold(enter=0.5, leave=0.4, unit="cores", doc="used by the process, at least"),
@@ -139,7 +147,8 @@ class GilConvoy(Rule):
         for thread in serving:
             lock = thread.waits.get("gil", 0.0)
             computing = _computing([t for t in worker.threads if t.python and t.tid != thread.tid and not _serves(t)])
-            if (thread.gil_wait_seconds or 0.0) < settings.limit("lock_wait_seconds"):
+            long = (thread.gil_wait_seconds or 0.0) >= settings.limit("lock_wait_seconds")
+            if not long and not (thread.tid == loop and _mostly_waits(thread, settings)):
                 continue
             if lock < settings.limit("lock_wait_share") or len(computing) < settings.limit("computing_threads"):
                 continue
@@ -159,6 +168,12 @@ class GilConvoy(Rule):
         whole = worst.work + worst.lock
         best, middle = ((worst.work + (1 - part) * worst.lock) / whole for part in (most, likely))
         return (gain("latency_p50_ratio", best, middle, 1.0), gain("latency_p99_ratio", best, middle, 1.0))
+
+
+def _mostly_waits(loop: ThreadShare, settings: Settings) -> bool:
+    """A loop wakes up several times a request, and most of those wake-ups find the lock free: their mean hides the others."""
+    lock = loop.waits.get("gil", 0.0)
+    return lock >= settings.limit("loop_lock_share") and lock >= LONGER * loop.running
 
 
 def _suspect(worker: WorkerView, cores: float) -> bool:

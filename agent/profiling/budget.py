@@ -8,6 +8,7 @@ from collectors.entities import WorkerKey
 
 WORKER_SPAN_SECONDS = 60.0
 NODE_SPAN_SECONDS = 600.0
+USUAL_BURST_SECONDS = 4.0
 FIRST_COST_SECONDS = 0.02
 """What a probe is taken to cost before the first one was measured."""
 PROBE_PART = 0.6
@@ -83,7 +84,8 @@ class ProfilingBudget:
 
     def may_renew(self, now: float) -> bool:
         """Whether the steady state has room for a burst that nobody asked for."""
-        return self.node_ratio(now) < self._node_ratio
+        coming = 2 * self._core_ratio(now) * USUAL_BURST_SECONDS / NODE_SPAN_SECONDS
+        return self.node_ratio(now) + coming <= self._node_ratio
 
     def _core_ratio(self, now: float) -> float:
         """What a burst is likely to cost per second. An old measurement fades: no costly one ends all bursts for good."""

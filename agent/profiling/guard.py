@@ -9,6 +9,8 @@ from agent.profiling.scene import ServiceScene
 SLOWER = 1.5
 SLOWER_SECONDS = 0.005
 LONGER_QUEUE = 4.0
+STEADY_SECONDS = 12
+"""Seconds of load before the profile, without which nothing is known of how the service does by itself."""
 FIRST_REST_SECONDS = 300.0
 LAST_REST_SECONDS = 3600.0
 
@@ -64,6 +66,8 @@ class Guard:
 
 
 def _worse(before: ServiceScene, now: ServiceScene) -> str | None:
+    if before.loaded_seconds < STEADY_SECONDS:
+        return None  # its load was only beginning: more of it is no fault of ours
     old, new = before.latency_seconds, now.latency_seconds
     if old is not None and new is not None and new > SLOWER * old and new > old + SLOWER_SECONDS:
         return f"its latency rose from {old * 1e3:.1f} to {new * 1e3:.1f} ms while it was profiled"

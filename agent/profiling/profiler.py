@@ -91,13 +91,17 @@ class Profiler:
         if self._limits.enabled:
             self._thread.start()
 
+    def end(self) -> None:
+        """Tell all that runs to end; waits for nothing."""
+        self._stop.set()
+        for running in self._now_running():
+            running.end.set()
+
     def stop(self, timeout_seconds: float) -> None:
         """End all that runs, and keep what it saw as far as the time allows; what was probed since the last window is
         kept."""
         until = time.monotonic() + timeout_seconds
-        self._stop.set()
-        for running in self._now_running():
-            running.end.set()
+        self.end()
         if self._thread.is_alive():
             self._thread.join(timeout_seconds)
         for running in self._now_running():

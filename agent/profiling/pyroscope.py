@@ -175,7 +175,7 @@ def requests_of(profile: StoredProfile, labels: Mapping[str, str]) -> list[tuple
     start = int(profile.at_unix_seconds)
     requests = []
     for side, total in totals(profile).items():
-        if not total:
+        if not total or side == "wait":  # waits are joined with stacks at rare looks: no seconds can be made of them
             continue
         rate, factor = _rate(profile, side, total)
         stacks = folded(profile, side, threads=True)

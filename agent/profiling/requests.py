@@ -1,6 +1,7 @@
 """Profiles that people ask the agent for, while it runs."""
 
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from agent.profiling.profiler import Keep, Take
 from agent.profiling.requested import AT_ONCE, take_requested
 from collectors.entities import Service
 from collectors.profiles.profile import Missing, Profile, ProfileSpec
+from collectors.profiles.rates import affordable_blocking_hertz
 
 log = logging.getLogger("nodewright.profiling")
 
@@ -70,7 +72,8 @@ class Requests:
 
     def _targets(self, target: int | str) -> list[Whose]:
         services = self._services()
-        pid = int(target) if isinstance(target, int) or (target.isascii() and target.isdigit()) else None
+        numbered = isinstance(target, int) or (target.isascii() and target.isdigit() and len(target) <= 18)
+        pid = int(target) if numbered else None
         for service in services:
             if pid is not None:
                 found = [worker for worker in service.workers if worker.pid == pid]
@@ -84,8 +87,9 @@ class Requests:
 
     def _run(self, state: ProfileState, asked: ProfileRequest, whose: list[Whose]) -> None:
         spec = ProfileSpec(
-            kind="blocking" if asked.native else "burst", seconds=asked.seconds, hertz=asked.hertz, native=True,
-            idle=asked.idle, gil=asked.gil,
+            kind="blocking" if asked.native else "burst", seconds=asked.seconds,
+            hertz=min(asked.hertz, _bearable_hertz(whose)) if asked.native else asked.hertz, native=True, idle=asked.idle,
+            gil=asked.gil,
         )  # fmt: skip
         try:
             result, profiles = take_requested(whose, spec, self._take, self._end, state.id)
@@ -107,3 +111,16 @@ class Requests:
             whole = [known for known in self._states.values() if known.profile is not None]
             for known in whole[: max(0, len(whole) - HELD)]:
                 self._states[known.id] = msgspec.structs.replace(known, profile=None)
+
+
+def _bearable_hertz(whose: Sequence[Whose]) -> int:
+    """Blocking looks a second that hold none of the processes still for more than a small part of the time: nobody was
+    told here what more would cost, as the command line does."""
+    return affordable_blocking_hertz(max(map(_threads, whose), default=1))
+
+
+def _threads(one: Whose) -> int:
+    try:
+        return len(os.listdir(f"/proc/{one.key.pid}/task"))
+    except OSError:
+        return 1

@@ -21,6 +21,7 @@ class ServiceScene(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     loaded: bool
     loaded_seconds: int
+    """Seconds of load, while there are clients: a server that starts up uses a CPU too, and a profile of that is of none."""
     asking: tuple[str, ...]
     latency_seconds: float | None
     """99 % point where the server tells it, else the mean."""
@@ -39,13 +40,20 @@ def scene_of(view: View, generation: int, inconclusive: Sequence[Inconclusive]) 
         service=view.service,
         generation=generation,
         loaded=view.loaded_now,
-        loaded_seconds=view.samples if view.loaded_now else 0,
+        loaded_seconds=view.samples if view.loaded_now and _has_clients(view) else 0,
         asking=asking,
         latency_seconds=view.latency_p99_seconds or view.latency_seconds,
         queue=queue + (view.server_queue or 0.0),
         chosen=chosen(view),
         busy=tuple(w.key for w in view.workers if w.runnable >= _BUSY),
     )
+
+
+def _has_clients(view: View) -> bool:
+    """Whether somebody asks: connections, requests, or a queue in this window; True where none of them can be read."""
+    if view.established is None and not view.accept_queue and view.requests_per_second is None:
+        return True
+    return bool(view.established or any(view.accept_queue) or view.requests_per_second or view.in_flight)
 
 
 def chosen(view: View) -> tuple[WorkerKey, ...]:

@@ -5,7 +5,7 @@ import pytest
 
 from advisor.catalogue import all_rules
 from advisor.engine import Engine
-from advisor.finding import Need
+from advisor.finding import Conclusion, Need
 from advisor.rules.event_loop_blocked import EventLoopBlocked
 from collectors.entities import Role
 from collectors.facts import Listening
@@ -241,3 +241,28 @@ def test_more_workers_are_no_longer_called_useless_where_the_loop_is_blocked():
     seen = view([worker(k, [thread(k, 0.02)]) for k in (101, 102)])
     held = [worker_profile(k, 0.02, {"io": 0.5}, samples=61, loop=loop(k, 0.02, blocked=0.6)) for k in (101, 102)]
     assert [j.rule for j in Engine(all_rules()).judge(seen, profiled(seen, *held)).judged] == ["event-loop-blocked"]
+
+
+def seen_to_run_long(busy: float, share: float, run: float = 0.066, mean: float = 0.009) -> Host:
+    """A loop among whose many short runs some long ones were seen; no queue at any of the looks at it."""
+    seen, _ = one_loop(busy, mean, queue=(0,) * 15)
+    held = loop(101, busy, run=mean, work={"kernel": 0.9, "loop": 0.1}, long_share=share, long_run_seconds=run)
+    return seen, profiled(seen, worker_profile(101, busy, {"kernel": 0.9}, loop=held))
+
+
+@pytest.mark.parametrize(
+    ("host", "speaks"),
+    [
+        (seen_to_run_long(0.46, 0.19), True),
+        (seen_to_run_long(0.46, 0.10), False),  # within its error of the threshold
+        (seen_to_run_long(0.46, 0.19, run=0.045), False),
+        (seen_to_run_long(0.95, 0.9), False),  # without idle time it looks at its sockets without a break
+        (seen_to_run_long(0.2, 0.12), False),
+    ],
+)
+def test_long_runs_that_were_seen_count_whatever_the_mean(host: Host, speaks: bool):
+    found = verdict(RULE, *host)
+    assert (found is not None) == speaks
+    if speaks:
+        assert isinstance(found, Conclusion)
+        assert numbers(found)["loop_long_run_share"] == pytest.approx(0.19)

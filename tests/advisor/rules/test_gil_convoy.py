@@ -198,3 +198,15 @@ def test_a_convoy_alone_is_a_cause_of_its_own():
 )  # fmt: skip
 def test_look_alikes_are_not_taken_for_it_and_ask_for_nothing(host):
     assert verdict(RULE, host()) is None
+
+
+@pytest.mark.parametrize(("lock", "work", "speaks"), [(0.28, 0.1, True), (0.18, 0.1, False), (0.28, 0.2, False)])
+def test_an_event_loop_that_waits_for_the_lock_longer_than_it_works_is_held_up(lock: float, work: float, speaks: bool):
+    """Its mean wait is short, as most of its wake-ups find the lock free."""
+    seen = convoy()
+    own = thread_share(101, work, delay=0.01, waits={"gil": lock, "loop": 1 - lock - work}, gil_wait=0.003, io=True)
+    pool = [thread_share(151 + i, 0.45, waits={"gil": 0.3}, gil_wait=0.004) for i in range(2)]
+    loop = LoopProfile(tid=101, idle=1 - lock - work, busy=work, gil_wait=lock, blocked=0.0)
+    profile = worker_profile(101, 0.98, {}, gil_held=0.6, active=1.4, threads=[own, *pool], loop=loop)
+    found = verdict(RULE, seen, profiled(seen, profile))
+    assert (found is not None) == speaks

@@ -59,3 +59,9 @@ def test_only_a_service_that_is_looked_into_is_watched():
     guard.end("id-app")
     assert guard.hurts(scene(queue=50.0), 1.0) is None
     assert guard.resting(1.0) == {}
+
+
+def test_a_load_that_only_begins_is_not_taken_for_our_doing():
+    guard = begun(queue=0.0, loaded=6)
+    assert guard.hurts(scene(queue=50.0), 1.0) is None
+    assert guard.count == 0

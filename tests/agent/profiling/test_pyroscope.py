@@ -152,7 +152,7 @@ def test_a_failing_server_is_tried_again_and_nothing_is_sent_twice(serve: Callab
     pushing.push(msgspec.structs.replace(whole(), digest=None))
     assert until(pushing, lambda status: status.sent == 1) == PushStatus(sent=1, dropped=0, queued=0, problem=None)
     sides = [query["name"][0].partition("side=")[2].partition(",")[0] for _, query, _, _ in server.received]
-    assert sides == ["cpu", "cpu", "gil", "gil", "gil", "wait", "native"]
+    assert sides == ["cpu", "cpu", "gil", "gil", "gil", "native"]
 
 
 def test_what_the_server_refuses_is_dropped_and_counted(serve: Callable[..., Server], pusher: Push) -> None:
