@@ -23,6 +23,8 @@ COMPUTES = 0.5
 """A thread that runs, or waits for the lock, at least this share of the time is one that computes."""
 TOGETHER = 1.5
 """So do the threads of a pool that run, or wait for the lock, this often together: its work falls to each in turn."""
+AT_TIMES = 0.4
+"""A loop that was seen to wait for the lock needs no thread that always computes: whenever one does, it waits."""
 SEEN_CORES = 0.002
 LONGER = 1.5
 """A loop that waits for the lock this many times as long as it works and waits for a core is held up by it."""
@@ -89,7 +91,7 @@ class GilConvoy(Rule):
             doc="the same of an event loop that waits for the lock longer than it works, whatever the mean wait",
         ),
         "computing_threads": Threshold(enter=1, unit="threads", doc="other Python threads of the process that compute"),
-        "cores_used": Threshold(enter=0.5, leave=0.4, unit="cores", doc="used by the process, at least"),
+        "cores_used": Threshold(enter=0.3, leave=0.2, unit="cores", doc="used by the process, at least"),
     }
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
@@ -146,9 +148,11 @@ class GilConvoy(Rule):
         found = None
         for thread in serving:
             lock = thread.waits.get("gil", 0.0)
-            computing = _computing([t for t in worker.threads if t.python and t.tid != thread.tid and not _serves(t)])
+            others = [t for t in worker.threads if t.python and t.tid != thread.tid and not _serves(t)]
+            held_up = thread.tid == loop and _mostly_waits(thread, settings)
+            computing = _computing(others, AT_TIMES if held_up else TOGETHER)
             long = (thread.gil_wait_seconds or 0.0) >= settings.limit("lock_wait_seconds")
-            if not long and not (thread.tid == loop and _mostly_waits(thread, settings)):
+            if not long and not held_up:
                 continue
             if lock < settings.limit("lock_wait_share") or len(computing) < settings.limit("computing_threads"):
                 continue
@@ -190,13 +194,13 @@ def _serves(thread: ThreadShare) -> bool:
     return thread.io or (events >= SEEN_EVENTS and events >= 0.5 * others)
 
 
-def _computing(others: list[ThreadShare]) -> tuple[ThreadShare, ...]:
-    """Those that compute for most of the time; else those of a pool in which some always do."""
+def _computing(others: list[ThreadShare], together: float) -> tuple[ThreadShare, ...]:
+    """Those that compute for most of the time; else those of a pool that want to for `together` in all."""
     wanting = {t.tid: t.running + t.waits.get("gil", 0.0) for t in others}
     most = tuple(t for t in others if wanting[t.tid] >= COMPUTES)
-    if most or sum(wanting.values()) < TOGETHER:
+    if most or sum(wanting.values()) < together:
         return most
-    return tuple(t for t in others if wanting[t.tid] >= TOGETHER / (2 * len(others)))
+    return tuple(t for t in others if wanting[t.tid] >= together / (2 * len(others)))
 
 
 def _threads(number: int) -> str:

@@ -22,21 +22,28 @@ State = Wait | Futex | None
 
 
 UNBROKEN_SHARE = 0.9
-"""A thread that was put on a CPU no more than before, and ran for this much of the time since, ran without a break."""
+"""A thread that gave up its CPU no more often than before, and ran or waited for one for this much of the time since, ran
+without a break of its own."""
 
 
 class _Unbroken:
-    """Whether one thread ran from look to look without a break, by its schedstat: run time and times put on a CPU."""
+    """Whether one thread ran from look to look without a break of its own: its run time and run-queue delay, and how
+    often it gave up its CPU by itself. That others pushed it off meanwhile is no break."""
 
     def __init__(self) -> None:
         self.looks = self.runs = 0
         self._before: tuple[int, int, int] | None = None
         self._on = False
 
-    def look(self, schedstat: bytes, now_ns: int) -> None:
-        run, _, slices = (int(field) for field in schedstat.split()[:3])
-        before, self._before = self._before, (run, slices, now_ns)
-        on = before is not None and slices == before[1] and run - before[0] >= UNBROKEN_SHARE * (now_ns - before[2]) > 0
+    def look(self, counters: tuple[int, int, int], now_ns: int) -> None:
+        """`counters`: run time and run-queue delay in ns, voluntary switches."""
+        runnable, switches = counters[0] + counters[1], counters[2]
+        before, self._before = self._before, (runnable, switches, now_ns)
+        on = (
+            before is not None
+            and switches == before[1]
+            and runnable - before[0] >= UNBROKEN_SHARE * (now_ns - before[2]) > 0
+        )
         self.looks += on
         self.runs += on and not self._on
         self._on = on
@@ -113,9 +120,8 @@ class TaskWatch:
         return states
 
     def _look_at_main(self) -> None:
-        pid = self._folder.key.pid
         try:
-            self._main.look(self._folder.read(f"task/{pid}/schedstat"), time.monotonic_ns())
+            self._main.look(self._counters(self._folder.key.pid), time.monotonic_ns())
         except (OSError, ValueError):
             return
 
@@ -230,12 +236,16 @@ class TaskWatch:
         """Each thread after its counters were read; one that is gone keeps its last."""
         for tid, task in self._tasks.items():
             try:
-                run, delay, _ = (int(field) for field in self._folder.read(f"task/{tid}/schedstat").split()[:3])
-                _, _, rest = self._folder.read(f"task/{tid}/status").partition(b"\nvoluntary_ctxt_switches:")
-                task.now = (run, delay, int(rest.split(None, 1)[0]) if rest else 0)
+                task.now = self._counters(tid)
             except (OSError, ValueError):
                 continue
             yield task
+
+    def _counters(self, tid: int) -> tuple[int, int, int]:
+        """Run time and run-queue delay in ns, voluntary switches. Raises OSError for one that is gone."""
+        run, delay, _ = (int(field) for field in self._folder.read(f"task/{tid}/schedstat").split()[:3])
+        _, _, rest = self._folder.read(f"task/{tid}/status").partition(b"\nvoluntary_ctxt_switches:")
+        return run, delay, int(rest.split(None, 1)[0]) if rest else 0
 
 
 def _close(task: _Task) -> None:
