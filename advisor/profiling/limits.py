@@ -55,8 +55,10 @@ def busiest(view: View) -> float:
 
 
 def pressed(view: View, settings: Settings) -> bool:
-    """Whether CPU time holds the service back, as far as the samples tell: reason enough to look inside its workers."""
-    return busiest(view) >= settings.limit("process_busy") or fullness(view) >= settings.limit("cores_full")
+    """Whether CPU time may hold the service back, as far as the samples tell: reason enough to look inside its workers.
+    Which threads share a lock only a profile shows, so that all of a process count here."""
+    most = max((w.runnable for w in view.workers), default=0.0)
+    return most >= settings.limit("process_busy") or fullness(view) >= settings.limit("cores_full")
 
 
 def of_service(view: View, seen: ProfileView) -> ProfileView:

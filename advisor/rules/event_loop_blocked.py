@@ -56,7 +56,7 @@ class EventLoopBlocked(Rule):
     every request is short: then a busy loop is just a busy worker.
     """
 
-    proven = ("built",)
+    proven = ("live", "built")
     caused_by = (
         "cpu-oversubscribed-openmp",
         "thread-default-ignores-quota",

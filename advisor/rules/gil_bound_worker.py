@@ -36,7 +36,7 @@ class GilBoundWorker(Rule):
     waiting for anyone), and where an event loop is what the requests wait for.
     """
 
-    proven = ("built",)
+    proven = ("live", "built")
     yields_to = (
         "affinity-too-narrow",
         "affinity-overlapping-pins",

@@ -52,7 +52,7 @@ class IoBoundWorkers(Rule):
     from this node unless it runs here. Threads that wait for a lock, a pool of connections or a device are told apart.
     """
 
-    proven = ("built",)
+    proven = ("live", "built")
     yields_to = (
         "cgroup-cpu-throttled",
         "cpu-noisy-neighbour",

@@ -41,7 +41,7 @@ class IpcDominatesLightModel(Rule):
     loop for every other request.
     """
 
-    proven = ("built",)
+    proven = ("live", "built")
     yields_to = ("serialisation-heavy", "cgroup-cpu-throttled", "cpu-oversubscribed-openmp")
     thresholds = {
         "ipc_share": Threshold(enter=0.35, leave=0.28, unit="ratio", doc="handing over, share of a request's CPU time"),

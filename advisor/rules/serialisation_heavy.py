@@ -44,7 +44,7 @@ class SerialisationHeavy(Rule):
     where the service has CPU time to spare: then it only costs a little latency.
     """
 
-    proven = ("built",)
+    proven = ("live", "built")
     yields_to = ("cgroup-cpu-throttled",)
     thresholds = {
         "serialise_share": Threshold(

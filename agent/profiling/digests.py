@@ -1,7 +1,7 @@
 """The newest digest of each worker, as the view of its service that rules get."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -19,6 +19,8 @@ class Digest(msgspec.Struct, frozen=True, kw_only=True):
     at: float
     worker: WorkerProfile
     missing: tuple[Missing, ...]
+    clients: bool = True
+    """Whether anything showed that somebody asked while it was taken."""
 
 
 class Digests:
@@ -58,11 +60,15 @@ class Digests:
             missing=tuple(missing.values()),
         )
 
-    def taken_at(self, generations: Mapping[str, int]) -> dict[WorkerKey, float]:
-        """When each process was profiled in its service's present configuration."""
+    def taken_at(self, generations: Mapping[str, int], with_clients: Collection[str] = ()) -> dict[WorkerKey, float]:
+        """When each process was profiled in its service's present configuration. What was taken when nobody seemed to
+        ask does not count for services `with_clients` now."""
         with self._lock:
             return {
-                key: d.at for key, d in self._newest.items() if generations.get(d.service, d.generation) == d.generation
+                key: d.at
+                for key, d in self._newest.items()
+                if generations.get(d.service, d.generation) == d.generation
+                and (d.clients or d.service not in with_clients)
             }
 
     def keep_only(self, keys: frozenset[WorkerKey]) -> None:

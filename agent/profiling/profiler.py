@@ -78,7 +78,7 @@ class Profiler:
         self._windows = ProbeWindows()
         self._lock = threading.Lock()
         self._running: list[_Running] = []
-        self._tried_at: dict[str, tuple[int, float]] = {}
+        self._tried_at: dict[str, tuple[ServiceScene, float]] = {}
         """By service: the generation that was last looked into, and when."""
         self._probed_at: dict[WorkerKey, float] = {}
         self._next_probe = 0.0
@@ -172,7 +172,8 @@ class Profiler:
         """The bursts to take now, with their lengths; none for a service that is left alone. One that cannot afford any
         does not hold up the others."""
         free = [s for s in scenes if self._guard.rests(s.service.id, now) is None]
-        taken = self._digests.taken_at({s.service.id: s.generation for s in scenes})
+        asked = frozenset(s.service.id for s in scenes if s.clients)
+        taken = self._digests.taken_at({s.service.id: s.generation for s in scenes}, asked)
         tried = {s.service.id: at for s in free if (at := self._tried(s)) is not None}
         with self._lock:
             while orders := next_orders(free, taken, tried, now, lambda: self._budget.may_renew(now)):
@@ -190,12 +191,15 @@ class Profiler:
         return seconds if seconds >= 1.0 else 0.0
 
     def _tried(self, scene: ServiceScene) -> float | None:
-        """When this configuration of the service was last looked into: a changed one need not wait for its minute."""
-        generation, at = self._tried_at.get(scene.service.id, (scene.generation - 1, 0.0))
-        return at if generation == scene.generation else None
+        """When this configuration of the service was last looked into. A changed one need not wait for its minute, nor one
+        that has clients only now."""
+        if (last := self._tried_at.get(scene.service.id)) is None:
+            return None
+        before, at = last
+        return at if before.generation == scene.generation and (before.clients or not scene.clients) else None
 
     def _begin(self, order: Order, seconds: float, now: float) -> None:
-        self._tried_at[order.scene.service.id] = (order.scene.generation, now)
+        self._tried_at[order.scene.service.id] = (order.scene, now)
         self._guard.begin(order.scene)
         running = _Running(order)
         running.thread = threading.Thread(
@@ -231,7 +235,7 @@ class Profiler:
         scene = order.scene
         taken = Digest(
             service=scene.service.id, generation=scene.generation, at=time.monotonic(), worker=worker,
-            missing=profile.missing,
+            missing=profile.missing, clients=scene.clients,
         )  # fmt: skip
         self._digests.put(taken)
         with self._lock:

@@ -21,7 +21,9 @@ class ServiceScene(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     loaded: bool
     loaded_seconds: int
-    """Seconds of load, while there are clients: a server that starts up uses a CPU too, and a profile of that is of none."""
+    clients: bool
+    """Whether anything shows that somebody asks. A server that starts up uses a CPU too, and a profile of that says
+    nothing of its requests; but connections may be too short to be seen."""
     asking: tuple[str, ...]
     latency_seconds: float | None
     """99 % point where the server tells it, else the mean."""
@@ -40,7 +42,8 @@ def scene_of(view: View, generation: int, inconclusive: Sequence[Inconclusive]) 
         service=view.service,
         generation=generation,
         loaded=view.loaded_now,
-        loaded_seconds=view.samples if view.loaded_now and _has_clients(view) else 0,
+        loaded_seconds=view.samples if view.loaded_now else 0,
+        clients=_has_clients(view),
         asking=asking,
         latency_seconds=view.latency_p99_seconds or view.latency_seconds,
         queue=queue + (view.server_queue or 0.0),

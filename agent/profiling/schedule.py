@@ -10,6 +10,8 @@ from collectors.entities import WorkerKey
 
 FIRST_LOOK_SECONDS = 6
 """Seconds of load after which a service is looked into once, so that rules need not wait for it."""
+BLIND_LOOK_SECONDS = 12
+"""The same where nothing shows that somebody asks."""
 ASKED_AGAIN_SECONDS = 60.0
 RENEW_SECONDS = 240.0
 """A profile on which a judgement rests is renewed before rules take it for old (`advisor.profiling.asking`)."""
@@ -36,7 +38,8 @@ def next_orders(
         if not scene.loaded or not scene.chosen:
             continue
         known = [taken_at[key] for key in scene.chosen if key in taken_at]
-        unseen = len(known) < len(scene.chosen) and scene.loaded_seconds >= FIRST_LOOK_SECONDS
+        least = FIRST_LOOK_SECONDS if scene.clients else BLIND_LOOK_SECONDS
+        unseen = len(known) < len(scene.chosen) and scene.loaded_seconds >= least
         waited = now - tried_at.get(scene.service.id, float("-inf"))
         if waited < ASKED_AGAIN_SECONDS:
             continue

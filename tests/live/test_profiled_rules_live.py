@@ -1,5 +1,6 @@
 """The rules that rest on profiles, each against a real server that has its fault, watched by a real agent."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -8,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from agent.demo.environment import prepare
+from agent.demo.processes import Programs
+from agent.demo.serving import LOAD
 from tests.agent.running import Agent, agent, free_port
 from tests.live.environments import environment
-from tests.live.recognised import server
+from tests.live.recognised import mlserver, server
 from tests.live.servers import HERE, ONE_THREAD, Neighbours, gunicorn, load, program
 
 CPUS = len(os.sched_getaffinity(0))
@@ -59,11 +63,26 @@ def a_coroutine_that_computes(folder: Path) -> Iterator[str]:
         yield f"uvicorn/blocking_app:{running.port}"
 
 
+@contextmanager
+def a_light_model_behind_a_pool(folder: Path) -> Iterator[str]:
+    body = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1.5, 2.5, 3.5, 4.5]}]}
+    with Programs() as setting_up:
+        programs = prepare(setting_up, print)
+    with mlserver(programs, folder, 1, {"WAIT_SECONDS": "0"}) as running:
+        wanted = {
+            "port": running.port, "path": "/v2/models/waiting/infer", "body": json.dumps(body), "connections": 8,
+            "seconds": 120,
+        }  # fmt: skip
+        with program([sys.executable, str(LOAD), json.dumps(wanted)]):
+            yield f"mlserver/{running.folder.name}:{running.port}"
+
+
 FAULTS = [
     ("gil-bound-worker", one_process_of_many_threads, [("workers", 1, CPUS)]),
     ("io-bound-workers", waiting_for_another_server, [("request_threads", 1, None)]),
     ("serialisation-heavy", json_around_a_sum, [("payload_format", "JSON", None)]),
     ("event-loop-blocked", a_coroutine_that_computes, [("loop_offload", None, None)]),
+    ("ipc-dominates-light-model", a_light_model_behind_a_pool, [("workers", 1, 0)]),
 ]
 
 

@@ -27,10 +27,10 @@ def service(name: str = "app", pids: tuple[int, ...] = (101, 102)) -> Service:
 
 def scene(
     name: str = "app", *, pids: tuple[int, ...] = (101, 102), generation: int = 0, loaded: int = 15,
-    asking: tuple[str, ...] = (), latency: float | None = None, queue: float = 0.0,
+    asking: tuple[str, ...] = (), latency: float | None = None, queue: float = 0.0, clients: bool = True,
 ) -> ServiceScene:  # fmt: skip
     keys = tuple(key(pid) for pid in pids)
     return ServiceScene(
         service=service(name, pids), generation=generation, loaded=loaded > 0, loaded_seconds=loaded, asking=asking,
-        latency_seconds=latency, queue=queue, chosen=keys[:2], busy=keys,
+        latency_seconds=latency, queue=queue, chosen=keys[:2], busy=keys, clients=clients,
     )  # fmt: skip

@@ -204,3 +204,15 @@ def test_a_service_that_can_afford_no_burst_does_not_hold_up_the_others():
         running.update([scene(pids=(101,), asking=("gil-convoy",)), scene("other", pids=(201,))])
         until(lambda: len(seen.kept) == 1)
     assert seen.bursts() == [201]
+
+
+def test_a_service_that_started_up_when_it_was_looked_into_is_looked_into_again_once_it_has_clients():
+    seen = Recorded()
+    with profiler(seen.take, seen.kept.append, BURSTS_ONLY) as running:
+        running.update([scene(pids=(101,), clients=False)])
+        until(lambda: len(seen.kept) == 1)
+        running.update([scene(pids=(101,))])
+        until(lambda: len(seen.kept) == 2)
+        running.update([scene(pids=(101,), clients=False)])
+        threading.Event().wait(0.8)
+    assert seen.bursts() == [101, 101]

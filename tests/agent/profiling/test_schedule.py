@@ -69,3 +69,8 @@ def test_probes_go_round_the_busy_workers():
 
 def test_nothing_is_probed_where_nothing_is_busy():
     assert next_probe([scene(loaded=0)], {}) is None
+
+
+def test_where_nobody_seems_to_ask_the_first_look_waits_longer():
+    assert orders(scene(loaded=11, clients=False)) == []
+    assert len(orders(scene(loaded=12, clients=False))) == 2
