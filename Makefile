@@ -21,7 +21,7 @@ test: $(READY)  ## the tests
 	$(BIN)/pytest $(ARGS)
 
 test-live: $(READY)  ## real servers of every kind, the heavy ones too, and what was measured on them
-	$(BIN)/pytest -m live -rP $(or $(ARGS),tests/live/test_recognised_*.py)
+	$(BIN)/pytest -m live -rP $(ARGS) $(wildcard tests/live/test_recognised_*.py) tests/live/test_victims_heavy.py
 
 lint: $(READY)  ## format, lint, direction of imports, types
 	$(BIN)/ruff format --check .
