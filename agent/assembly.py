@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from advisor.documents import Snapshot
 from advisor.history import History
@@ -25,6 +26,9 @@ from collectors.inside import read_facts
 from collectors.profiles.profile import Missing, Profile, ProfileSpec
 from collectors.reading import Instant, Reading
 from collectors.topology import read_topology
+
+if TYPE_CHECKING:
+    from collectors.native.symbol_cache import SymbolCache
 
 
 @dataclass(slots=True)
@@ -155,10 +159,15 @@ def limits_of(settings: ProfilingSettings) -> ProfilingLimits:
 def direct_take(host: Host) -> Take:
     """Profile with this process's own rights."""
 
-    def take(key: WorkerKey, spec: ProfileSpec, end: threading.Event) -> Profile | Missing:
-        from collectors.profiles.take import take_profile  # only where it is done in this process
+    symbols: list[SymbolCache] = []
 
-        return take_profile(host, key, spec, load_table().calls, end)
+    def take(key: WorkerKey, spec: ProfileSpec, end: threading.Event) -> Profile | Missing:
+        from collectors.native.symbol_cache import SymbolCache  # only where it is done in this process
+        from collectors.profiles.take import take_profile
+
+        if not symbols:
+            symbols.append(SymbolCache())
+        return take_profile(host, key, spec, load_table().calls, end, symbols[0])
 
     return take
 

@@ -57,6 +57,10 @@ _STAGES: Mapping[str, tuple[str, str]] = {
         "a compiled tokeniser, truncating",
         "a `Fast` tokeniser instead of one in Python, `truncation=True`, one call for all texts of a request",
     ),
+    "tokenise-compiled": (
+        "truncate, and keep what repeats",
+        "the tokeniser is compiled already: `truncation=True` with the model's length, and a cache of repeated texts",
+    ),
     "features": ("a vectorised or separate stage", "features over whole columns, or in a service of their own"),
 }
 """Stage of preprocessing -> what to do about it, and how."""

@@ -16,6 +16,9 @@ from collectors.levers import Lever
 LEFT: Mapping[str, tuple[float, float]] = {"decode": (0.8, 0.35), "tokenise": (1.0, 0.6), "features": (1.0, 0.6)}
 """Stage -> what is assumed to be left of its time, at worst and likely. Decoding at half the size leaves a third or less of
 what follows the entropy decoder; a tokeniser that is compiled already leaves nothing to win, hence 1."""
+COMPILED = "tokenise-compiled"
+LEFT_OF_COMPILED = 0.9
+"""What is likely left of the time of a tokeniser that is compiled already: only shorter or repeated texts save some."""
 ACCELERATED = 0.05
 """Share of CPU time in calls of CUDA from which the service is one that feeds a GPU: another cause, other numbers."""
 
@@ -74,7 +77,7 @@ class PreprocessHeavy(Rule):
                 Rejected("gpu-starved-by-preprocess", f"calls of CUDA took {told(limit.share('cuda-launch', 'cuda-sync'))}"),
                 Rejected("cpu-oversubscribed-openmp", f"spinning took {told(limit.share('spin'))}"),
             ),
-            changes=(Change(lever=Lever.PREPROCESSING, current=_NAMES[first], proposed=stage_advice(first)),),
+            changes=(Change(lever=Lever.PREPROCESSING, current=_NAMES[first], proposed=stage_advice(_stage(first, limit))),),
             gains=self._gains(view, limit, stages),
         )  # fmt: skip
 
@@ -82,7 +85,8 @@ class PreprocessHeavy(Rule):
     def _gains(view: View, limit: ProfileView, stages: Mapping[str, Share]) -> tuple[Gain, ...]:
         """By stage: the least and the likely saving of each; at most all of them vanish, with all that is unknown."""
         least = sum(max(0.0, s.value - s.error) * (1 - LEFT[name][0]) for name, s in stages.items())
-        likely = sum(s.value * (1 - LEFT[name][1]) for name, s in stages.items())
+        left = {name: LEFT_OF_COMPILED if _stage(name, limit) == COMPILED else LEFT[name][1] for name in stages}
+        likely = sum(s.value * (1 - left[name]) for name, s in stages.items())
         part = part_of(limit, *_CLASSES)
         most = min(1.0, part.most + stages["features"].value + stages["features"].error)
         return faster(view, limit, speedup(least, 0.0), speedup(likely, 0.0), speedup(most, 0.0))
@@ -101,6 +105,13 @@ def _stages(limit: ProfileView) -> dict[str, Share]:
     rest = max(0.0, phase - sum(s.value for s in classes.values()) - limit.share("serialise").value)
     error = (rest * (1 - rest) / max(1, limit.samples)) ** 0.5
     return {**classes, "features": Share(rest, error)}
+
+
+def _stage(name: str, limit: ProfileView) -> str:
+    """The stage, or `COMPILED` for tokenising whose hottest function is one of a shared library."""
+    spots = [s for w in limit.workers for s in w.hot if s.work == "tokenise"]
+    hottest = max(spots, key=lambda spot: spot.share, default=None)
+    return COMPILED if name == "tokenise" and hottest is not None and ".so" in hottest.where else name
 
 
 def _told(stages: Mapping[str, Share]) -> str:
