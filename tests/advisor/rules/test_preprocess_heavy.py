@@ -5,7 +5,6 @@ import pytest
 from advisor.catalogue import all_rules
 from advisor.engine import Engine
 from advisor.finding import Need
-from advisor.profiling.view import HotSpot
 from advisor.rules.preprocess_heavy import PreprocessHeavy
 from tests.advisor import profiled_hosts
 from tests.advisor.built import concluded, facts, gains, numbers, verdict
@@ -89,7 +88,7 @@ def test_it_is_the_root_cause_on_its_host():
 
 
 def test_a_tokeniser_that_is_compiled_already_should_truncate_and_promises_little():
-    hot = [HotSpot(where="tokenizers::tokenizer::encode (tokenizers.abi3.so)", share=0.4, work="tokenise")]
+    hot = [("tokenizers::tokenizer::encode (tokenizers.abi3.so)", 0.4, "tokenise")]
     seen, _ = of({"tokenise": 0.6, "kernel": 0.3})
     known = profiled(seen, *(worker_profile(k, 0.96, {"tokenise": 0.6, "kernel": 0.3}, hot=hot) for k in (101, 102)))
     found = concluded(RULE, seen, known)
