@@ -195,7 +195,7 @@ def planned(view: View, facts: ServiceFacts, held: Occupation, queue: float, lef
     each_core = FULL * (1 + held.outside / max(view.cores_used, 0.01))
     setting = facts.setting(Lever.REQUEST_THREADS)
     if setting is not None:
-        now = setting.value if isinstance(setting.value, int) else round(held.threads / workers)
+        now = setting.value if isinstance(setting.value, int) else max(1, round(held.threads / workers))
         room = each_core * min(left, workers)  # the threads of one process share one core for what is Python
         proposed = ceil(min(room, most) / workers - 0.01)
         change, total = Change(lever=Lever.REQUEST_THREADS, current=now, proposed=proposed), proposed * workers

@@ -47,6 +47,14 @@ class ProcessFolder:
             raise Vanished
         return stat
 
+    def taken_over(self) -> bool:
+        """Whether another process has the number of the one meant, which is gone."""
+        try:
+            stat = parse_stat(self.host.read(f"{self.host.proc}/{self.key.pid}/stat"))
+        except (OSError, ValueError):
+            return False
+        return stat.started != self.key.started
+
     def open(self, name: str, flags: int = os.O_RDONLY) -> int:
         """A new descriptor of a file below the folder; a FIFO in its place does not block."""
         return os.open(name, flags | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=self._descriptor)

@@ -22,6 +22,8 @@ STARTING_SECONDS = 0.05
 """A recorder reads the interpreter's symbols before its first look."""
 PASSING = "Failed to get stack traces"
 """What py-spy says where memory changed under its only look: the next one may succeed."""
+ATTACHED_SECONDS = 0.3
+"""After its start a recorder has read the interpreter of the process that had the number then."""
 OVERRUN_SECONDS = 0.7
 """The gaps between looks are random: at 50 a second for 4 s their sum varies by 7 %."""
 DUMP_SECONDS = 5.0
@@ -61,6 +63,7 @@ class PythonStacks:
         self._gil: Counter[tuple[int, int]] = Counter()
         self._waiting: Counter[tuple[int, int, Wait]] = Counter()
         self._unnamed = False
+        self._lived_at = 0.0
         self.names: dict[int, str] = {}
         self.missing: dict[str, Missing] = {}
         self.cpu_seconds = 0.0
@@ -103,7 +106,7 @@ class PythonStacks:
         self.behind_seconds = max(self.behind_seconds, behind_seconds(said))
         lost = lost_looks(said)
         self.errors += lost
-        if child.status != 0 or "Wrote raw" not in said or not self.lives():
+        if child.status != 0 or "Wrote raw" not in said or not self._is_of_it(recorder):
             self._fail(said, part)
             return
         self.ticks[part] = max(1, recorder.looks - lost)
@@ -210,6 +213,18 @@ class PythonStacks:
         except (Vanished, OSError):
             return False
         return True
+
+    def look(self) -> None:
+        """Remember that the process meant runs now."""
+        if self.lives():
+            self._lived_at = time.monotonic()
+
+    def _is_of_it(self, recorder: Recorder) -> bool:
+        """Whether a recorder saw the process meant: it still runs, or it ended well after the recorder began to read it,
+        and nobody has its number now."""
+        if self.lives():
+            return True
+        return self._lived_at >= recorder.began + ATTACHED_SECONDS and not self._folder.taken_over()
 
     def _fail(self, said: str, part: str) -> None:
         alive = self.lives()

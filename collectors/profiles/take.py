@@ -141,6 +141,7 @@ class _Taking:
             if now >= next_dump and dumps_apart:
                 self._look_whole()
                 next_dump = now + dumps_apart * random.uniform(0.5, 1.5)  # noqa: S311 - not in beat with the work
+            self._python.look()
             if now >= next_drain and self._native is not None:
                 self._native.add(self._watch.tids)
                 self._native.drain()

@@ -20,7 +20,7 @@ COMMANDS = (
 FLAGS = {
     "run": {"--config", "--db", "--listen", "--no-sidecar", "--interval"},
     "advise": {"--seconds", "--service", "--format", "--fail-on", "--recording", "--baseline", "--url"},
-    "profile": {"--seconds", "--rate", "--native", "--gil", "--idle", "--format", "--output"},
+    "profile": {"--seconds", "--rate", "--native", "--gil", "--idle", "--format", "--output", "--scalene", "--memory"},
     "sidecar": {"--socket"},
     "doctor": {"--format"},
     "record": {"--output", "--seconds"},
@@ -79,7 +79,9 @@ def test_every_command_and_option_has_help():
         (["advise", "--seconds", "nan"], 2, "usage"),
         (["advise", "--url", "http://h", "--recording", "f"], 2, "usage"),
         (["record"], 2, "usage"),
-        (["profile", "12"], 2, "profile.unsupported"),
+        (["profile", "4194304"], 2, "profile.no-target"),
+        (["profile"], 2, "usage"),
+        (["profile", "--scalene"], 2, "usage"),
         (["top"], 2, "top.order"),
         (["explain", "nothing-like-it"], 2, "rule.unknown"),
         (["run", "--interval", "5"], 2, "config.bad-value"),
@@ -93,9 +95,9 @@ def test_a_wrong_command_ends_with_its_status_and_one_line(arguments, status, ke
     assert one_line(capsys).startswith(f"nodewright: {key}: ")
 
 
-def test_profile_names_the_pid_to_look_at(capsys):
-    run_command(["profile", "12"])
-    assert "(use py-spy record -p 12)" in one_line(capsys)
+def test_profile_says_what_it_could_look_at(capsys):
+    assert run_command(["profile", "4194304"]) == 2
+    assert "there is no process 4194304 (name one that runs)" in one_line(capsys)
 
 
 def test_config_show_names_the_origin_of_a_flagless_environment_setting(monkeypatch):

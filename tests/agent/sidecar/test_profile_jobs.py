@@ -65,8 +65,10 @@ def wait_for(asked: Answers, started: ProfileStarted) -> ProfilePart | Refusal:
     return reply
 
 
-def descriptors_of(pid: int) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
+def started_up(process: subprocess.Popen[bytes]) -> WorkerKey:
+    """Its key, once it has its own command line: until then it looks like a thread of the kernel."""
+    until(lambda: b"time" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
+    return key_of(process.pid)
 
 
 def children_of(pid: int) -> list[str]:
@@ -180,7 +182,7 @@ def test_few_run_at_once_and_none_twice_on_one_process(tmp_path):
     asked = answers()
     procs = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) for _ in range(RUNNING_LIMIT + 1)]
     try:
-        keys = [key_of(process.pid) for process in procs]
+        keys = [started_up(process) for process in procs]
         spec = ProfileSpec(kind="burst", seconds=30.0)
         started = [asked(ProfileRequest(key, spec)) for key in keys[:RUNNING_LIMIT]]
         assert all(isinstance(one, ProfileStarted) for one in started)
@@ -211,7 +213,7 @@ def test_what_is_out_of_range_is_refused(spec, tmp_path):
 def test_a_result_is_given_once_and_an_unfetched_one_is_forgotten():
     asked = answers()
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
-        key = key_of(process.pid)
+        key = started_up(process)
         names = []
         for _ in range(KEPT_LIMIT + 2):
             started = asked(ProfileRequest(key, ProfileSpec(kind="probe")))

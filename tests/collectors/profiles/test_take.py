@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from collectors.entities import WorkerKey
 from collectors.host import Host
+from collectors.inside.folder import ProcessFolder
 from collectors.profiles.blocking import measured_pause
 from collectors.profiles.child import KILL_AFTER_SECONDS, OUTPUT_LIMIT_BYTES, Child
 from collectors.profiles.profile import Profile, ProfileSpec
@@ -205,12 +207,20 @@ def test_the_pause_of_a_blocking_look_is_measured_on_the_process_itself():
     assert pause < 0.2
 
 
-def test_of_a_process_that_ended_meanwhile_no_stack_counts_as_another_may_have_its_number():
-    with waiting_threads("burn-1") as (key, _):
-        threading.Timer(0.8, os.kill, (key.pid, 9)).start()
-        profile = taken(key, seconds=3.0)
-    assert profile.active == profile.gil == ()
-    assert {missing.reason for missing in profile.missing if missing.part in ("python", "gil")} == {"the process ended"}
+def test_of_a_process_that_ended_meanwhile_what_was_seen_counts_as_nobody_has_its_number():
+    with waiting_threads("burn-1") as (key, tids):
+        threading.Timer(1.5, os.kill, (key.pid, 9)).start()
+        profile = taken(key, seconds=5.0)
+    assert {count.tid for count in profile.gil} == {tids["burn-1"]}
+    assert sum(count.count for count in profile.gil) > 10
+
+
+def test_a_process_that_ended_and_whose_number_another_has_is_told(tmp_path):
+    with waiting_threads("event") as (key, _), ProcessFolder(Host.real(), key) as folder:
+        assert not folder.taken_over()
+        stranger = WorkerKey(key.pid, key.started - 1)
+        folder.key = stranger  # as if the one meant had begun earlier
+        assert folder.taken_over()
 
 
 def test_a_child_has_limits_and_takes_what_it_started_with_it():
