@@ -1,6 +1,7 @@
 """Into which processes may the sidecar look? Its own answer: whoever asks it cannot widen it."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 
 from agent.sidecar.protocol import Refusal
@@ -16,6 +17,8 @@ from collectors.inside.sockets import listening
 from collectors.procfs import parse_cmdline, parse_stat
 
 _CHAIN_LIMIT = 32
+KNOWN_SECONDS = 60.0
+KNOWN_LIMIT = 1024
 
 Recognise = Callable[[Sequence[Process]], bool]
 """Whether a process, given with its ancestors (itself first), belongs to a model server."""
@@ -27,11 +30,14 @@ class TargetPolicy:
     def __init__(self, host: Host, recognised: Recognise) -> None:
         self._host = host
         self._recognised = recognised
+        self._known: dict[WorkerKey, float] = {}
 
     def refusal(self, key: WorkerKey) -> Refusal | None:
         """Why the sidecar does not look into the process, or None if it may."""
         if key.pid <= 1 or key.pid == os.getpid():
             return _refused(f"pid {key.pid} is never looked into")
+        if self._is_known(key):
+            return None
         chain = process_chain(self._host, key)
         if not chain:
             return Refusal(key="sidecar.vanished", message="process vanished", hint="ask for a process that still runs")
@@ -40,7 +46,18 @@ class TargetPolicy:
         if not self._recognised(chain):
             closed = _closed(self._host, key)
             return closed or _refused(f"pid {key.pid} ({chain[0].comm}) is not known as a model server")
+        if len(self._known) >= KNOWN_LIMIT:
+            self._known.clear()
+        self._known[key] = time.monotonic() + KNOWN_SECONDS
         return None
+
+    def _is_known(self, key: WorkerKey) -> bool:
+        """Whether the process was recognised a moment ago, and still is the same one: recognising takes some
+        milliseconds, and a worker that is probed now and then is asked for again and again."""
+        if time.monotonic() >= self._known.get(key, 0.0):
+            return False
+        process = _process(self._host, key.pid)
+        return process is not None and process.key == key
 
 
 def _refused(message: str) -> Refusal:

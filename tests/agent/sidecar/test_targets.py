@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from collectors.framework import Facts, Framework, Traits
 from collectors.host import Host
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.procfs import parse_stat
+from tests.agent.sidecar.targets_of_tests import key_of, until
 from tests.collectors.process_tree import STARTED, host_of, make_process
 
 LISTENING = (
@@ -149,3 +151,26 @@ def test_this_real_process_is_allowed_once_it_listens() -> None:
     assert chain[0].key == key
     with socket.create_server(("127.0.0.1", 0)):
         assert model_servers(real, [Fake()])(chain)
+
+
+def test_a_process_that_was_recognised_is_not_asked_about_again_but_its_successor_is(tmp_path: Path) -> None:
+    asked = []
+
+    def recognised(chain: Sequence[Process]) -> bool:
+        asked.append(chain[0].key)
+        return True
+
+    with subprocess.Popen(["sleep", "600"]) as process:
+        until(lambda: b"sleep" in Path(f"/proc/{process.pid}/cmdline").read_bytes())
+        key = key_of(process.pid)
+        policy = TargetPolicy(Host.real(), recognised)
+        assert [policy.refusal(key) for _ in range(3)] == [None, None, None]
+        assert asked == [key]
+        stranger = WorkerKey(key.pid, key.started + 1)
+        refusal = policy.refusal(stranger)
+        process.kill()
+    assert refusal is not None
+    assert refusal.key == "sidecar.vanished"
+    gone = policy.refusal(key)
+    assert gone is not None
+    assert gone.key == "sidecar.vanished"
