@@ -13,12 +13,13 @@ _LINK = re.compile(rb"(socket|pipe):\[(\d+)\]")
 _LISTEN = b" 0A "
 _TABLES = ("net/tcp", "net/tcp6")
 _CHEAP_SECONDS = 0.003
-_REST = 25
+_REST = 4
 """A table that takes more CPU time than that is read for at most one part in so many of the time."""
 
 
 class Stale(Exception):  # noqa: N818 - the thread went on while we looked
-    """The descriptor was closed, or is another one by now: the wait is over, and of what it was cannot be told."""
+    """What this wait is for cannot be told: the descriptor was closed, is another one by now, or its socket is a new one
+    while the tables are left alone for a moment. The look counts for nothing then."""
 
 
 class Descriptors:
@@ -47,7 +48,9 @@ class Descriptors:
         if match[1] == b"pipe":
             return "pipe"
         inode = int(match[2])
-        if inode not in self._sockets and self._may_look:
+        if inode not in self._sockets:
+            if not self._may_look:
+                raise Stale
             self._may_look = False
             began = time.thread_time()
             found = self._look_up(b" %d " % inode)
@@ -57,7 +60,7 @@ class Descriptors:
             if found == "other" and self._target(number) != target:
                 raise Stale
             self._sockets[inode] = found
-        return self._sockets.get(inode, "other")
+        return self._sockets[inode]
 
     def _target(self, number: int) -> bytes:
         try:
