@@ -26,6 +26,7 @@ from collectors.host import Host
 from collectors.inside import read_facts
 from collectors.procfs import parse_stat
 from collectors.profiles.profile import Missing, ProfileSpec
+from collectors.profiles.rates import STOPPED_RATIO
 
 NO_PERMISSION = 5
 FAILED = 4
@@ -145,7 +146,7 @@ def _told_the_cost(
     from collectors.profiles.blocking import measured_pause
 
     pause, threads = max(measured_pause(one.key.pid) for one in whose)
-    hertz = options.hertz or max(1, min(50, int(0.05 / pause)))
+    hertz = options.hertz or max(1, min(50, int(STOPPED_RATIO / pause)))
     tell(
         f"each look with native stacks stops the process for about {pause * 1e3:.1f} ms (measured; {threads} threads): "
         f"at {hertz} looks a second it stands still for {min(1.0, hertz * pause):.0%} of the time"

@@ -167,8 +167,3 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[Missing, ...] = ()
     notes: tuple[str, ...] = ()
     cost: ProfileCost = ProfileCost()
-
-    @property
-    def run_seconds(self) -> float:
-        """CPU time of all its threads."""
-        return sum(thread.run_seconds or 0.0 for thread in self.threads)
