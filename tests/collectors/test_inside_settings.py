@@ -18,8 +18,10 @@ STRANGER = "Uid:\t999999\t999999\t999999\t999999\nGid:\t999999\t999999\t999999\t
 
 
 def ask(root: Path, pattern: str, *keys: str) -> tuple[SettingsFile, ...]:
+    """With a clock that stands still: what is told does not depend on how busy this machine is."""
+    request = SettingsRequest(name="settings", pattern=pattern, keys=keys)
     with ProcessFolder(host_of(root), key_of()) as folder:
-        return settings_files(folder, [SettingsRequest(name="settings", pattern=pattern, keys=keys)])
+        return settings_files(folder, [request], Budget(clock=lambda: 0.0))
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def test_threads_that_come_and_go_do_no_harm() -> None:
 
     with program("churn", 1.0) as running:
         samples, _ = sample(running, 199, look)
-    assert len(seen) > 5
+    assert len(seen) > 2  # the main thread, and at least two of those that live for milliseconds
     assert share(by_file(samples), "[unknown]") == 0
     assert samples.lost == 0
 
