@@ -5,10 +5,10 @@ from functools import cache
 
 import msgspec
 
-from advisor.profiling.native_work import NativeIndex, NativeWork
+from advisor.profiling.native_work import UNKNOWN, NativeIndex, NativeWork
 from advisor.profiling.places import Place, PlaceIndex, place_of
-from advisor.profiling.table import Table
-from collectors.profiles.profile import Frame, Profile
+from advisor.profiling.table import INTERPRETER, Table
+from collectors.profiles.profile import Frame, NativeCount, Profile
 
 
 class Classes:
@@ -84,7 +84,18 @@ class Classified:
             name = next((known.named for known in self._inwards(stack) if known.named), name)
         return None if name is None else name.removeprefix(".")
 
-    def native(self, frame: int, *, kernel: bool) -> NativeWork:
+    def native(self, sample: NativeCount) -> NativeWork:
+        """What a native sample worked on: its function, or its caller where that works for anybody. What the interpreter
+        did for a caller it did with the GIL."""
+        work = self._function(sample.frame, sample.kernel)
+        if not work.shared or sample.caller is None:
+            return work
+        caller = self._function(sample.caller, False)
+        if caller.shared or caller == UNKNOWN:
+            return work
+        return NativeWork(caller.works, "held") if work.works[0] == INTERPRETER else caller
+
+    def _function(self, frame: int, kernel: bool) -> NativeWork:
         key = frame, kernel
         if key not in self._native:
             self._native[key] = self._classes.native.work(self.profile.frames[frame], kernel=kernel, jit=self.jit)

@@ -1,7 +1,9 @@
 """How is the CPU time of some threads divided among classes of work, and how sure is that?
 
-Two witnesses are joined. Native samples are exact about code outside the interpreter, and say nothing about what the
-interpreter, or the C library, worked for: that is the *shared* part. Looks at the thread that holds the GIL say what it
+Two witnesses are joined. Native samples are exact about code outside the interpreter, and about what the interpreter and
+the C library did for it; they say nothing about what the interpreter's loop itself worked for: that is the *shared* part.
+They are spaced in CPU time, whereas looks at stacks also find threads that wait for a CPU, which is where they were pushed
+off it, often in a system call: on a busy node looks alone mislead. Looks at the thread that holds the GIL say what it
 worked for, as the interpreter always holds it; they cover all code that holds the GIL, so what native samples already
 explain of that is taken off first:
 
@@ -22,7 +24,7 @@ import msgspec
 
 from advisor.profiling.classify import overhead
 from advisor.profiling.native_work import NativeWork
-from advisor.profiling.table import HELPER, INTERPRETER, Table
+from advisor.profiling.table import HELPER, Table
 
 APART_SECONDS = 0.02
 LEAST_HOLDER_LOOKS = 10
@@ -31,14 +33,14 @@ JOINED_FREE, JOINED_WAITS = 0.05, 0.05
 """Up to these shares of code without the GIL, and of time waiting for it, a running thread is one that holds it."""
 ON_ANY_LINE = frozenset({"gc", "gil-wait"})
 """Native work that has nothing to do with the line on which it happens."""
+OF_ITSELF = frozenset({"gc", "gil-wait", "lock", "spin", "io", "loop", "unknown"})
+"""Native work that uses no memory of its own."""
+HELPERS_OF_NATIVE, HELPERS_OF_INTERPRETER = 0.2, 0.05
+"""Where callers are not seen: samples of the C library's memory and string functions per sample of an extension's code, and
+of the interpreter's own, which has an allocator of its own. Measured: tokenizers 0.5, pydantic 0.2, orjson, Pillow and torch
+0.1; json and plain Python 0.05."""
 CUDA = ("cuda-sync", "cuda-launch")
 """Work of the CUDA driver of which it is not known whether it waits: any line may hand the GPU work, few wait for it."""
-WITHOUT_HELPERS = frozenset({"gc", "gil-wait", "lock", "spin", "io", "loop", "unknown"})
-"""Native work that uses no memory of its own."""
-NATIVE_HELPERS, INTERPRETER_HELPERS = 0.2, 0.05
-"""Samples of the C library's memory and string functions per sample of an extension's code, and of the interpreter's own,
-which has an allocator of its own. Measured: tokenizers 0.5, pydantic 0.2, orjson, Pillow and torch 0.1; json and plain
-Python 0.05."""
 
 
 class Seen(msgspec.Struct, kw_only=True):
@@ -55,6 +57,8 @@ class Seen(msgspec.Struct, kw_only=True):
     """Share of their CPU time with the GIL held, from looks; None = not known."""
     gil_waits: float = 0.0
     """Of the looks at which they ran or waited for the GIL, those at which they waited."""
+    callers: bool = False
+    """Whether native samples were told for whom the C library worked."""
     pool: str | None = None
     """Class that the name of a thread tells which Python does not know."""
 
@@ -67,16 +71,13 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class _Native(msgspec.Struct, kw_only=True):
-    """Native samples: of code with a class of its own, with the GIL or without; of the interpreter; of helpers."""
+    """Native samples: of code with a class of its own, with the GIL or without; of code that works for anybody."""
 
     held: dict[str, float]
     free: dict[str, float]
-    interpreter: float
+    shared: float
     helpers: float
-
-    @property
-    def shared(self) -> float:
-        return self.interpreter + self.helpers
+    """Of the shared, those of the C library."""
 
     @property
     def total(self) -> float:
@@ -92,14 +93,12 @@ def divide(seen: Seen, table: Table) -> dict[str, Part]:
     own = _sum(native.held, native.free)
     looks = 0
     if seen.python:
-        given = _free_helpers(native)
-        own = _sum(own, given)
-        whole = native.shared
-        spread, looks = _shared(seen, native, given, table)
+        if not seen.callers:
+            own = _sum(own, _given_helpers(native, own))
+        spread, looks = _shared(seen, native, table)
     else:
-        whole = native.shared
-        spread = _scaled({w: n for w, n in own.items() if w not in WITHOUT_HELPERS}, whole) or {"unknown": whole}
-    return _parts(_sum(own, spread), spread, whole, total, _independent(total, seen), _independent(looks, seen))
+        spread = _scaled(_using(own), native.shared) or {"unknown": native.shared}
+    return _parts(_sum(own, spread), spread, native.shared, total, _independent(total, seen), _independent(looks, seen))
 
 
 def likeliest(work: NativeWork, seen: Seen) -> str:
@@ -109,14 +108,13 @@ def likeliest(work: NativeWork, seen: Seen) -> str:
 
 
 def _native(seen: Seen) -> _Native:
-    found = _Native(held={}, free={}, interpreter=0.0, helpers=0.0)
+    found = _Native(held={}, free={}, shared=0.0, helpers=0.0)
     either: dict[str, float] = {}
     places: dict[str, dict[str, float]] = {"held": found.held, "free": found.free, "either": either}
     for work, count in seen.native.items():
-        if work.works[0] == HELPER:
-            found.helpers += count
-        elif work.works[0] == INTERPRETER:
-            found.interpreter += count
+        if work.shared:
+            found.shared += count
+            found.helpers += count if work.works[0] == HELPER else 0
         else:
             place = places[work.gil]
             for name, part in _chosen(work, seen).items():
@@ -158,23 +156,21 @@ def _held_part(seen: Seen, native: _Native, either: float) -> float:
     return min(1.0, max(0.0, room / either))
 
 
-def _free_helpers(native: _Native) -> dict[str, float]:
-    """Take from the helpers what code without the GIL used of them, by class."""
-    using = {work: count for work, count in native.free.items() if work not in WITHOUT_HELPERS}
-    given = native.helpers * NATIVE_HELPERS * sum(using.values()) / _wanted(native)
-    native.helpers -= given
-    return _scaled(using, given)
+def _given_helpers(native: _Native, own: Mapping[str, float]) -> dict[str, float]:
+    """Take from the helpers what the extensions will have used of them, by class."""
+    using = _using(own)
+    by_native, by_interpreter = HELPERS_OF_NATIVE * sum(using.values()), HELPERS_OF_INTERPRETER * native.shared
+    given = _scaled(using, native.helpers * by_native / (by_native + by_interpreter)) if using else {}
+    native.shared -= sum(given.values())
+    return given
 
 
-def _wanted(native: _Native) -> float:
-    """Helpers that the samples of all other code would let one expect; only proportions matter."""
-    using = sum(n for part in (native.held, native.free) for work, n in part.items() if work not in WITHOUT_HELPERS)
-    return NATIVE_HELPERS * using + INTERPRETER_HELPERS * native.interpreter or 1.0
+def _using(own: Mapping[str, float]) -> dict[str, float]:
+    return {work: count for work, count in own.items() if work not in OF_ITSELF}
 
 
-def _shared(seen: Seen, native: _Native, given: Mapping[str, float], table: Table) -> tuple[dict[str, float], int]:
-    """The shared samples by class, and how many looks that rests on. `given`: helpers of code without the GIL, which may
-    hold it themselves, as where an array is freed: as many of them as the lines of their class leave room for."""
+def _shared(seen: Seen, native: _Native, table: Table) -> tuple[dict[str, float], int]:
+    """The shared samples by class, and how many looks that rests on."""
     by_holder = sum(seen.holding.values()) >= LEAST_HOLDER_LOOKS
     joined = sum(native.free.values()) <= JOINED_FREE * native.total and seen.gil_waits <= JOINED_WAITS
     stacks = _sum(seen.holding, seen.active) if joined else seen.holding if by_holder else seen.active
@@ -183,31 +179,23 @@ def _shared(seen: Seen, native: _Native, given: Mapping[str, float], table: Tabl
         return {"unknown": native.shared}, 0
     explained = native.held if by_holder or joined else _sum(native.held, native.free)
     covered = native.shared + sum(explained.values())
-    freeing = {work: min(count, covered * stacks.get(work, 0) / looks) for work, count in given.items()}
-    covered += sum(freeing.values())
     left = {work: covered * count / looks for work, count in stacks.items()}
-    for work, count in freeing.items():
-        _from(left, work, count)
-    unlisted = _take_off(left, explained)
+    _take_off(left, explained)
     left = _scaled(left, native.shared) or {work: native.shared * count / looks for work, count in stacks.items()}
-    _own_helpers(left, unlisted, native)
     return overhead(left, table), looks
 
 
-def _take_off(left: dict[str, float], explained: Mapping[str, float]) -> dict[str, float]:
-    """Take what native samples explain off the classes that the stacks show; gives what was taken off `python`."""
+def _take_off(left: dict[str, float], explained: Mapping[str, float]) -> None:
+    """Take what native samples explain off the classes that the stacks show, and off `python` what no line names."""
     anywhere = 0.0
-    unlisted: dict[str, float] = {}
     for work, amount in explained.items():
         amount -= _from(left, work, amount)
         if work not in ON_ANY_LINE and work != "python":
-            unlisted[work] = _from(left, "python", amount)
-            amount -= unlisted[work]
+            amount -= _from(left, "python", amount)
         anywhere += amount
     total = sum(left.values())
     for work in left:
         left[work] *= max(0.0, 1 - anywhere / total) if total > 0 else 0.0
-    return unlisted
 
 
 def _from(left: dict[str, float], work: str, amount: float) -> float:
@@ -215,15 +203,6 @@ def _from(left: dict[str, float], work: str, amount: float) -> float:
     if taken > 0:
         left[work] -= taken
     return taken
-
-
-def _own_helpers(left: dict[str, float], unlisted: Mapping[str, float], native: _Native) -> None:
-    """Part of what lines of `python` have left are helpers of the native code that they called."""
-    given = min(left.get("python", 0.0), native.helpers * NATIVE_HELPERS * sum(unlisted.values()) / _wanted(native))
-    if given > 0:
-        left["python"] -= given
-        for work, count in _scaled(unlisted, given).items():
-            left[work] = left.get(work, 0.0) + count
 
 
 def _by_stacks(seen: Seen) -> dict[str, Part]:

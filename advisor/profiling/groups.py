@@ -82,7 +82,7 @@ def group_of(threads: Iterable[ThreadProfile], profile: Profile, known: Classifi
     native = Counter[NativeWork]()
     for sample in profile.native:
         if sample.tid in tids:
-            native[known.native(sample.frame, kernel=sample.kernel)] += sample.count
+            native[known.native(sample)] += sample.count
     return Group(
         tids=tuple(tids),
         seen=Seen(
@@ -93,6 +93,7 @@ def group_of(threads: Iterable[ThreadProfile], profile: Profile, known: Classifi
             holding=holding,
             held=_held(threads, sum(holding.values()), cpu, profile),
             gil_waits=_gil_waits(threads),
+            callers=any(sample.caller is not None for sample in profile.native),
             pool=_pool(threads, table),
         ),
     )

@@ -31,7 +31,7 @@ def hot_spots(profile: Profile, known: Classified, groups: list[Group]) -> tuple
         for sample in profile.native:
             if sample.tid in tids:
                 frame = profile.frames[sample.frame]
-                work = likeliest(known.native(sample.frame, kernel=sample.kernel), group.seen)
+                work = likeliest(known.native(sample), group.seen)
                 key = frame.name, frame.file, work
                 spots[key] = spots.get(key, 0.0) + weight * sample.count / samples
                 lines.setdefault(key, Counter())[sample.frame] += sample.count

@@ -42,5 +42,6 @@ def stack_work(profile: Profile, table: Table) -> Iterator[tuple[StackRow, int]]
     for waiting in profile.waiting:
         yield row(waiting.tid, waiting.stack, "wait", waiting.wait), waiting.count
     for native in profile.native:
-        work = known.native(native.frame, kernel=native.kernel).works[0]
-        yield StackRow(names.get(native.tid, str(native.tid)), (text(native.frame),), "native", work), native.count
+        frames = (native.frame,) if native.caller is None else (native.caller, native.frame)
+        name = names.get(native.tid, str(native.tid))
+        yield StackRow(name, tuple(map(text, frames)), "native", known.native(native).works[0]), native.count

@@ -20,6 +20,7 @@ SEGMENTS_LIMIT = 256
 SECTIONS_LIMIT = 8192
 SYMBOLS_LIMIT = 4_000_000
 NAME_LIMIT_BYTES = 4096
+NAMES_LIMIT_BYTES = 64 << 20
 _CHUNK_SYMBOLS = 8192
 
 _HEADER = Struct("<16s2HI3QI6H")
@@ -27,6 +28,7 @@ _SEGMENT = Struct("<2I6Q")
 _SECTION = Struct("<2I4Q2I2Q")
 _MAGIC = b"\x7fELF\x02\x01"
 _LOADED, _EXECUTABLE = 1, 1
+_FRAME_INDEX = 0x6474E550
 _SYMTAB, _DYNSYM = 2, 11
 
 
@@ -69,15 +71,37 @@ class ElfFile:
         if segment_bytes != _SEGMENT.size or not 0 < segments <= SEGMENTS_LIMIT:
             raise BadElf(f"{segments} segments of {segment_bytes} bytes")
         table = self._at(segments_at, segments * _SEGMENT.size)
+        pieces = tuple(_SEGMENT.iter_unpack(table))
+        self._mapped = tuple(
+            (offset, offset + length, address - offset)
+            for kind, _, offset, address, _, length, _, _ in pieces
+            if kind == _LOADED
+        )
         self._loaded = tuple(
             (offset, offset + length, address - offset)
-            for kind, flags, offset, address, _, length, _, _ in _SEGMENT.iter_unpack(table)
+            for kind, flags, offset, address, _, length, _, _ in pieces
             if kind == _LOADED and flags & _EXECUTABLE
         )
+        self.frame_index = next(
+            ((address, length) for kind, _, _, address, _, length, _, _ in pieces if kind == _FRAME_INDEX), None
+        )
+        """Virtual address and bytes of `.eh_frame_hdr`, which tells how frames of the stack are left."""
 
     def address(self, offset: int) -> int | None:
         """The virtual address of the code at `offset` of the file; None if no executable segment holds it."""
         return next((offset + shift for begin, end, shift in self._loaded if begin <= offset < end), None)
+
+    def offset(self, address: int) -> int | None:
+        """Where in the file the code of a virtual address is; the inverse of `address`."""
+        return next((address - shift for begin, end, shift in self._loaded if begin <= address - shift < end), None)
+
+    def read(self, address: int, size: int) -> bytes:
+        """At most `size` bytes of what is loaded at a virtual address. BadElf if nothing is."""
+        for begin, end, shift in self._mapped:
+            offset = address - shift
+            if begin <= offset < end:
+                return self._at(offset, min(size, end - offset))
+        raise BadElf("an address outside its segments")
 
     def symbols(self, addresses: Collection[int], until: float = inf) -> dict[int, Symbol]:
         """The function that holds each of the addresses; those that none holds are left out. `.symtab`, else `.dynsym`.
@@ -85,7 +109,7 @@ class ElfFile:
         Raises BadElf where the file has no readable table, or the clock (`time.monotonic`) passes `until`.
         """
         sections = self._sections()
-        table, names = _tables(sections)
+        table, names = _table(sections, (_SYMTAB, _DYNSYM))
         search = Search(addresses, [one.address + one.size for one in sections])
         try:
             for chunk in self._chunks(table):
@@ -100,6 +124,20 @@ class ElfFile:
             for address, found, name in named
             if name and not (found.is_label and name.startswith("$"))  # `$x`, `$d`: marks of aarch64's assemblers
         }
+
+    def exported(self, name: bytes) -> Symbol | None:
+        """The function of this name that the file offers to others; None if it offers none. BadElf as `symbols`."""
+        table, names = _table(self._sections(), (_DYNSYM,))
+        if names.size > NAMES_LIMIT_BYTES:
+            raise BadElf(f"more than {NAMES_LIMIT_BYTES} bytes of names")
+        place = (b"\0" + self._at(names.offset, names.size)).find(b"\0" + name + b"\0")
+        if place < 0:
+            return None
+        for chunk in self._chunks(table):
+            for at, _, _, section, begin, size in SYMBOL.iter_unpack(chunk):
+                if at == place and section and size:
+                    return Symbol(begin, begin + size, safe_text(name))
+        return None
 
     def _at(self, offset: int, size: int) -> bytes:
         """Exactly `size` bytes. BadElf if the file has fewer."""
@@ -148,9 +186,9 @@ class ElfFile:
         return safe_text(os.pread(self._descriptor, length, offset).partition(b"\0")[0])
 
 
-def _tables(sections: list[_Section]) -> tuple[_Section, _Section]:
-    """The table of symbols and that of their names."""
-    for kind in (_SYMTAB, _DYNSYM):
+def _table(sections: list[_Section], kinds: tuple[int, ...]) -> tuple[_Section, _Section]:
+    """The table of symbols, the first of these kinds that there is, and that of their names."""
+    for kind in kinds:
         table = next((one for one in sections if one.kind == kind), None)
         if table is not None:
             if table.entry_bytes != SYMBOL.size or table.link >= len(sections):

@@ -8,13 +8,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from collectors.native.perf_event import PLAIN, Asked
+
 _HEAD_AT, _TAIL_AT = 1024, 1032
 """`data_head` and `data_tail` of struct perf_event_mmap_page."""
 _PLACE = Struct("@Q")  # native: one load or store of eight bytes, never a torn one
 _HEADER = Struct("=IHH")  # type, misc, size
 _SAMPLE = Struct("=QII")  # instruction pointer, pid, tid
-_USER = Struct("=QQ")  # ABI of the registers, the user's instruction pointer
+_ABI = Struct("=Q")  # of the registers that follow; 0 = there are none
+_NUMBERS = [Struct(f"={count}Q") for count in range(6)]
 _CHAIN = Struct("=Q")  # how many addresses and marks follow
+_COPY = Struct("=Q")  # how many bytes of the stack were asked for; how many there were follows them
 _LOST = Struct("=QQ")  # event, how many
 _LOST_RECORD, _THROTTLE_RECORD, _SAMPLE_RECORD = 2, 5, 9
 _MODE_MASK, _USER_MODE = 7, 2
@@ -31,6 +35,10 @@ class Look(NamedTuple):
     address: int | None
     kernel: bool
     chain: tuple[int, ...] = ()
+    registers: tuple[int, ...] = ()
+    """Its frame pointer, (aarch64) where it returns to, and its stack pointer, where the stack was asked for."""
+    stack: bytes = b""
+    """The top of its stack, from the stack pointer on, where it was asked for."""
 
 
 class Records(msgspec.Struct, kw_only=True):
@@ -43,14 +51,13 @@ class Records(msgspec.Struct, kw_only=True):
     damaged: bool = False
 
 
-def read_records(data: bytes, chained: bool = False) -> Records:
-    """The records in `data`, of an event with callers or without; from one with an impossible length on the rest is left
+def read_records(data: bytes, asked: Asked = PLAIN) -> Records:
+    """The records in `data`, of an event for which this was asked; from one with an impossible length on the rest is left
     out."""
     found = Records()
-    look = _chained_look if chained else _look
     for kind, mode, begin, end in _records(data, found):
         if kind == _SAMPLE_RECORD and end - begin >= _SAMPLE.size:
-            found.looks.append(look(data, mode, begin, end))
+            found.looks.append(_look(data, mode, begin, end, asked))
         elif kind == _LOST_RECORD and end - begin >= _LOST.size:
             found.lost += _LOST.unpack_from(data, begin)[1]
         elif kind == _THROTTLE_RECORD:
@@ -70,49 +77,74 @@ def _records(data: bytes, found: Records) -> Iterator[tuple[int, int, int, int]]
     found.damaged = at < len(data)
 
 
-def _look(data: bytes, mode: int, begin: int, end: int) -> Look:
+def _look(data: bytes, mode: int, begin: int, end: int, asked: Asked) -> Look:
     address, pid, tid = _SAMPLE.unpack_from(data, begin)
-    if mode == _USER_MODE:
-        return Look(pid, tid, address, False)
-    begin += _SAMPLE.size
-    abi, user = _USER.unpack_from(data, begin) if end - begin >= _USER.size else (0, 0)
-    return Look(pid, tid, user if abi and user else None, True)
+    at = begin + _SAMPLE.size
+    chain: tuple[int, ...] = ()
+    registers: tuple[int, ...] = ()
+    if asked.chain:
+        chain, at = _chain(data, at, end)
+    if asked.registers:
+        registers, at = _registers(data, at, end, len(asked.registers))
+    stack = _stack(data, at, end) if asked.stack else b""
+    user = chain[0] if chain else registers[-1] if registers else None
+    place = address if mode == _USER_MODE else user
+    return Look(pid, tid, place, mode != _USER_MODE, chain, registers[:-1], stack)
 
 
-def _chained_look(data: bytes, mode: int, begin: int, end: int) -> Look:
-    address, pid, tid = _SAMPLE.unpack_from(data, begin)
-    begin += _SAMPLE.size
-    (said,) = _CHAIN.unpack_from(data, begin) if end - begin >= _CHAIN.size else (0,)
-    begin += _CHAIN.size
-    count = min(said, max(0, end - begin) // _CHAIN.size)
+def _registers(data: bytes, at: int, end: int, count: int) -> tuple[tuple[int, ...], int]:
+    """The user's registers, none where the thread has no such part, and where they end."""
+    values = _NUMBERS[count + 1]
+    if end - at >= _ABI.size and not _ABI.unpack_from(data, at)[0]:
+        return (), at + _ABI.size
+    if end - at < values.size:
+        return (), end
+    return values.unpack_from(data, at)[1:], at + values.size
+
+
+def _chain(data: bytes, at: int, end: int) -> tuple[tuple[int, ...], int]:
+    """The user's part of a chain of callers, and where it ends."""
+    (said,) = _CHAIN.unpack_from(data, at) if end - at >= _CHAIN.size else (0,)
+    at += _CHAIN.size
+    after = at + _CHAIN.size * min(said, max(0, end - at) // _CHAIN.size)
     chain, of_user = [], False
-    for (entry,) in _CHAIN.iter_unpack(data[begin : begin + count * _CHAIN.size]):
+    for (entry,) in _CHAIN.iter_unpack(data[at:after]):
         if entry >= _LEAST_MARK:
             of_user = entry == _USER_MARK
         elif of_user:
             chain.append(entry)
-    if mode == _USER_MODE:
-        return Look(pid, tid, address, False, tuple(chain))
-    return Look(pid, tid, chain[0] if chain else None, True, tuple(chain))
+    return tuple(chain), after
+
+
+def _stack(data: bytes, at: int, end: int) -> bytes:
+    """What the kernel copied of the stack: of the bytes that were asked for those that there were."""
+    if end - at < _COPY.size:
+        return b""
+    (size,) = _COPY.unpack_from(data, at)
+    at += _COPY.size
+    if size == 0 or size > end - at - _COPY.size:
+        return b""
+    (there,) = _COPY.unpack_from(data, at + size)
+    return data[at : at + min(size, there)]
 
 
 class Ring:
-    """The memory that the kernel shares for the event `descriptor`: a page of places, then `data_bytes` of records, with
-    callers where the event is `chained`.
+    """The memory that the kernel shares for the event `descriptor`: a page of places, then `data_bytes` of records that
+    hold what was `asked` for.
 
     Takes the descriptor over; the event lives until `close`. Raises OSError as mmap(2) does, EPERM where no more memory
     may be locked.
     """
 
-    __slots__ = ("_chained", "_data_bytes", "_mapping", "_tail")
+    __slots__ = ("_asked", "_data_bytes", "_mapping", "_tail")
 
-    def __init__(self, descriptor: int, data_bytes: int, chained: bool = False) -> None:
+    def __init__(self, descriptor: int, data_bytes: int, asked: Asked = PLAIN) -> None:
         try:
             self._mapping = mmap.mmap(descriptor, mmap.PAGESIZE + data_bytes)
         finally:
             os.close(descriptor)  # the mapping has a duplicate
         self._data_bytes = data_bytes
-        self._chained = chained
+        self._asked = asked
         self._tail = 0
 
     def drain(self) -> Records | None:
@@ -132,7 +164,7 @@ class Ring:
             return Records(damaged=True)
         data = self._copy(begin, begin + length)
         _PLACE.pack_into(self._mapping, _TAIL_AT, head)
-        return read_records(data, self._chained)
+        return read_records(data, self._asked)
 
     def _copy(self, begin: int, end: int) -> bytes:
         page, size = mmap.PAGESIZE, self._data_bytes

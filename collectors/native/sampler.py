@@ -1,23 +1,26 @@
 """What do the threads of one process run, sampled from outside by the kernel's clock of their CPU time?
 
-Every thread of it counts, whether Python knows it or not. The process is never stopped. In a process that uses the CUDA
-driver the kernel notes callers too, and time in the driver counts for the exported function that was called.
+Every thread of it counts, whether Python knows it or not. The process is never stopped. Time in code that every library
+shares comes with the caller, as the top of the stack tells. In a process that uses the CUDA driver the kernel notes callers
+too, and time in the driver counts for the exported function that was called.
 """
 
 import errno
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from collectors.entities import WorkerKey
 from collectors.host import Host
 from collectors.inside.folder import ProcessFolder, Vanished
+from collectors.native.callers import Callers
 from collectors.native.driver import DriverCode, driver_code, exported
 from collectors.native.mapped import Mappings, read_mappings
 from collectors.native.naming import Naming
-from collectors.native.perf_event import highest_hertz, open_chained, open_event, ring_bytes
+from collectors.native.perf_event import PLAIN, Asked, highest_hertz, open_event, ring_bytes
 from collectors.native.ring import Records, Ring
 from collectors.native.support import other_pid_space, why_not_locked, why_refused
 from collectors.native.symbol_cache import SymbolCache
@@ -25,7 +28,9 @@ from collectors.profiles.profile import Frame
 from collectors.reading import Unsupported
 
 THREADS_LIMIT = 512
-"""Each takes a descriptor and two pages of locked memory; with callers nine."""
+"""Each takes a descriptor and two pages of locked memory."""
+CALLERS_THREADS_LIMIT = 128
+"""With copies of stacks each takes 17 pages: processes with more threads are sampled without."""
 ADDRESSES_LIMIT = 100_000
 CHAINS_LIMIT = 4096
 """Different ways through the driver; those that come later have no names. About 1 KiB each."""
@@ -39,8 +44,18 @@ _ENDED = Unsupported("the process has ended", "ask for one of the present proces
 _NO_THREADS = Unsupported("its threads have ended", "ask for one of the present processes")
 
 
+class NativePlace(NamedTuple):
+    """Where a thread was: in `frame`, `kernel`: in the kernel on its behalf. `caller`: where `frame` is code that all
+    libraries share, the nearest function of another that called it; None: none did, or it is not known."""
+
+    tid: int
+    frame: Frame
+    kernel: bool
+    caller: Frame | None = None
+
+
 class NativeSamples(msgspec.Struct, frozen=True, kw_only=True):
-    """How often each thread was seen on a CPU in each function: (tid, function, whether the kernel worked for it).
+    """How often each thread was seen on a CPU in each function.
 
     In the CUDA driver, and in what it calls of the C library, the function is the driver's exported one, as far as callers
     could be seen. Samples are spaced in the thread's CPU time, so their number is proportional to it. `lost`: samples for
@@ -48,7 +63,7 @@ class NativeSamples(msgspec.Struct, frozen=True, kw_only=True):
     `notes`: what could not be sampled or named, and why.
     """
 
-    counts: Mapping[tuple[int, Frame, bool], int]
+    counts: Mapping[NativePlace, int]
     lost: int = 0
     kernel_seen: bool = True
     notes: tuple[str, ...] = ()
@@ -63,10 +78,11 @@ class NativeSampler:
         self._cache = SymbolCache() if cache is None else cache
         self._folder: ProcessFolder | None = None
         self._rings: dict[int, Ring] = {}
-        self._counts: Counter[tuple[int, int | None, bool, tuple[int, ...]]] = Counter()
-        """By thread, address, whether in the kernel, and the places in the driver that led there."""
+        self._counts: Counter[tuple[int, int | None, bool, tuple[int, ...], int | None]] = Counter()
+        """By thread, address, whether in the kernel, the places in the driver that led there, and the caller's."""
         self._driver: DriverCode | None = None
-        self._chained = False
+        self._callers: Callers | None = None
+        self._asked = PLAIN
         self._ways: dict[tuple[int, ...], tuple[int, ...]] = {}
         self._at_start: Mappings | None = None
         self._hertz = 0
@@ -87,7 +103,8 @@ class NativeSampler:
             self._folder = ProcessFolder(self._host, self._key)
             self._at_start = read_mappings(self._folder)
             self._driver = driver_code(self._at_start)
-            self._chained = self._driver is not None
+            self._callers = Callers(self._folder, self._at_start) if len(tids) <= CALLERS_THREADS_LIMIT else None
+            self._asked = Asked(chain=self._driver is not None, stack=self._callers is not None)
             refused = self._add(tids)
         except Vanished:
             refused = _ENDED
@@ -115,10 +132,11 @@ class NativeSampler:
         self.drain()
         self._close_rings()
         frames = self._named()
-        counts: Counter[tuple[int, Frame, bool]] = Counter()
-        for (tid, address, kernel, way), count in self._counts.items():
+        counts: Counter[NativePlace] = Counter()
+        for (tid, address, kernel, way, called), count in self._counts.items():
             plain = KERNEL if address is None else frames[address]
-            counts[tid, (exported(way, frames) or plain) if way else plain, kernel] += count
+            frame = (exported(way, frames) or plain) if way else plain
+            counts[NativePlace(tid, frame, kernel, None if called is None else frames[called])] += count
         self.close()
         if self._throttled:
             self._note(f"the kernel held sampling back {self._throttled} times: busy threads count too little")
@@ -127,10 +145,12 @@ class NativeSampler:
     def close(self) -> None:
         """Let go of every descriptor and of what was counted."""
         self._close_rings()
+        if self._callers is not None:
+            self._callers.close()
         if self._folder is not None:
             self._folder.close()
             self._folder = None
-        self._at_start = self._driver = None
+        self._at_start = self._driver = self._callers = None
         self._counts = Counter()
         self._ways = {}
 
@@ -159,15 +179,15 @@ class NativeSampler:
         except ProcessLookupError:
             return None
         except OSError as error:
-            if self._chained and error.errno in _NO_CHAINS:
+            if self._asked != PLAIN and error.errno in _NO_CHAINS:
                 return self._open_without_callers(tid, os.strerror(error.errno))
             return why_refused(self._host, error, self._grant())
         try:
-            ring = Ring(descriptor, ring_bytes(self._hertz, self._chained), self._chained)
+            ring = Ring(descriptor, ring_bytes(self._hertz, self._asked), self._asked)
         except OSError as error:
             locked = error.errno in (errno.EPERM, errno.EACCES)
             refused = why_not_locked(self._host) if locked else why_refused(self._host, error, self._grant())
-            return self._open_without_callers(tid, refused.reason) if self._chained else refused
+            return refused if self._asked == PLAIN else self._open_without_callers(tid, refused.reason)
         if self._is_ours(tid):
             self._rings[tid] = ring
         else:
@@ -175,9 +195,9 @@ class NativeSampler:
         return None
 
     def _open_without_callers(self, tid: int, reason: str) -> Unsupported | None:
-        """This thread, and those before it again: all threads alike, in rings that are a quarter as large."""
-        self._note(f"what the CUDA driver was called for is not seen: {reason}")
-        self._chained = False
+        """This thread, and those before it again: all threads alike, in rings that are a fraction as large."""
+        self._note(f"callers of native functions are not seen: {reason}")
+        self._asked = PLAIN
         self.drain()
         tids = [*self._rings, tid]
         self._close_rings()
@@ -185,15 +205,14 @@ class NativeSampler:
 
     def _event(self, tid: int) -> int:
         """An event that counts the kernel's part too, or else without it: all threads alike."""
-        opened = open_chained if self._chained else open_event
         if self._kernel:
             try:
-                return opened(tid, self._hertz, kernel=True)
+                return open_event(tid, self._hertz, True, self._asked)
             except PermissionError:
                 if self._rings:
                     raise
                 self._kernel = False
-        return opened(tid, self._hertz, kernel=False)
+        return open_event(tid, self._hertz, False, self._asked)
 
     def _is_ours(self, tid: int) -> bool:
         """Whether the thread that was just opened is one of the process's: its number could be another's by now."""
@@ -221,8 +240,12 @@ class NativeSampler:
         self._throttled += records.throttled
         if records.damaged:
             self._note("some samples could not be read")
-        for pid, tid, address, kernel, chain in records.looks:
-            place = (tid, address, kernel, self._way(chain) if chain else ())
+        for pid, tid, address, kernel, chain, registers, stack in records.looks:
+            way = self._way(chain) if chain else ()
+            called = None
+            if self._callers is not None and address is not None and not way:
+                called = self._callers.caller(address, registers, stack)
+            place = (tid, address, kernel, way, called)
             if pid != self._key.pid or (len(self._counts) >= ADDRESSES_LIMIT and place not in self._counts):
                 self._lost += 1
             else:
@@ -237,9 +260,10 @@ class NativeSampler:
 
     def _named(self) -> dict[int, Frame]:
         seen: Counter[int] = Counter()
-        for (_, address, _, way), count in self._counts.items():
-            for place in way if address is None else (address, *way):
-                seen[place] += count
+        for (_, address, _, way, called), count in self._counts.items():
+            for place in (address, called, *way):
+                if place is not None:
+                    seen[place] += count
         if self._folder is None or self._at_start is None or not seen:
             return {}
         moments, ended = [self._at_start], False

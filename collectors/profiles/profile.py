@@ -81,12 +81,15 @@ class WaitCount(msgspec.Struct, frozen=True, array_like=True):
 
 class NativeCount(msgspec.Struct, frozen=True, array_like=True):
     """How often a thread was seen on a CPU in a native function. `frame` indexes `Profile.frames`; samples are spaced in
-    CPU time, so their number is proportional to it. `kernel`: it was in the kernel on behalf of that function."""
+    CPU time, so their number is proportional to it. `kernel`: it was in the kernel on behalf of that function. `caller`:
+    where that is code that all libraries share (the interpreter's, the C library's), the nearest function of another that
+    called it, also an index; None: no other did, or it is not known."""
 
     tid: int
     frame: int
     count: int
     kernel: bool = False
+    caller: int | None = None
 
 
 class ThreadProfile(msgspec.Struct, frozen=True, kw_only=True):

@@ -213,9 +213,10 @@ class _Taking:
     def _native_counts(self) -> tuple[NativeCount, ...]:
         if self._natives is None:
             return ()
+        frame = self._interned.frame
         return tuple(
-            NativeCount(tid, self._interned.frame(frame), count, kernel)
-            for (tid, frame, kernel), count in self._natives.counts.items()
+            NativeCount(at.tid, frame(at.frame), count, at.kernel, None if at.caller is None else frame(at.caller))
+            for at, count in self._natives.counts.items()
         )
 
     def _missing(self) -> tuple[Missing, ...]:

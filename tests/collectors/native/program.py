@@ -89,7 +89,7 @@ def sample(running: Program, hertz: int, each: Callable[[NativeSampler], None] =
 def by_file(samples: NativeSamples) -> Counter[str]:
     """Samples by the file's name."""
     files: Counter[str] = Counter()
-    for (_, frame, _), count in samples.counts.items():
+    for (_, frame, *_), count in samples.counts.items():
         files[frame.file.rpartition("/")[2]] += count
     return files
 

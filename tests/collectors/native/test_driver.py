@@ -13,7 +13,7 @@ import pytest
 from collectors.inside.folder import ProcessFolder
 from collectors.native.driver import NEAR_FRAMES, driver_code, exported, has_driver
 from collectors.native.mapped import Mapping, Mappings
-from collectors.native.perf_event import CHAIN_LIMIT, ring_bytes
+from collectors.native.perf_event import CHAIN_LIMIT, Asked, ring_bytes
 from collectors.native.sampler import NativeSampler, NativeSamples
 from collectors.native.support import native_support
 from collectors.profiles.profile import Frame
@@ -26,7 +26,7 @@ RECORDED = sorted(path for path in RECORDINGS.glob("cuda-*.json") if ".profile" 
 REFUSED = native_support(HOST)
 granted = pytest.mark.skipif(REFUSED is not None, reason=f"perf events are refused here: {REFUSED}")
 compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C compiler")
-ROOM = {chained: mmap.PAGESIZE + ring_bytes(99, chained) for chained in (False, True)}
+ROOM = {callers: mmap.PAGESIZE + ring_bytes(99, Asked(chain=callers, stack=callers)) for callers in (False, True)}
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can try what others may do")
 
 LIBCUDA, LIBC, TORCH = "/usr/lib/libcuda.so.580.159.04", "/usr/lib/libc.so.6", "/srv/torch/lib/libtorch_cuda.so"
@@ -114,7 +114,7 @@ def sampled(library: Path, function: str, seconds: float = 0.6) -> tuple[Counter
     with started([sys.executable, str(WORK), str(library), function, str(seconds)]) as running:
         samples, _ = sample(running, 499)
     counts: Counter[Frame] = Counter()
-    for (_, frame, _), count in samples.counts.items():
+    for (_, frame, *_), count in samples.counts.items():
         counts[frame] += count
     return counts, samples
 
@@ -135,7 +135,7 @@ def test_the_kernels_part_of_a_call_counts_for_the_exported_function_too(library
     _, samples = sampled(library, "cuMemAlloc_v2")
     if not samples.kernel_seen:
         pytest.skip("the kernel's part is refused here")
-    kernel = {(frame.name, frame.file): n for (_, frame, in_kernel), n in samples.counts.items() if in_kernel}
+    kernel = {(frame.name, frame.file): n for (_, frame, in_kernel, _), n in samples.counts.items() if in_kernel}
     assert kernel["cuMemAlloc_v2", str(library)] / sum(kernel.values()) > 0.9
     assert sum(kernel.values()) > 60
 
@@ -179,7 +179,7 @@ def test_where_too_little_memory_may_be_locked_for_callers_all_threads_are_sampl
                 sampler.drain()
             samples = sampler.stop()
             unnamed = sum(
-                n for (_, frame, _), n in samples.counts.items() if (frame.name, frame.file) == ("", str(library))
+                n for (_, frame, *_), n in samples.counts.items() if (frame.name, frame.file) == ("", str(library))
             )
             return json.dumps([sum(samples.counts.values()), unnamed, samples.notes])
 
@@ -188,4 +188,4 @@ def test_where_too_little_memory_may_be_locked_for_callers_all_threads_are_sampl
     assert unnamed / total > 0.9
     assert total > 25
     assert len(notes) == 1
-    assert notes[0].startswith("what the CUDA driver was called for is not seen: no more memory may be locked")
+    assert notes[0].startswith("callers of native functions are not seen: no more memory may be locked")

@@ -52,6 +52,27 @@ def test_a_function_holds_the_addresses_of_its_size_and_no_more() -> None:
     assert names(entries, *places) == [None, "one", "one", None, "two", "two", None]
 
 
+def exported(data: bytes, name: bytes) -> tuple[Symbol | None, int | None]:
+    descriptor = os.memfd_create("elf")
+    try:
+        os.write(descriptor, data)
+        file = ElfFile(descriptor)
+        found = file.exported(name)
+        return found, None if found is None else file.offset(found.begin)
+    finally:
+        os.close(descriptor)
+
+
+def test_a_function_is_found_by_its_name_among_those_offered_to_others() -> None:
+    entries = [Entry("not_the_loop", 0x80, 8), Entry("the_loop", 0x100, 0x10), Entry("elsewhere", 0x200, 8, section=0)]
+    offered = elf(entries, table_kind=11)
+    assert exported(offered, b"the_loop") == (Symbol(address(0x100), address(0x110), "the_loop"), CODE_AT + 0x100)
+    assert exported(offered, b"loop") == (None, None)
+    assert exported(offered, b"elsewhere") == (None, None)  # it takes it from another file
+    with pytest.raises(BadElf):
+        exported(elf(entries, table_kind=2), b"the_loop")
+
+
 def test_the_order_of_the_table_does_not_matter() -> None:
     entries = [Entry(f"f{at:x}", at, 0x10) for at in range(0, 0x10000, 0x10)]
     places = range(3, 0x10000, 0x130)

@@ -1,6 +1,7 @@
 """Records as the kernel writes them, damaged ones, and a real ring that runs over."""
 
 import os
+import platform
 import struct
 import time
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.native.perf_event import CHAIN_LIMIT, CHAINED_BYTES, open_chained, open_event, ring_bytes
+from collectors.native.perf_event import CHAIN_LIMIT, STACK_BYTES, Asked, open_event, ring_bytes
 from collectors.native.ring import Look, Records, Ring, read_records
 from collectors.native.support import native_support
 from tests.collectors.native.program import HOST
@@ -16,6 +17,7 @@ from tests.collectors.native.program import HOST
 REFUSED = native_support(HOST)
 granted = pytest.mark.skipif(REFUSED is not None, reason=f"perf events are refused here: {REFUSED}")
 KERNEL, USER = 1, 2
+CHAIN, STACK, BOTH = Asked(chain=True), Asked(stack=True), Asked(chain=True, stack=True)
 
 
 def record(kind: int, mode: int, body: bytes) -> bytes:
@@ -57,7 +59,7 @@ def test_callers_are_those_after_the_mark_of_the_users_part() -> None:
     data = chained(0x1000, USER, USER_MARK, 0x1000, 0x2001, 0x3001) + chained(
         0xFFFFFFFF81000000, KERNEL, KERNEL_MARK, 0xFFFFFFFF81000000, USER_MARK, 0x4000, 0x5001, KERNEL_MARK, 7
     )
-    assert read_records(data, True).looks == [
+    assert read_records(data, CHAIN).looks == [
         Look(10, 11, 0x1000, False, (0x1000, 0x2001, 0x3001)),
         Look(10, 11, 0x4000, True, (0x4000, 0x5001)),
     ]
@@ -66,7 +68,7 @@ def test_callers_are_those_after_the_mark_of_the_users_part() -> None:
 def test_a_chain_may_be_empty_or_missing() -> None:
     missing = record(9, KERNEL, struct.pack("=QII", 1, 10, 11))
     data = chained(0x1000, USER) + chained(1, KERNEL) + chained(1, KERNEL, KERNEL_MARK, 1) + missing
-    assert read_records(data, True).looks == [
+    assert read_records(data, CHAIN).looks == [
         Look(10, 11, 0x1000, False),
         Look(10, 11, None, True),
         Look(10, 11, None, True),
@@ -77,9 +79,47 @@ def test_a_chain_may_be_empty_or_missing() -> None:
 @pytest.mark.parametrize("said", [3, 4, 1 << 20, (1 << 64) - 1])
 def test_a_chain_that_is_said_to_be_longer_than_its_record_ends_with_it(said: int) -> None:
     after = chained(0x9000, USER, USER_MARK, 0x9000)
-    found = read_records(chained(0x1000, USER, USER_MARK, 0x1000, 0x2001, said=said) + after, True)
+    found = read_records(chained(0x1000, USER, USER_MARK, 0x1000, 0x2001, said=said) + after, CHAIN)
     assert [look.chain for look in found.looks] == [(0x1000, 0x2001), (0x9000,)]
     assert not found.damaged
+
+
+def copied(words: tuple[int, ...], there: int | None = None, said: int | None = None) -> bytes:
+    size = 8 * len(words) if said is None else said
+    body = struct.pack(f"=Q{len(words)}Q", size, *words)
+    return body + (struct.pack("=Q", 8 * len(words) if there is None else there) if words else b"")
+
+
+REGISTERS = (0x7FF0, 0x7F00, 0x1000) if platform.machine() == "x86_64" else (0x7FF0, 0x500, 0x7F00, 0x1000)
+GIVEN = struct.pack(f"={len(REGISTERS) + 1}Q", 2, *REGISTERS)
+
+
+def test_registers_and_a_copy_of_the_stack_follow_the_chain() -> None:
+    words, copy = (1, 2, 3), struct.pack("=3Q", 1, 2, 3)
+    (plain,) = read_records(one_sample(0x1000, USER, GIVEN + copied(words)), STACK).looks
+    assert plain == Look(10, 11, 0x1000, False, (), REGISTERS[:-1], copy)
+    (kernel,) = read_records(one_sample(7, KERNEL, GIVEN + copied(words)), STACK).looks
+    assert kernel == Look(10, 11, 0x1000, True, (), REGISTERS[:-1], copy)
+    chain = struct.pack("=3Q", 2, USER_MARK, 0x2000)
+    (both,) = read_records(one_sample(0x2000, USER, chain + GIVEN + copied(words)), BOTH).looks
+    assert both == Look(10, 11, 0x2000, False, (0x2000,), REGISTERS[:-1], copy)
+
+
+@pytest.mark.parametrize(
+    ("copy", "expected"),
+    [
+        (copied((1, 2, 3), there=8), struct.pack("=Q", 1)),  # the stack ends here
+        (copied((1, 2, 3), there=800), struct.pack("=3Q", 1, 2, 3)),
+        (copied(()), b""),  # a thread of the kernel's
+        (b"", b""),
+        (copied((1, 2, 3), said=1 << 40), b""),
+        (copied((1, 2), said=24), b""),
+    ],
+)
+def test_of_a_copy_only_what_there_was_is_read(copy: bytes, expected: bytes) -> None:
+    for registers in (GIVEN, struct.pack("=Q", 0)):
+        (look,) = read_records(one_sample(0x1000, USER, registers + copy), STACK).looks
+        assert look.stack == expected
 
 
 @pytest.mark.parametrize("size", [0, 7, 9, 65535])
@@ -92,10 +132,10 @@ def test_after_an_impossible_length_the_rest_is_left_out(size: int) -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_are_too_much(data: bytes) -> None:
-    for with_callers in (False, True):
-        found = read_records(data, with_callers)
+    for asked in (Asked(), CHAIN, STACK, BOTH):
+        found = read_records(data, asked)
         assert len(found.looks) <= len(data) // 24
-        assert sum(len(look.chain) for look in found.looks) <= len(data) // 8
+        assert sum(len(look.chain) * 8 + len(look.stack) for look in found.looks) <= len(data)
 
 
 def burn(seconds: float) -> None:
@@ -142,15 +182,16 @@ def test_a_ring_that_is_drained_in_time_loses_nothing_where_it_wraps() -> None:
         ring.close()
 
 
-def test_a_ring_has_room_for_a_second() -> None:
-    assert ring_bytes(99) >= 99 * 40
-    assert ring_bytes(99, True) >= 99 * CHAINED_BYTES == 99 * (40 + 8 * CHAIN_LIMIT)
+def test_a_ring_has_room_for_half_a_second() -> None:
+    assert ring_bytes(99) >= 50 * 40
+    assert ring_bytes(99, BOTH) >= 50 * (40 + 8 * CHAIN_LIMIT + STACK_BYTES + 16)
 
 
 @granted
-def test_a_ring_with_callers_loses_nothing_where_it_wraps() -> None:
-    room = ring_bytes(40, True)
-    ring = Ring(open_chained(0, 1000, kernel=True), room, True)
+@pytest.mark.parametrize("asked", [CHAIN, STACK, BOTH])
+def test_a_ring_with_callers_loses_nothing_where_it_wraps(asked: Asked) -> None:
+    room = ring_bytes(80, asked)
+    ring = Ring(open_event(0, 1000, True, asked), room, asked)
     try:
         before = time.thread_time()
         looks: list[Look] = []
@@ -160,11 +201,13 @@ def test_a_ring_with_callers_loses_nothing_where_it_wraps() -> None:
             assert found is not None
             assert (found.lost, found.damaged) == (0, False)
             looks.extend(found.looks)
-        assert len(looks) * 40 > 2 * room or room > 8192
+        assert sum(24 + 8 * len(look.chain) + len(look.stack) for look in looks) > room
         assert len(looks) == pytest.approx((time.thread_time() - before) * 1000, rel=0.1)
         assert {(look.pid, look.tid) for look in looks} == {(os.getpid(), os.getpid())}
-        assert all(look.chain[0] == look.address for look in looks)
-        assert all(1 <= len(look.chain) <= CHAIN_LIMIT for look in looks)
+        if asked.chain:
+            assert all(look.chain[0] == look.address for look in looks)
+            assert all(1 <= len(look.chain) <= CHAIN_LIMIT for look in looks)
+        assert {len(look.stack) for look in looks} == ({STACK_BYTES} if asked.stack else {0})
     finally:
         ring.close()
 

@@ -29,7 +29,7 @@ def test_threads_of_a_blas_pool_are_seen_in_its_kernels() -> None:
         main = running.process.pid
     kernels = re.compile(r"[sd]gemm|inner_thread|blas", re.IGNORECASE)
     seen: Counter[bool] = Counter()
-    for (tid, frame, _), count in samples.counts.items():
+    for (tid, frame, *_), count in samples.counts.items():
         if "openblas" in frame.file and kernels.search(frame.name):
             seen[tid == main] += count
     assert seen[True] > 100
@@ -98,11 +98,11 @@ def test_shares_are_those_of_perf(tmp_path: Path) -> None:
 def test_time_in_the_kernel_belongs_to_the_function_that_called_it() -> None:
     with program("kernel", 0.5) as running:
         samples, _ = sample(running, 499)
-    kernel = sum(count for (_, _, kernel), count in samples.counts.items() if kernel)
+    kernel = sum(count for (_, _, kernel, _), count in samples.counts.items() if kernel)
     if not samples.kernel_seen:
         pytest.skip("the kernel's part is refused here")
     assert kernel / by_file(samples).total() > 0.8
-    called = Counter({frame.name: count for (_, frame, kernel), count in samples.counts.items() if kernel})
+    called = Counter({frame.name: count for (_, frame, kernel, _), count in samples.counts.items() if kernel})
     assert "pread" in called.most_common(1)[0][0]
 
 
@@ -179,7 +179,7 @@ def test_300_threads_are_sampled_and_every_descriptor_is_closed(resting: Program
     while resting.done(0.1) is None:
         sampler.drain()
     samples = sampler.stop()
-    assert {tid for tid, _, _ in samples.counts} == {resting.process.pid}
+    assert {place.tid for place in samples.counts} == {resting.process.pid}
     assert open_descriptors() == before
     sampler.close()
     sampler.close()
