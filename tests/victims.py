@@ -19,7 +19,7 @@ from collectors.profiles.profile import Profile, ProfileSpec
 from collectors.profiles.take import take_profile
 
 PROGRAMS = Path(__file__).parent / "programs" / "victims"
-SECONDS = 8.0
+SECONDS = 6.0
 TOLERANCE = 0.05
 """Beside twice the sampling error that the digest states."""
 END_SECONDS = 30.0

@@ -15,7 +15,9 @@ since a line that calls an unlisted C function looks like one; garbage is collec
 GIL is taken off nothing. Without native samples the running Python stacks alone are counted.
 
 The errors are binomial. Looks and samples of one thread are correlated, as one piece of work spans several: those less
-than `APART_SECONDS` apart in CPU time count as one.
+than `APART_SECONDS` apart in CPU time count as one. Of the looks a share q found threads that waited for a CPU; where those
+stand is not known, so that p_c has an error of q / √12 beside (a share that is evenly spread). No error is larger than that
+of a share of the shared part of which nothing is known.
 """
 
 from collections.abc import Mapping
@@ -57,6 +59,8 @@ class Seen(msgspec.Struct, kw_only=True):
     """Share of their CPU time with the GIL held, from looks; None = not known."""
     gil_waits: float = 0.0
     """Of the looks at which they ran or waited for the GIL, those at which they waited."""
+    queued: float = 0.0
+    """Of the time that they ran or wanted to, the share for which they waited for a CPU."""
     callers: bool = False
     """Whether native samples were told for whom the C library worked."""
     pool: str | None = None
@@ -91,14 +95,22 @@ def divide(seen: Seen, table: Table) -> dict[str, Part]:
     native = _native(seen)
     total = native.total
     own = _sum(native.held, native.free)
-    looks = 0
+    covered, looks = native.shared, 0
     if seen.python:
         if not seen.callers:
             own = _sum(own, _given_helpers(native, own))
-        spread, looks = _shared(seen, native, table)
+        spread, covered, looks = _shared(seen, native, table)
     else:
         spread = _scaled(_using(own), native.shared) or {"unknown": native.shared}
-    return _parts(_sum(own, spread), spread, native.shared, total, _independent(total, seen), _independent(looks, seen))
+    found = {}
+    for work, count in _sum(own, spread).items():
+        if count > 0:
+            variance = _variance(count / total, _independent(total, seen))
+            if looks and native.shared > 0 and work in spread:
+                by_looks = _variance(spread[work] / native.shared, _independent(looks, seen)) + seen.queued**2 / 12
+                variance += min(covered**2 * by_looks, native.shared**2 / 12) / total**2
+            found[work] = Part(count / total, variance)
+    return found
 
 
 def likeliest(work: NativeWork, seen: Seen) -> str:
@@ -169,20 +181,20 @@ def _using(own: Mapping[str, float]) -> dict[str, float]:
     return {work: count for work, count in own.items() if work not in OF_ITSELF}
 
 
-def _shared(seen: Seen, native: _Native, table: Table) -> tuple[dict[str, float], int]:
-    """The shared samples by class, and how many looks that rests on."""
+def _shared(seen: Seen, native: _Native, table: Table) -> tuple[dict[str, float], float, int]:
+    """The shared samples by class, how many samples the looks cover that tell, and how many looks those are."""
     by_holder = sum(seen.holding.values()) >= LEAST_HOLDER_LOOKS
     joined = sum(native.free.values()) <= JOINED_FREE * native.total and seen.gil_waits <= JOINED_WAITS
     stacks = _sum(seen.holding, seen.active) if joined else seen.holding if by_holder else seen.active
     looks = round(sum(stacks.values()))
     if looks == 0 or native.shared <= 0:
-        return {"unknown": native.shared}, 0
+        return {"unknown": native.shared}, native.shared, 0
     explained = native.held if by_holder or joined else _sum(native.held, native.free)
     covered = native.shared + sum(explained.values())
     left = {work: covered * count / looks for work, count in stacks.items()}
     _take_off(left, explained)
     left = _scaled(left, native.shared) or {work: native.shared * count / looks for work, count in stacks.items()}
-    return overhead(left, table), looks
+    return overhead(left, table), covered, looks
 
 
 def _take_off(left: dict[str, float], explained: Mapping[str, float]) -> None:
@@ -209,24 +221,9 @@ def _by_stacks(seen: Seen) -> dict[str, Part]:
     looks = sum(seen.active.values())
     if looks == 0:
         return {seen.pool or "unknown": Part(1.0, 0.0)}
-    independent = _independent(looks, seen)
+    independent, chance = _independent(looks, seen), seen.queued**2 / 12
     shares = {work: count / looks for work, count in seen.active.items() if count}
-    return {work: Part(share, _variance(share, independent)) for work, share in shares.items()}
-
-
-def _parts(
-    named: Mapping[str, float], spread: Mapping[str, float], whole: float, total: float, samples: float, looks: float
-) -> dict[str, Part]:
-    shared = whole / total
-    found = {}
-    for work, count in named.items():
-        if count <= 0:
-            continue
-        variance = _variance(count / total, samples)
-        if looks and whole > 0:
-            variance += shared**2 * _variance(spread.get(work, 0.0) / whole, looks)
-        found[work] = Part(count / total, variance)
-    return found
+    return {work: Part(share, _variance(share, independent) + chance) for work, share in shares.items()}
 
 
 def _independent(count: float, seen: Seen) -> float:

@@ -93,6 +93,7 @@ def group_of(threads: Iterable[ThreadProfile], profile: Profile, known: Classifi
             holding=holding,
             held=_held(threads, sum(holding.values()), cpu, profile),
             gil_waits=_gil_waits(threads),
+            queued=_queued(threads, cpu),
             callers=any(sample.caller is not None for sample in profile.native),
             pool=_pool(threads, table),
         ),
@@ -101,10 +102,20 @@ def group_of(threads: Iterable[ThreadProfile], profile: Profile, known: Classifi
 
 def _held(threads: tuple[ThreadProfile, ...], holding: int, cpu: float, profile: Profile) -> float | None:
     """Share of the threads' CPU time in which they held the GIL. Waiting for a CPU they may hold it too."""
-    runnable = cpu + sum(thread.delay_seconds or 0.0 for thread in threads)
+    runnable = cpu + _delay(threads)
     if not profile.gil_ticks or runnable <= 0:
         return None
     return min(1.0, holding / profile.gil_ticks * profile.seconds / runnable)
+
+
+def _queued(threads: tuple[ThreadProfile, ...], cpu: float) -> float:
+    delay = _delay(threads)
+    return delay / (cpu + delay) if delay > 0 else 0.0
+
+
+def _delay(threads: tuple[ThreadProfile, ...]) -> float:
+    """Seconds for which they waited for a CPU, as far as the kernel tells."""
+    return sum(thread.delay_seconds or 0.0 for thread in threads)
 
 
 def _gil_waits(threads: tuple[ThreadProfile, ...]) -> float:

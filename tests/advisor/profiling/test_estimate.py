@@ -116,3 +116,22 @@ def test_what_stacks_divide_has_their_error_too() -> None:
     found = parts(native={INTERPRETER: 1000}, holding={"serialise": 50, "python": 50}, cpu_seconds=100.0)
     assert found["serialise"].variance ** 0.5 == pytest.approx((0.25 / 1000 + 0.25 / 100) ** 0.5, rel=0.02)
     assert parts(native={KERNEL: 100})["kernel"].variance > 0  # all of 100 is not certainly all
+
+
+def test_what_stacks_divide_is_less_sure_where_threads_wait_for_a_cpu() -> None:
+    seen = {"native": {KERNEL: 800, INTERPRETER: 200}, "holding": {"serialise": 60, "python": 40}, "cpu_seconds": 100.0}
+    idle, busy = parts(**seen), parts(**seen, queued=0.5)
+    assert {work: part.value for work, part in idle.items()} == {work: part.value for work, part in busy.items()}
+    for work in ("serialise", "python"):
+        assert busy[work].variance - idle[work].variance == pytest.approx((0.5 * 0.2) ** 2 / 12)
+    assert busy["kernel"].variance == idle["kernel"].variance  # native samples are not taken while it waits
+    only = parts(active={"python": 100}, cpu_seconds=100.0, queued=0.6)["python"].variance
+    assert only - parts(active={"python": 100}, cpu_seconds=100.0)["python"].variance == pytest.approx(0.36 / 12)
+
+
+def test_the_less_native_samples_leave_the_less_an_error_of_looks_matters() -> None:
+    """Of 500 samples under the GIL 400 are explained: looks divide 100, and are wrong about those at most."""
+    found = parts(native={KERNEL: 500, JSON: 400, INTERPRETER: 100}, holding={"serialise": 300, "python": 200},
+                  cpu_seconds=100.0, queued=0.5, held=0.5)  # fmt: skip
+    at_most = found["serialise"].value * (1 - found["serialise"].value) / 1000 + 0.1**2 / 12
+    assert found["serialise"].variance == pytest.approx(at_most, rel=0.01)

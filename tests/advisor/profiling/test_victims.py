@@ -60,7 +60,7 @@ def test_a_convoy_holds_the_gil_all_the_time_and_keeps_a_reader_waiting() -> Non
     reader = next(thread for thread in seen.threads if thread.name == "reader")
     print(f"\nthe reader waited {1e3 * truth:.1f} ms for the GIL; seen: {1e3 * (reader.gil_wait_seconds or 0):.1f} ms")
     assert seen.gil_held is not None
-    assert seen.gil_held.value > 0.9
+    assert seen.gil_held.value > 0.8  # nobody holds it while its next holder waits for a CPU
     assert seen.python_active > 1.7
     assert reader.io
     assert reader.gil_wait_seconds is not None

@@ -109,7 +109,10 @@ def test_the_hot_lines_of_a_loaded_server_have_the_shares_that_it_measured_itsel
 
     run = under_load(programs, load, cpu_only=True)
     parse, multiply = line_with(run, "json.loads(TEXT)"), line_with(run, "numpy.matmul")
-    assert {run.lines[0].line, run.lines[1].line} == {parse.line, multiply.line}
+    hot = [
+        line.line for line in run.lines if not line.text.lstrip().startswith(("import ", "from "))
+    ]  # starting is no work
+    assert set(hot[:2]) == {parse.line, multiply.line}
     seen = [cpu_ratio(line) for line in (parse, multiply)]
     assert seen[0] / sum(seen) == pytest.approx(spent["parse"] / sum(spent.values()), abs=0.12)
     assert multiply.native_ratio > 20 * multiply.python_ratio
