@@ -30,7 +30,41 @@ def tree_cpu_seconds(root: int) -> float:
     User, system, and both of the children that were waited for, from /proc/PID/stat: what a child spent moves from its
     own row to its parent's, and is in the sum exactly once.
     """
-    return sum(_cpu_ticks(pid) for pid in tree_pids(root)) * TICK_SECONDS
+    return sum(sum(_cpu_times(pid)) for pid in tree_pids(root))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """CPU seconds of an agent itself, its sidecar itself, and all other programs that they started and waited for."""
+
+    agent: float
+    sidecar: float
+    others: float
+
+    def __sub__(self, before: "Parts") -> "Parts":
+        return Parts(
+            agent=self.agent - before.agent, sidecar=self.sidecar - before.sidecar, others=self.others - before.others
+        )
+
+    def __add__(self, other: "Parts") -> "Parts":
+        return Parts(
+            agent=self.agent + other.agent, sidecar=self.sidecar + other.sidecar, others=self.others + other.others
+        )
+
+    @property
+    def total(self) -> float:
+        return self.agent + self.sidecar + self.others
+
+
+def agent_cpu_seconds(root: int) -> Parts:
+    """CPU time of the agent that was started as `root`, by who spent it."""
+    own = {"agent": 0.0, "sidecar": 0.0, "others": 0.0}
+    for row in members([root], process_table()):
+        spent = _cpu_times(row.pid)
+        name = "agent" if row.pid == root else "sidecar" if " sidecar" in _command(row.pid) else "others"
+        own[name] += sum(spent[:2])
+        own["others"] += sum(spent[2:])
+    return Parts(**own)
 
 
 def tree_memory(root: int) -> list[Memory]:
@@ -39,17 +73,26 @@ def tree_memory(root: int) -> list[Memory]:
     return [row for row in rows if row is not None]
 
 
-def _cpu_ticks(pid: int) -> int:
+def _cpu_times(pid: int) -> tuple[float, float, float, float]:
+    """User, system, and both of the children that were waited for, in seconds; zeros where the process is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
-        return 0
-    return sum(map(int, text[text.rindex(b")") + 2 :].split()[11:15]))
+        return 0.0, 0.0, 0.0, 0.0
+    user, system, their_user, their_system = map(int, text[text.rindex(b")") + 2 :].split()[11:15])
+    return user * TICK_SECONDS, system * TICK_SECONDS, their_user * TICK_SECONDS, their_system * TICK_SECONDS
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _memory(pid: int) -> Memory | None:
+    command = _command(pid)
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
         return None

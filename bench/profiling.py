@@ -8,13 +8,14 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from agent.demo.processes import Programs
 from agent.demo.serving import LOAD
-from bench.cost import tree_cpu_seconds, tree_memory, tree_pids
+from bench.cost import Parts, agent_cpu_seconds, tree_memory, tree_pids
 from bench.crowd import NotHereError, Service, start_service
 from bench.needs import bench_bin
 from bench.peers import Peer, get_json, start_agent
@@ -38,18 +39,19 @@ def measure(programs: Programs, folder: Path, pairs: int, window_seconds: float)
         _served(programs, service, 2 * cores, SETTLE_SECONDS)
     with frozen(profiling):
         _served(programs, service, 2 * cores, window_seconds)
-    before = _published(address)
+    before, sidecars = _published(address), _sidecars(profiling)
     rates: list[float] = []
     tails: list[float] = []
-    spent = {"on": 0.0, "off": 0.0}
+    nothing = Parts(agent=0.0, sidecar=0.0, others=0.0)
+    spent = {"on": nothing, "off": nothing}
     for number in range(pairs):
         seen: dict[str, tuple[float, float]] = {}
         for name in ("off", "on") if number % 2 else ("on", "off"):
             runs, rests = (profiling, plain) if name == "on" else (plain, profiling)
             with frozen(rests):
-                cpu = tree_cpu_seconds(runs.program.pid)
+                cpu = agent_cpu_seconds(runs.program.pid)
                 seen[name] = _served(programs, service, 2 * cores, window_seconds)
-                spent[name] += tree_cpu_seconds(runs.program.pid) - cpu
+                spent[name] += agent_cpu_seconds(runs.program.pid) - cpu
         rates.append(seen["on"][0] / seen["off"][0])
         tails.append(seen["on"][1] / seen["off"][1])
         print(
@@ -58,10 +60,12 @@ def measure(programs: Programs, folder: Path, pairs: int, window_seconds: float)
             flush=True,
         )
     _report(rates, tails, spent, pairs * window_seconds, before, _published(address), profiling)
+    if _sidecars(profiling).keys() != sidecars.keys():
+        print("  the sidecar was replaced meanwhile: its CPU time is not comparable")
 
 
 def _report(
-    rates: list[float], tails: list[float], spent: dict[str, float], seconds: float, before: dict[str, float],
+    rates: list[float], tails: list[float], spent: dict[str, Parts], seconds: float, before: dict[str, float],
     after: dict[str, float], profiling: Peer,
 ) -> None:  # fmt: skip
     throughput, tail = estimate(rates), estimate(tails)
@@ -71,10 +75,12 @@ def _report(
     )
     print(f"  p99 profiled / not: {tail}")
     print(f"  its interval lies wholly above {MOST_P99}: {'yes' if tail.low > MOST_P99 else 'no'}")
-    measured, published = spent["on"] - spent["off"], after["cpu_seconds"] - before["cpu_seconds"]
+    more = spent["on"] - spent["off"]
+    measured, published = more.total, after["cpu_seconds"] - before["cpu_seconds"]
     print(
         f"  cost of profiling: measured {measured:.2f} s CPU in {seconds:.0f} s ({measured / seconds:.2%} of a core; "
-        f"{spent['on']:.2f} s with, {spent['off']:.2f} s without), published {published:.2f} s, "
+        f"{spent['on'].total:.2f} s with, {spent['off'].total:.2f} s without: agent {more.agent:+.2f} s, "
+        f"sidecar {more.sidecar:+.2f} s, profilers {more.others:+.2f} s), published {published:.2f} s, "
         f"published / measured {published / measured:.2f}"
         if measured > 0
         else f"  cost of profiling: not above the noise; published {published:.2f} s in {seconds:.0f} s"
@@ -83,8 +89,13 @@ def _report(
     print(
         f"  in these windows: {probes:.0f} probes, {bursts:.0f} bursts; steady state {after['steady_ratio']:.3%} of a core"
     )
-    sidecars = [row.resident_bytes for row in tree_memory(profiling.program.pid) if " sidecar" in row.command]
-    print(f"  sidecar between bursts: {max(sidecars, default=0) / 1e6:.1f} MB resident")
+    resident = max(_sidecars(profiling).values(), default=0)
+    print(f"  sidecar between bursts: {resident / 1e6:.1f} MB resident")
+
+
+def _sidecars(peer: Peer) -> dict[int, int]:
+    """Resident bytes by pid."""
+    return {row.pid: row.resident_bytes for row in tree_memory(peer.program.pid) if " sidecar" in row.command}
 
 
 def _started(programs: Programs, folder: Path, enabled: str) -> tuple[Peer, str]:
@@ -102,14 +113,18 @@ def _published(address: str) -> dict[str, float]:
 
 @contextmanager
 def frozen(peer: Peer) -> Iterator[None]:
-    """The agent, its sidecar and what that runs do nothing until the block ends."""
-    pids = tree_pids(peer.program.pid)
-    for pid in pids:
+    """The agent, its sidecar and what that runs do nothing until the block ends. The agent goes first, so that its sidecar
+    can answer what was asked; one that seems to hang would be replaced."""
+    root = peer.program.pid
+    _signal(root, signal.SIGSTOP)
+    time.sleep(0.3)
+    others = [pid for pid in tree_pids(root) if pid != root]
+    for pid in others:
         _signal(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in pids:
+        for pid in (*others, root):
             _signal(pid, signal.SIGCONT)
 
 

@@ -21,6 +21,9 @@ _LIMITS = ((resource.RLIMIT_FSIZE, 2 * OUTPUT_LIMIT_BYTES), (resource.RLIMIT_DAT
 """Of the child: names and depth of stacks are the target's own, and what they fill is memory."""
 KILL_AFTER_SECONDS = 1.0
 """From SIGINT to SIGKILL."""
+POLITE_NICE = 10
+"""A tenth of a core is left to it beside a worker that never rests: a look of 15 ms takes a sixth of a second then, and no
+request waits for all of it."""
 DUMP_ENVIRONMENT = {"LC_ALL": "C"}
 """Nothing of ours: RUST_BACKTRACE would bury each error in a stack."""
 
@@ -31,8 +34,9 @@ class Child:
 
     OUTPUT = "{output}"
 
-    def __init__(self, argv: Sequence[str], until: float) -> None:
-        """Start it; it is told to end at the monotonic time `until`. Raises OSError where it cannot be started."""
+    def __init__(self, argv: Sequence[str], until: float, *, polite: bool = False) -> None:
+        """Start it; it is told to end at the monotonic time `until`. `polite`: on a busy node everybody else runs first.
+        Raises OSError where it cannot be started."""
         self._output = os.memfd_create("profile")
         try:
             self._said = os.memfd_create("said")
@@ -57,6 +61,8 @@ class Child:
         self.status: int | None = None
         self.ended_at = 0.0
         self._limit()
+        if polite:
+            self._step_back()
 
     def poll(self) -> bool:
         """Whether it ended. Tells it to end when its time is over, and kills it when it does not."""
@@ -119,6 +125,12 @@ class Child:
                 resource.prlimit(self._process.pid, kind, (most, most))
             except (OSError, ValueError):  # it ended already, or has a lower limit
                 pass
+
+    def _step_back(self) -> None:
+        try:
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, POLITE_NICE)
+        except OSError:  # it ended already, or our own priority is lower still
+            pass
 
     def _signal(self, number: signal.Signals) -> None:
         try:

@@ -121,13 +121,13 @@ class PythonStacks:
                 self.names.setdefault(tid, raw.name)
             counts[tid, self._interned.stack(raw.frames)] += raw.count
 
-    def dump(self) -> tuple[DumpThread, ...]:
-        """One look at every Python thread; empty where it failed, which is counted, and kept if it is not passing."""
+    def dump(self, *, polite: bool = False) -> tuple[DumpThread, ...]:
+        """One look at every Python thread, `polite`: when nobody else wants to run; empty where it failed, which is counted, and kept if it is not passing."""
         if self._program is None or "python" in self.missing:
             return ()
         argv = [self._program, "dump", "-p", str(self._folder.key.pid), "--json", "--nonblocking"]
         try:
-            child = Child(argv, time.monotonic() + DUMP_SECONDS)
+            child = Child(argv, time.monotonic() + DUMP_SECONDS, polite=polite)
         except OSError as error:
             self.missing["python"] = Missing("python", f"py-spy does not start: {error.strerror}", NOT_INSTALLED.hint)
             return ()

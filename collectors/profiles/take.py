@@ -151,10 +151,10 @@ class _Taking:
 
     def _look_whole(self) -> None:
         before = self._watch.states()
-        threads = self._python.dump()
+        probe = self._spec.kind == "probe"
+        threads = self._python.dump(polite=probe)  # in a burst the other looks wait for this one
         after = self._watch.states()
-        active = self._python.by_dumps or self._spec.kind == "probe"
-        holder = self._spec.kind == "probe"
+        active, holder = self._python.by_dumps or probe, probe
         self._python.take_dump(threads, before, after, self._watch.tids, count_active=active, count_holder=holder)
 
     def _start_native(self) -> None:

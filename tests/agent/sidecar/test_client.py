@@ -3,12 +3,13 @@
 import errno
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from agent.sidecar.client import SidecarClient
+from agent.sidecar.client import Deadline, SidecarClient
 from agent.sidecar.endpoint import bind
 from agent.sidecar.protocol import (
     CostReply,
@@ -180,3 +181,14 @@ def test_threads_take_turns() -> None:
         thread.join()
     assert results == [FACTS] * 8
     client.close()
+
+
+def test_who_was_suspended_past_the_deadline_takes_what_is_there_and_no_more() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        late = Deadline(ours, time.monotonic() - 5)
+        theirs.sendall(b"answer")
+        assert late.recv(6) == b"answer"
+        theirs.sendall(b"more")
+        with pytest.raises(TimeoutError):
+            late.recv(4)

@@ -186,6 +186,16 @@ def test_a_child_that_ignores_the_request_to_end_is_killed():
     child.close()
 
 
+@pytest.mark.parametrize("polite", [False, True])
+def test_a_polite_child_lets_others_run_first(polite):
+    child = Child([sys.executable, "-c", "import time; time.sleep(600)"], time.monotonic() + 600, polite=polite)
+    try:
+        pid = child._process.pid
+        assert os.getpriority(os.PRIO_PROCESS, pid) == (max(10, os.nice(0)) if polite else os.nice(0))
+    finally:
+        child.close()
+
+
 def test_a_child_that_is_let_go_of_is_ended_at_once():
     before = open_descriptors()
     child = Child([sys.executable, "-c", "import time; time.sleep(600)"], time.monotonic() + 600)
