@@ -39,7 +39,7 @@ def measure(programs: Programs, folder: Path, pairs: int, window_seconds: float)
         _served(programs, service, 2 * cores, SETTLE_SECONDS)
     with frozen(profiling):
         _served(programs, service, 2 * cores, window_seconds)
-    before, sidecars = _published(address), _sidecars(profiling)
+    sidecars, published = _sidecars(profiling), {name: 0.0 for name in _published(address)}
     rates: list[float] = []
     tails: list[float] = []
     nothing = Parts(agent=0.0, sidecar=0.0, others=0.0)
@@ -48,10 +48,14 @@ def measure(programs: Programs, folder: Path, pairs: int, window_seconds: float)
         seen: dict[str, tuple[float, float]] = {}
         for name in ("off", "on") if number % 2 else ("on", "off"):
             runs, rests = (profiling, plain) if name == "on" else (plain, profiling)
+            _wait_for_bursts(address)
             with frozen(rests):
                 cpu = agent_cpu_seconds(runs.program.pid)
+                before = _published(address) if name == "on" else {}
                 seen[name] = _served(programs, service, 2 * cores, window_seconds)
                 spent[name] += agent_cpu_seconds(runs.program.pid) - cpu
+                after = _published(address) if name == "on" else {}
+                published.update({key: published[key] + after[key] - before[key] for key in before})
         rates.append(seen["on"][0] / seen["off"][0])
         tails.append(seen["on"][1] / seen["off"][1])
         print(
@@ -59,14 +63,15 @@ def measure(programs: Programs, folder: Path, pairs: int, window_seconds: float)
             f"{seen['off'][0]:8.2f} req/s, p99 {seen['off'][1]:7.2f} ms not; ratios {rates[-1]:.4f}, {tails[-1]:.4f}",
             flush=True,
         )
-    _report(rates, tails, spent, pairs * window_seconds, before, _published(address), profiling)
+    published["steady_ratio"] = _published(address)["steady_ratio"]
+    _report(rates, tails, spent, pairs * window_seconds, published, profiling)
     if _sidecars(profiling).keys() != sidecars.keys():
         print("  the sidecar was replaced meanwhile: its CPU time is not comparable")
 
 
 def _report(
-    rates: list[float], tails: list[float], spent: dict[str, Parts], seconds: float, before: dict[str, float],
-    after: dict[str, float], profiling: Peer,
+    rates: list[float], tails: list[float], spent: dict[str, Parts], seconds: float, told: dict[str, float],
+    profiling: Peer,
 ) -> None:  # fmt: skip
     throughput, tail = estimate(rates), estimate(tails)
     print(f"  throughput profiled / not: {throughput}")
@@ -76,7 +81,7 @@ def _report(
     print(f"  p99 profiled / not: {tail}")
     print(f"  its interval lies wholly above {MOST_P99}: {'yes' if tail.low > MOST_P99 else 'no'}")
     more = spent["on"] - spent["off"]
-    measured, published = more.total, after["cpu_seconds"] - before["cpu_seconds"]
+    measured, published = more.total, told["cpu_seconds"]
     print(
         f"  cost of profiling: measured {measured:.2f} s CPU in {seconds:.0f} s ({measured / seconds:.2%} of a core; "
         f"{spent['on'].total:.2f} s with, {spent['off'].total:.2f} s without: agent {more.agent:+.2f} s, "
@@ -85,9 +90,9 @@ def _report(
         if measured > 0
         else f"  cost of profiling: not above the noise; published {published:.2f} s in {seconds:.0f} s"
     )
-    probes, bursts = after["probes"] - before["probes"], after["bursts"] - before["bursts"]
     print(
-        f"  in these windows: {probes:.0f} probes, {bursts:.0f} bursts; steady state {after['steady_ratio']:.3%} of a core"
+        f"  in these windows: {told['probes']:.0f} probes, {told['bursts']:.0f} bursts, which come by the clock and so twice as "
+        f"often as without rests; steady state {told['steady_ratio']:.3%} of a core"
     )
     resident = max(_sidecars(profiling).values(), default=0)
     print(f"  sidecar between bursts: {resident / 1e6:.1f} MB resident")
@@ -109,6 +114,14 @@ def _started(programs: Programs, folder: Path, enabled: str) -> tuple[Peer, str]
 def _published(address: str) -> dict[str, float]:
     status = get_json(f"{address}/v1/self")["data"]["profiling"]
     return {name: float(value) for name, value in status.items() if isinstance(value, int | float)}
+
+
+def _wait_for_bursts(address: str) -> None:
+    """A profiler that is frozen in a burst makes up for it afterwards, as fast as it can."""
+    for _ in range(100):
+        if get_json(f"{address}/v1/self")["data"]["profiling"]["state"] != "profiling":
+            return
+        time.sleep(0.1)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from itertools import takewhile
 
 from collectors.inside.folder import ProcessFolder
 from collectors.profiles.profile import Wait
+from collectors.sock_diag import tcp_sockets
 
 _LINK = re.compile(rb"(socket|pipe):\[(\d+)\]")
 _LISTEN = b" 0A "
@@ -23,13 +24,15 @@ class Stale(Exception):  # noqa: N818 - the thread went on while we looked
 
 
 class Descriptors:
-    """Tells the descriptors of one process apart. The tables of sockets are looked through when an unknown socket turns
-    up, at most once per `renew`: a busy server has thousands of rows in them, most of connections that are over."""
+    """Tells the descriptors of one process apart. The kernel is asked for its sockets when an unknown one turns up, at most
+    once per `renew`; in another network namespace their tables are read, in which a busy server has thousands of rows, most
+    of connections that are over."""
 
     def __init__(self, folder: ProcessFolder) -> None:
         self._folder = folder
         self._sockets: dict[int, Wait] = {}
         self._ports: frozenset[bytes] | None = None
+        self._own_network = _same_network(folder)
         self._may_look = True
         self._rests_until = 0.0
 
@@ -53,7 +56,7 @@ class Descriptors:
                 raise Stale
             self._may_look = False
             began = time.thread_time()
-            found = self._look_up(b" %d " % inode)
+            found = self._ask(inode) or self._look_up(b" %d " % inode)
             took = time.thread_time() - began
             if took > _CHEAP_SECONDS:
                 self._rests_until = time.monotonic() + _REST * took
@@ -68,6 +71,19 @@ class Descriptors:
         except OSError as error:
             raise Stale from error
 
+    def _ask(self, inode: int) -> Wait | None:
+        """None where the kernel is not asked, or does not answer."""
+        sockets = tcp_sockets() if self._own_network else None
+        if sockets is None:
+            self._own_network = False
+            return None
+        ports = {one.port for one in sockets.values() if one.listening}
+        for each, (port, listening) in sockets.items():
+            self._sockets[each] = "listening" if listening else "inbound" if port in ports else "outbound"
+        if inode not in self._sockets:
+            return self._unix(b" %d " % inode)
+        return self._sockets[inode]
+
     def _look_up(self, inode: bytes) -> Wait:
         for table in _TABLES:
             row = next((line for line in self._lines(table) if inode in line), None)
@@ -76,6 +92,9 @@ class Descriptors:
             if _LISTEN in row:
                 return "listening"
             return "inbound" if _port(row) in self._listening_ports() else "outbound"
+        return self._unix(inode)
+
+    def _unix(self, inode: bytes) -> Wait:
         ending = inode.rstrip()
         unix = any(inode in line or line.endswith(ending) for line in self._lines("net/unix"))
         return "unix" if unix else "other"
@@ -94,6 +113,14 @@ class Descriptors:
             yield from lines
         except OSError:
             return
+
+
+def _same_network(folder: ProcessFolder) -> bool:
+    """Whether the process is in our network namespace, whose sockets the kernel tells us."""
+    try:
+        return folder.link("ns/net") == os.readlink(b"/proc/self/ns/net")
+    except OSError:
+        return False
 
 
 def _port(row: bytes) -> bytes:

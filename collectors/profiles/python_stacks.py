@@ -122,7 +122,8 @@ class PythonStacks:
             counts[tid, self._interned.stack(raw.frames)] += raw.count
 
     def dump(self, *, polite: bool = False) -> tuple[DumpThread, ...]:
-        """One look at every Python thread, `polite`: when nobody else wants to run; empty where it failed, which is counted, and kept if it is not passing."""
+        """One look at every Python thread, `polite`: behind all who want to run; empty where it failed, which is counted, and
+        kept if it is not passing."""
         if self._program is None or "python" in self.missing:
             return ()
         argv = [self._program, "dump", "-p", str(self._folder.key.pid), "--json", "--nonblocking"]

@@ -8,6 +8,7 @@ import pytest
 
 from collectors.host import Host
 from collectors.inside.folder import ProcessFolder
+from collectors.profiles import descriptors
 from collectors.profiles.profile import ThreadProfile
 from collectors.profiles.syscalls import Call, call_numbers, parse_syscall
 from collectors.profiles.task_watch import TaskWatch
@@ -51,6 +52,16 @@ def test_a_thread_that_waits_is_seen_waiting_for_just_that(name, wait):
     assert threads[name].waits == {wait: threads[name].looks}
     assert threads[name].looks >= LOOKS - 4
     assert threads[name].running == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "wait"), [("accept", "listening"), ("own-client", "outbound"), ("serve-one", "inbound")]
+)
+def test_where_the_kernel_is_not_asked_the_tables_of_sockets_tell_the_same(name, wait, monkeypatch):
+    monkeypatch.setattr(descriptors, "tcp_sockets", lambda: None)
+    threads, _ = watched(name)
+    assert threads[name].waits == {wait: threads[name].looks}
+    assert threads[name].looks >= LOOKS - 4
 
 
 def test_two_threads_on_one_lock_are_told_from_one_alone():

@@ -3,7 +3,6 @@
 import os
 import socket
 import struct
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from collectors.entities import Role
 from collectors.host import Host
 from collectors.reading import Unreadable
-from collectors.sock_diag import listen_queues, read_answer
+from collectors.sock_diag import TcpSocket, listen_queues, read_answer, tcp_sockets
 from collectors.sources.sockets import PORT_LIMIT, WHOLE_EVERY, ListenDropsSample, ListenSample, SocketsCollector
 from tests.hosttree import HostTree
 
@@ -102,19 +101,45 @@ def test_a_host_without_tcp_says_so(tmp_path: Path) -> None:
         SocketsCollector().collect(HostTree(tmp_path).host, ())
 
 
-def test_netlink_answers_are_added_up_until_done_and_a_refusal_is_an_error() -> None:
-    def message(kind: int, port: int, waiting: int) -> bytes:
-        body = struct.pack("=4xH46xIIIII", socket.htons(port), 0, waiting, 128, 0, 9)
+def test_netlink_answers_are_handed_on_until_done_and_a_refusal_is_an_error() -> None:
+    def message(kind: int, port: int, waiting: int, state: int = 10, inode: int = 9) -> bytes:
+        body = struct.pack("=BBxxH46xIIIII", 2, state, socket.htons(port), 0, waiting, 128, 0, inode)
         return struct.pack("=IHHII", 16 + len(body), kind, 2, 2, 0) + body
 
-    queues: Counter[int] = Counter()
-    assert not read_answer(message(20, 8080, 5) + message(20, 8080, 1) + message(20, 22, 0), queues)
-    assert read_answer(message(3, 0, 0), queues)
-    assert dict(queues) == {8080: 6, 22: 0}
+    seen: list[tuple[int, int, int, int]] = []
+
+    def take(*told: int) -> None:
+        seen.append((told[0], told[1], told[2], told[3]))
+
+    assert not read_answer(message(20, 8080, 5) + message(20, 8080, 1, 1, 77) + message(20, 22, 0), take)
+    assert read_answer(message(3, 0, 0), take)
+    assert seen == [(10, 8080, 5, 9), (1, 8080, 1, 77), (10, 22, 0, 9)]
     with pytest.raises(OSError, match="refused"):
-        read_answer(message(2, 0, 0), queues)
-    with pytest.raises(OSError, match="refused"):
-        read_answer(message(20, 8080, 5)[:-8], queues)
+        read_answer(message(2, 0, 0), take)
+    with pytest.raises(OSError, match="cut short"):
+        read_answer(message(20, 8080, 5)[:-8], take)
+    with pytest.raises(OSError, match="cut short"):
+        read_answer(struct.pack("=IHHII", 0, 20, 0, 0, 0), take)
+
+
+def test_open_sockets_are_told_by_inode_and_connections_that_are_over_are_not() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            accepted, _ = server.accept()
+            with accepted:
+                inode = {name: os.fstat(one.fileno()).st_ino for name, one in
+                         (("server", server), ("client", client), ("accepted", accepted))}  # fmt: skip
+                found = tcp_sockets()
+                if found is None:
+                    pytest.skip("the kernel does not answer here")
+                assert found[inode["server"]] == TcpSocket(port, True)
+                assert found[inode["accepted"]] == TcpSocket(port, False)
+                assert found[inode["client"]] == TcpSocket(client.getsockname()[1], False)
+        after = tcp_sockets()
+        assert after is not None
+        assert inode["accepted"] not in after
+        assert 0 not in after
 
 
 def test_connections_that_wait_on_this_machine_are_seen_in_both_ways(tmp_path: Path) -> None:
