@@ -39,7 +39,7 @@ def measure(programs: Programs, folder: Path, pairs: int, window_seconds: float)
         _served(programs, service, 2 * cores, SETTLE_SECONDS)
     with frozen(profiling):
         _served(programs, service, 2 * cores, window_seconds)
-    sidecars, published = _sidecars(profiling), {name: 0.0 for name in _published(address)}
+    sidecars, published = _sidecars(profiling), dict.fromkeys(_published(address), 0.0)
     rates: list[float] = []
     tails: list[float] = []
     nothing = Parts(agent=0.0, sidecar=0.0, others=0.0)
@@ -91,8 +91,8 @@ def _report(
         else f"  cost of profiling: not above the noise; published {published:.2f} s in {seconds:.0f} s"
     )
     print(
-        f"  in these windows: {told['probes']:.0f} probes, {told['bursts']:.0f} bursts, which come by the clock and so twice as "
-        f"often as without rests; steady state {told['steady_ratio']:.3%} of a core"
+        f"  in these windows: {told['probes']:.0f} probes, {told['bursts']:.0f} bursts, which come by the clock: twice as often "
+        f"as without rests; steady state {told['steady_ratio']:.3%} of a core"
     )
     resident = max(_sidecars(profiling).values(), default=0)
     print(f"  sidecar between bursts: {resident / 1e6:.1f} MB resident")
