@@ -91,8 +91,8 @@ def _report(
         else f"  cost of profiling: not above the noise; published {published:.2f} s in {seconds:.0f} s"
     )
     print(
-        f"  in these windows: {told['probes']:.0f} probes, {told['bursts']:.0f} bursts, which come by the clock: twice as often "
-        f"as without rests; steady state {told['steady_ratio']:.3%} of a core"
+        f"  in these windows: {told['probes']:.0f} probes, {told['bursts']:.0f} bursts, twice as often as without rests, as "
+        f"they come by the clock; steady state {told['steady_ratio']:.3%} of a core"
     )
     resident = max(_sidecars(profiling).values(), default=0)
     print(f"  sidecar between bursts: {resident / 1e6:.1f} MB resident")
