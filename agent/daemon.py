@@ -132,8 +132,9 @@ class _Daemon:
             await self._stop.wait()
         finally:
             self._updates.close()
-            self._requests.stop()
+            self._requests.end()
             await asyncio.to_thread(self._watch.stop, 0.5)
+            await asyncio.to_thread(self._requests.stop, 0.4)
             await asyncio.to_thread(self._known.finish, self._watch.discovery)
             await runner.close()
             if self._pyroscope is not None:

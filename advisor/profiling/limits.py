@@ -23,6 +23,10 @@ PRESSURE: dict[str, Threshold] = {
 }
 """From where on a service is held back by CPU time: below both, what its CPU time goes into is nobody's loss yet."""
 
+LOCK_HELD = 0.7
+"""Share of the time for which some thread holds the interpreter's lock from where on its threads are one resource."""
+ONE_CORE = 1.15
+"""Threads that share the lock use about one core at most."""
 PARALLEL_CEILING = 1000.0
 """No ratio above this is claimed, whatever a share near 1 would give."""
 
@@ -36,12 +40,16 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def busy(worker: WorkerView, profile: WorkerProfile | None = None) -> float:
-    """How much of the time a process could not have done more: its busiest thread, or its Python threads together, as they
-    share one lock. Which threads are Python's is told by the profile, else by their class."""
+    """How much of the time a process could not have done more: its busiest thread, or its Python threads together, as far as
+    they share one lock. Which threads are Python's, and whether the lock is what they share, is told by the profile: code
+    that releases it (decoding, kernels) runs in as many threads as there are."""
     known = {t.tid for t in profile.threads if t.python} if profile else set()
     python = [t for t in worker.threads if (t.tid in known if known else t.thread_class in ("main", "python"))]
     together = sum(t.cores_used + t.waiting_cores for t in python)
     single = max((t.cores_used + t.waiting_cores for t in worker.threads), default=0.0)
+    if profile is not None:
+        held = profile.gil_held.value if profile.gil_held is not None else float(together <= ONE_CORE)
+        together = together if held >= LOCK_HELD else min(together, held)
     return min(1.0, max(single, together))
 
 
@@ -50,8 +58,10 @@ def fullness(view: View) -> float:
     return view.cores_used / view.effective_cores
 
 
-def busiest(view: View) -> float:
-    return max((busy(w) for w in view.workers), default=0.0)
+def busiest(view: View, seen: ProfileView | None = None) -> float:
+    """The most of any process, with the profiles that there are."""
+    profiles = {profile.key: profile for profile in seen.workers} if seen is not None else {}
+    return max((busy(w, profiles.get(w.key)) for w in view.workers), default=0.0)
 
 
 def pressed(view: View, settings: Settings) -> bool:

@@ -99,7 +99,9 @@ class AcceptImbalance(Rule):
                 Rejected("io-bound-workers", "the busiest worker computes, and nobody waits to be accepted"),
             ),
             changes=self._changes(view, facts, count),
-            gains=self._gains(count, left, most / mean, connections, saturated=most >= SATURATED),
+            gains=self._gains(
+                count, left, left / max(0.05, view.cores_used), most / mean, connections, saturated=most >= SATURATED
+            ),
         )
 
     @staticmethod
@@ -126,12 +128,12 @@ class AcceptImbalance(Rule):
 
     @staticmethod
     def _gains(
-        count: int, left: float, imbalance: float, connections: float | None, *, saturated: bool
+        count: int, left: float, room: float, imbalance: float, connections: float | None, *, saturated: bool
     ) -> tuple[Gain, ...]:
-        """At most all workers become as busy as the busiest, within the cores. At least the connections fall on the workers
-        at random, of which the fullest gets more than its share: c/n + sqrt(2 ln(n) c/n) of c (balls into bins); and nothing
-        where the busiest worker has time left, so that it answers all that comes."""
-        high = max(1.0, min(imbalance, imbalance * left / count))
+        """At most all workers become as busy as the busiest, and use `room` times the cores that they use now. At least the
+        connections fall on the workers at random, of which the fullest gets more than its share: c/n + sqrt(2 ln(n) c/n) of
+        c (balls into bins); and nothing where the busiest worker has time left, so that it answers all that comes."""
+        high = max(1.0, min(imbalance, imbalance * left / count, room))
         share = max(1.0, (connections or count) / count)
         low = max(1.0, high / (1 + sqrt(2 * log(count) / share))) if saturated else 1.0
         ratio = throughput(low, sqrt(low * high), high)

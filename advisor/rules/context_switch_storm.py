@@ -81,10 +81,14 @@ class ContextSwitchStorm(Rule):
         waiting = sum(w.waits.get("lock", 0.0) for w in seen.workers)
         if lock.value - lock.error < settings.limit("lock_share") or dispatch.value >= 0.5 * lock.value:
             return None
-        if gil > max(0.5, waiting):  # the interpreter's lock has rules of its own
+        if (
+            gil > max(0.5, waiting) or seen.share("gil-wait").value >= lock.value
+        ):  # the interpreter's lock has rules of its own
             return None
         allocator = _share(seen, ALLOCATING).value
-        hottest = next((h for w in seen.workers for h in w.hot if LOCKING.search(h.where)), None)
+        hottest = next(
+            (h for w in seen.workers for h in w.hot if h.work != "gil-wait" and LOCKING.search(h.where)), None
+        )
         where = f" ({hottest.where})" if hottest else ""
         advice = " The allocator is among the callers: try jemalloc or tcmalloc." if allocator >= 0.1 else ""
         return Conclusion(
@@ -137,7 +141,8 @@ class ContextSwitchStorm(Rule):
 def _share(seen: ProfileView, functions: re.Pattern[str], work: str | None = None) -> Share:
     """Share of the workers' CPU time in such functions: as the hottest ones show, or as the class of work counts them."""
     total = seen.cores
-    named = sum(w.cores * h.share for w in seen.workers for h in w.hot if functions.search(h.where))
+    spots = [(w, h) for w in seen.workers for h in w.hot if h.work != "gil-wait" and functions.search(h.where)]
+    named = sum(w.cores * h.share for w, h in spots)
     value = min(1.0, named / total) if total > 0 else 0.0
     counted = seen.share(work) if work else Share(0.0)
     if counted.value >= value:

@@ -1,7 +1,7 @@
 """Does an event loop that clients talk to compute, or wait, inside its callbacks, so that no other request advances?"""
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, inf
 
 import msgspec
 
@@ -20,6 +20,8 @@ from collectors.levers import Lever
 
 LOOKS_PER_SECOND = 20.0
 """At least so often a thread's state was looked at: what the error of a share of its time is taken from."""
+NOT_MOVED = ("unknown", "gil-wait", "lock", "spin")
+"""Beside `OVERHEAD`: what nobody can be told to move."""
 OVERHEAD = ("loop", "glue", "io", "ipc")
 """What a loop is there for; the rest is work that it does in between."""
 HOLDS_LOCK = ("python", "serialise", "tokenise", "glue", "allocation", "gc")
@@ -208,7 +210,7 @@ def _error(share: float, seconds: float) -> float:
 def _held(loop: LoopProfile, seconds: float, waiting: Evidence | None, settings: Settings) -> bool:
     if loop.blocked - _error(loop.blocked, seconds) >= settings.limit("blocked_share"):
         return True
-    work = loop.busy * (1 - sum(loop.work.get(name, 0.0) for name in OVERHEAD))
+    work = loop.busy * (1 - sum(loop.work.get(name, 0.0) for name in (*OVERHEAD, *NOT_MOVED)))
     long = loop.run_seconds is not None and loop.run_seconds >= _long(loop.busy, waiting, settings)
     return (long or _seen_long(loop, seconds, settings)) and work - _error(work, seconds) >= settings.limit(
         "busy_share"
@@ -337,11 +339,25 @@ def _capacity(view: View, loop: LoopProfile, loops: int, waits: bool) -> Gain:
     """A held loop serves one request after the other. Waits overlap, as many as connections and threads of the default
     pool allow, until what it computes fills it; computing spreads over idle cores."""
     rho = _unavailable(loop)
-    if not waits:
-        bound = max(1.0, view.effective_cores / max(0.05, view.cores_used))
-        return throughput(1.0, max(1.0, 0.8 * bound), max(1.0, 1.05 * bound))
     known = view.in_flight if view.in_flight is not None else view.established
+    if not waits:
+        bound = min(view.effective_cores / max(0.05, view.cores_used), _reachable(view, loop), (known or inf) / loops)
+        return throughput(1.0, max(1.0, 0.8 * bound), max(1.0, 1.05 * bound))
     at_once = min(len(view.online) + DEFAULT_THREADS, known / loops if known else len(view.online) + DEFAULT_THREADS)
     cores = view.effective_cores / max(0.02, view.cores_used)
     bound = max(1.0, min(at_once, rho / max(0.01, rho - loop.blocked), cores))
     return throughput(1 + 0.3 * (bound - 1), 1 + 0.75 * (bound - 1), bound * 1.05)
+
+
+def _reachable(view: View, loop: LoopProfile) -> float:
+    """By how much computing may grow with what is proposed, until what stays in one process fills that. The pool of MLServer
+    is one process, and payloads stay with the front-end; a pool of one's own has as many as there are cores; more processes
+    serve as many loops."""
+    stays = sum(loop.work.get(name, 0.0) for name in OVERHEAD)
+    more = _more_workers(view)
+    if view.service.framework == "mlserver":
+        stays = min(1.0, stays + loop.work.get("serialise", 0.0))
+        return 1 / max(0.05, stays, 1 - stays) if more is not None else 1 / max(0.05, stays)
+    count = len(view.serving)
+    processes = more.proposed / count if more is not None and isinstance(more.proposed, int) else 1.0
+    return max(processes, 1 / max(0.05, stays))

@@ -19,6 +19,8 @@ from collectors.levers import Lever
 FREED_MOST = 1.15
 """Fewer threads to a lock hand it over less often; no more than this is promised for that."""
 
+ALL_TAKEN = 0.9
+"""Of the request threads: from this share on that wants to run, more requests may wait for a thread."""
 SPREAD = 0.25
 """At least this share of a worker's CPU time is spent beside its busiest thread, where single ones are too small to count."""
 
@@ -74,12 +76,12 @@ class GilBoundWorker(Rule):
         if not bound:
             return None
         held, active = _held(bound), sum(w.python_active for w in bound) / len(bound)
-        at_once = max(active * count, view.established or 0.0)  # more processes than that would have nothing to do
+        at_once = _at_once(view, active)
         proposed = min(target, count + copies_that_fit(view), ceil(at_once))
         if proposed <= count:
             return None
         limit = msgspec.structs.replace(seen, workers=tuple(bound))
-        gains = self._gains(view, count, proposed, left, held)
+        gains = self._gains(view, min(float(proposed), at_once), proposed, left, held)
         return Conclusion(
             subject=subject_of(view),
             title=f"{active:.1f} Python threads share one lock and {view.cores_used:.1f} of {left:.1f} cores: "
@@ -105,16 +107,28 @@ class GilBoundWorker(Rule):
         )
 
     @staticmethod
-    def _gains(view: View, count: int, proposed: int, left: float, held: Share) -> tuple[Gain, ...]:
-        """One core a process, until the cores are full. Upper bound: what passes while nobody holds the lock comes on top."""
-        capacity = min(float(proposed), left) / max(0.1, view.cores_used)
-        bound = min(capacity, proposed / count * 1.05)
+    def _gains(view: View, busy: float, proposed: int, left: float, held: Share) -> tuple[Gain, ...]:
+        """One core for each of `busy` processes, until the cores are full: no more than wanted to run at a time, as each
+        client waits for its answer (Little's law). Upper bound: what passes while nobody holds the lock comes on top."""
+        count = len(view.serving)
+        bound = max(1.0, min(min(busy, left) / max(0.1, view.cores_used), proposed / count * 1.05))
         freed = min(FREED_MOST, 1 / max(0.5, held.value - held.error))
         ratio = throughput(max(1.0, 0.85 * bound), max(1.0, 0.95 * bound), max(1.02, bound * max(1.06, freed)))
         crowd = 1 + view.delay_share / 2  # the cores are full afterwards: threads then wait for those
         tail = gain("latency_p99_ratio", 1 / ratio.p90, crowd / ratio.p50, max(1.0, crowd / ratio.p10))
         memory = cost_of_more(view, proposed - count)
         return (ratio, latency_p50_of(ratio, slack=0.05), tail, *((memory,) if memory else ()))
+
+
+def _at_once(view: View, active: float) -> float:
+    """How many could run at a time, if each had a lock of its own; more processes than that have nothing to do. Where all
+    request threads are taken, or connections wait, as many as are connected; else as many as wanted to run."""
+    count = len(view.serving)
+    threads = max((w.request_threads or 0 for w in view.service.serving), default=0)
+    taken = threads > 0 and active >= ALL_TAKEN * threads
+    queue = sum(view.accept_queue) / max(1, len(view.accept_queue))
+    waiting = queue >= 1 or (view.server_queue or 0.0) >= 1
+    return max(active * count, view.established or 0.0) if taken or waiting else active * count
 
 
 def _suspect(worker: WorkerView, settings: Settings) -> bool:

@@ -47,7 +47,7 @@ class Convoy(msgspec.Struct, frozen=True):
     @property
     def work(self) -> float:
         """Share of the time for which it works or waits for a core: what is left when the lock is always free."""
-        return self.waits.running + (self.waits.delay_cores or 0.0)
+        return self.waits.running
 
 
 class GilConvoy(Rule):
@@ -105,21 +105,31 @@ class GilConvoy(Rule):
         if not found:
             return None
         worst = max(found, key=lambda c: c.lock)
-        seconds, delay = worst.waits.gil_wait_seconds or 0.0, worst.waits.delay_cores or 0.0
+        seconds, delay = worst.waits.gil_wait_seconds, worst.waits.delay_cores or 0.0
+        each = seconds is not None and seconds >= settings.limit("lock_wait_seconds")
+        share = "lock_wait_share" if each else "loop_lock_share"
         left = min(view.effective_cores, float(len(view.mask)))
         count = len(view.serving)
         proposed = min(ceil(left - 0.25), count + copies_that_fit(view), count * (1 + len(worst.computing)))
         return Conclusion(
             subject=subject_of(view),
-            title=f"the thread that serves clients waits {1000 * seconds:.0f} ms for the interpreter's lock each time it "
-            "wakes up: compute in another process",
+            title=f"the thread that serves clients waits {_how_long(worst, seconds if each else None)}: compute in another "
+            "process",
             summary=f"The thread {worst.waits.name} of process {worst.worker.key.pid} waited for the lock {worst.lock:.0%} of "
             f"the time behind {_threads(len(worst.computing))} in Python, and for a core {delay:.0%}. "
             "A shorter switch interval is a stop-gap until the work is done in worker processes.",
             confidence=0.8 if worst.waits.delay_cores is not None else 0.6,
             evidence=(
-                seen_in_profile(seen, "lock_wait_seconds", "seconds", seconds, settings.enter("lock_wait_seconds")),
-                seen_in_profile(seen, "lock_wait_share", "ratio", worst.lock, settings.enter("lock_wait_share")),
+                *(
+                    (
+                        seen_in_profile(
+                            seen, "lock_wait_seconds", "seconds", seconds, settings.enter("lock_wait_seconds")
+                        ),
+                    )
+                    if seconds is not None
+                    else ()
+                ),
+                seen_in_profile(seen, "lock_wait_share", "ratio", worst.lock, settings.enter(share)),
                 seen_in_profile(
                     seen, "computing_threads", "threads", len(worst.computing), settings.enter("computing_threads")
                 ),
@@ -172,6 +182,12 @@ class GilConvoy(Rule):
         whole = worst.work + worst.lock
         best, middle = ((worst.work + (1 - part) * worst.lock) / whole for part in (most, likely))
         return (gain("latency_p50_ratio", best, middle, 1.0), gain("latency_p99_ratio", best, middle, 1.0))
+
+
+def _how_long(convoy: Convoy, seconds: float | None) -> str:
+    if seconds is None:
+        return f"{convoy.lock:.0%} of the time for the interpreter's lock"
+    return f"{1000 * seconds:.0f} ms for the interpreter's lock each time it wakes up"
 
 
 def _mostly_waits(loop: ThreadShare, settings: Settings) -> bool:

@@ -26,6 +26,8 @@ ALONE = (1.0, 0.75, 0.45)
 """What is left of the front-end's other work once none of its threads takes the interpreter's lock for each request to feed
 a queue: all, likely, at best. Frames do not show that cost. A model that adds four numbers used 0.47 of it without workers
 (1181 requests a second with one, 2875 with none)."""
+KEPT = ("spin", "gc", "allocation")
+"""What a pool, or the model itself, does beside its kernels: it goes where the model goes."""
 
 
 class IpcDominatesLightModel(Rule):
@@ -42,7 +44,7 @@ class IpcDominatesLightModel(Rule):
     """
 
     proven = ("live", "built")
-    yields_to = ("serialisation-heavy", "cgroup-cpu-throttled", "cpu-oversubscribed-openmp")
+    yields_to = ("serialisation-heavy", "cgroup-cpu-throttled", "cpu-oversubscribed-openmp", "openmp-spin-wait")
     thresholds = {
         "ipc_share": Threshold(enter=0.35, leave=0.28, unit="ratio", doc="handing over, share of a request's CPU time"),
         "model_share": Threshold(enter=0.2, leave=0.3, unit="ratio", doc="the model, at most this share of it"),
@@ -118,7 +120,7 @@ class IpcDominatesLightModel(Rule):
             handing.value,
             min(0.95, handing.value + handing.error + unknown),
         )
-        model = total * seen.share(*MODEL).value
+        model = total * seen.share(*MODEL, *KEPT).value
         needed = [model + max(0.0, total * (1 - part) - model) * left for part, left in zip(saved, ALONE, strict=True)]
         now = max(0.1, min(1.0, max(w.runnable for w in view.workers)))  # of what the present arrangement can do
         low, likely, high = (now / max(0.02, each) for each in needed)
@@ -143,7 +145,7 @@ def _handing(seen: ProfileView, front: WorkerView) -> Share:
         own = msgspec.structs.replace(seen, workers=(worker,))
         part = own.share(*HANDING)
         if worker.key != front.key:
-            beside = own.share(*MODEL, "serialise", "unknown")
+            beside = own.share(*MODEL, *KEPT, "serialise", "unknown")
             part = Share(max(0.0, 1 - beside.value), beside.error)
         value += worker.cores / total * part.value
         variance += (worker.cores / total * part.error) ** 2

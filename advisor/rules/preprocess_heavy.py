@@ -1,5 +1,6 @@
 """Does preparing the inputs (decoding, tokenising, features) take more CPU time than the model is worth?"""
 
+import re
 from collections.abc import Mapping
 
 from advisor.facts import ServiceFacts
@@ -69,7 +70,7 @@ class PreprocessHeavy(Rule):
                 *(seen_in_profile(limit, f"{name}_share", "ratio", s.value) for name, s in stages.items()),
                 seen_in_profile(limit, "unknown_share", "ratio", limit.share("unknown").value),
                 evidence(view, "cores_full_ratio", "ratio", fullness(view), settings.enter("cores_full")),
-                evidence(view, "busiest_process", "ratio", busiest(view), settings.enter("process_busy")),
+                evidence(view, "busiest_process", "ratio", busiest(view, limit), settings.enter("process_busy")),
                 *asked(view),
             ),
             rejected=(
@@ -88,11 +89,18 @@ class PreprocessHeavy(Rule):
         left = {name: LEFT_OF_COMPILED if _stage(name, limit) == COMPILED else LEFT[name][1] for name in stages}
         likely = sum(s.value * (1 - left[name]) for name, s in stages.items())
         part = part_of(limit, *_CLASSES)
-        most = min(1.0, part.most + stages["features"].value + stages["features"].error)
+        unknown, features = limit.share("unknown").value, stages["features"].value + stages["features"].error
+        most = min(MOST, part.most + max(0.0, features - unknown))  # features may be what is of no known class
         return faster(view, limit, speedup(least, 0.0), speedup(likely, 0.0), speedup(most, 0.0))
 
 
+MOST = 0.98
+"""However much seems to go into inputs, something is left."""
 _CLASSES = ("decode", "tokenise")
+_COMPILED = re.compile(
+    r"\.so\b|TokenizerFast|tokenization_utils_(?:fast|tokenizers)|\btokenizers[./]|tiktoken|sentencepiece",
+    re.IGNORECASE,
+)
 _NAMES = {"decode": "decoding", "tokenise": "tokenising", "features": "features"}
 
 
@@ -108,10 +116,9 @@ def _stages(limit: ProfileView) -> dict[str, Share]:
 
 
 def _stage(name: str, limit: ProfileView) -> str:
-    """The stage, or `COMPILED` for tokenising whose hottest function is one of a shared library."""
+    """The stage, or `COMPILED` for tokenising by a shared library, as functions of it or of what calls it show."""
     spots = [s for w in limit.workers for s in w.hot if s.work == "tokenise"]
-    hottest = max(spots, key=lambda spot: spot.share, default=None)
-    return COMPILED if name == "tokenise" and hottest is not None and ".so" in hottest.where else name
+    return COMPILED if name == "tokenise" and any(_COMPILED.search(spot.where) for spot in spots) else name
 
 
 def _told(stages: Mapping[str, Share]) -> str:

@@ -82,7 +82,7 @@ class SerialisationHeavy(Rule):
                 seen_in_profile(limit, "allocation_and_gc_share", "ratio", beside.value),
                 seen_in_profile(limit, "unknown_share", "ratio", limit.share("unknown").value),
                 evidence(view, "cores_full_ratio", "ratio", fullness(view), settings.enter("cores_full")),
-                evidence(view, "busiest_process", "ratio", busiest(view), settings.enter("process_busy")),
+                evidence(view, "busiest_process", "ratio", busiest(view, limit), settings.enter("process_busy")),
                 *_each_request(view, seen),
                 *asked(view),
             ),

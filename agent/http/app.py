@@ -18,7 +18,7 @@ from agent.http import (
     stream,
     workers,
 )
-from agent.http.context import DEPS, ENCODED
+from agent.http.context import DEPS, ENCODED, MERGING
 from agent.http.deps import HttpDeps
 from agent.http.encoded import EncodedSnapshot
 from agent.http.envelope import envelope
@@ -44,6 +44,7 @@ def build_app(deps: HttpDeps, version: str = "") -> web.Application:
     public = frozenset(route.path for route in routes if route.public)
     app = web.Application(middlewares=[envelope, guard(deps, public)], client_max_size=BODY_LIMIT_BYTES)
     app[DEPS] = deps
+    app[MERGING] = asyncio.Semaphore(1)
     app[ENCODED] = EncodedSnapshot()
     app[stream.STREAMS] = set()
     app.add_routes([web.route(route.method, route.path, route.handle) for route in routes if route.method != "GET"])

@@ -14,6 +14,8 @@ from agent.http.envelope import JSON, Refused
 
 DEPS = web.AppKey("deps", HttpDeps)
 ENCODED = web.AppKey("encoded", EncodedSnapshot)
+MERGING = web.AppKey("merging", asyncio.Semaphore)
+"""A long span of profiles is some tens of megabytes while it is merged: one at a time, the others wait."""
 _BODY_SECONDS = 10.0
 T = TypeVar("T")
 

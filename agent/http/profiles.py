@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 import msgspec
 from aiohttp import web
 
-from agent.http.context import DEPS, read_body
+from agent.http.context import DEPS, MERGING, read_body
 from agent.http.encoded import data_body
 from agent.http.envelope import JSON, Refused
 from agent.http.moments import moment
@@ -117,7 +117,8 @@ async def _of_span(request: web.Request, service: str, start: float, end: float)
     if not start < end:
         raise Refused(400, "query.bad-value", "a start is not before its end", "both are Unix seconds or RFC 3339")
     wanted = ProfileFilter(service=service, start=start, end=end)
-    merged = await asyncio.to_thread(request.app[DEPS].profiles.merged, wanted)
+    async with request.app[MERGING]:
+        merged = await asyncio.to_thread(request.app[DEPS].profiles.merged, wanted)
     if merged is None:
         hint = f"GET /v1/profiles?service={service} lists those there are"
         raise Refused(404, "profile.none", f"there is no profile of {service!r} in this span", hint)

@@ -29,11 +29,7 @@ class ProfileRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 class ProfileState(msgspec.Struct, frozen=True, kw_only=True):
     """How far a profile is. `running`: ask again when its seconds are over. `failed`: `reason` and `hint` say why and
-    what to do. `done`: `profile` holds it.
-
-    `parts`: the ids of the profiles of the single workers, where a whole service was asked for; `profile` is then all
-    of them merged.
-    """
+    what to do. `done`: `profile` holds it, of several workers as one."""
 
     id: str
     state: Literal["running", "done", "failed"]
@@ -42,7 +38,6 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     reason: str = ""
     hint: str = ""
-    parts: tuple[str, ...] = ()
     profile: StoredProfile | None = None
 
 
@@ -115,13 +110,13 @@ class KeptProfiles:
         )  # fmt: skip
 
     def profile(self, identity: str, /) -> ProfileState | None:
-        kept = self._reader.profile(identity)
-        if kept is not None:
-            return _done(kept)
         state = self._starter.state(identity) if self._starter is not None else None
-        if state is None or state.state != "done" or state.profile is not None:
+        if state is not None and (state.state != "done" or state.profile is not None):
             return state
-        return msgspec.structs.replace(state, profile=self._reader.merged(state.parts) if state.parts else None)
+        kept = self._reader.profile(identity)
+        if kept is None or state is None:
+            return None if kept is None else _done(kept)
+        return msgspec.structs.replace(state, profile=kept)
 
     def merged(self, wanted: ProfileFilter, /) -> StoredProfile | None:
         return self._reader.merged(service=wanted.service, start=wanted.start, end=wanted.end)
@@ -136,7 +131,7 @@ def _done(kept: StoredProfile) -> ProfileState:
     return ProfileState(
         id=kept.id,
         state="done",
-        target=str(kept.pid),
+        target=str(kept.pid) if kept.pid else kept.service,
         at_unix_seconds=kept.at_unix_seconds,
         seconds=kept.seconds,
         profile=kept,

@@ -31,6 +31,7 @@ class ProfilingBudget:
         self._spent: deque[tuple[float, WorkerKey, float, bool]] = deque()
         self._bought: deque[tuple[float, float]] = deque()
         self._probe_cost = FIRST_COST_SECONDS
+        self._probe_at = 0.0
         self._burst_core_ratio = BURST_CORE_RATIO
         self._burst_at = 0.0
         self.cpu_seconds = 0.0
@@ -52,7 +53,9 @@ class ProfilingBudget:
         while self._bought and self._bought[0][0] < now - NODE_SPAN_SECONDS:
             self._bought.popleft()
         if probe:
-            self._probe_cost += SMOOTHING * (cpu + stopped - self._probe_cost)
+            known = self._probe_cost_now(now)
+            self._probe_cost = known + SMOOTHING * (cpu + stopped - known)
+            self._probe_at = now
         elif seconds > 0 and not stopped:
             known = self._core_ratio(now)
             self._burst_core_ratio = known + SMOOTHING * (cpu / seconds - known)
@@ -102,4 +105,10 @@ class ProfilingBudget:
 
     def may_probe(self, now: float, key: WorkerKey) -> bool:
         """A probe leaves half of the worker's minute for a suspicion."""
-        return self.worker_ratio(now, key) + self._probe_cost / WORKER_SPAN_SECONDS < 0.5 * self._worker_ratio
+        cost = self._probe_cost_now(now)
+        return self.worker_ratio(now, key) + cost / WORKER_SPAN_SECONDS < 0.5 * self._worker_ratio
+
+    def _probe_cost_now(self, now: float) -> float:
+        """An old measurement fades here too: one process with a thousand threads ends no other's probes for good."""
+        faded = exp(-max(0.0, now - self._probe_at) / NODE_SPAN_SECONDS)
+        return FIRST_COST_SECONDS + faded * (self._probe_cost - FIRST_COST_SECONDS)

@@ -31,6 +31,7 @@ class ProbeWindows:
 
     def add(self, probe: Profile, table: Table, whose: Whose, now: float) -> Iterator[StoredProfile]:
         """Count a probe; gives the windows that are over, of any worker."""
+        over = self.over(now)
         with self._lock:
             window = self._open.setdefault(whose, _Window(whose, now, probe.at_unix_ns))
             for row, count in stack_work(probe, table):
@@ -38,8 +39,12 @@ class ProbeWindows:
             window.looks += probe.ticks
             window.cpu_seconds += probe.cost.cpu_seconds
             window.last = now
-            over = [w for w in self._open.values() if now - w.began >= WINDOW_SECONDS]
-            return iter([self._close(w) for w in over])
+        return iter(over)
+
+    def over(self, now: float) -> list[StoredProfile]:
+        """The windows that are over by now, also of workers that rest or are gone."""
+        with self._lock:
+            return [self._close(w) for w in list(self._open.values()) if now - w.began >= WINDOW_SECONDS]
 
     def finish(self) -> list[StoredProfile]:
         """All windows as they are."""

@@ -157,6 +157,8 @@ class Profiler:
     def _beat(self, now: float) -> None:
         scenes = self._scenes
         self._forget_gone(scenes)
+        for window in self._windows.over(now):
+            self._keep(window)
         running = self._now_running()
         for one in running:
             self._watch_over(one, scenes, now)

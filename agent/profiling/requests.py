@@ -13,13 +13,12 @@ from agent.profiling.access import NotStarted, ProfileRequest, ProfileState
 from agent.profiling.keeping import Whose, new_id
 from agent.profiling.profiler import Keep, Take
 from agent.profiling.requested import AT_ONCE, take_requested
-from collectors.entities import Service
+from collectors.entities import Service, WorkerKey
 from collectors.profiles.profile import Missing, Profile, ProfileSpec
 from collectors.profiles.rates import affordable_blocking_hertz
 
 log = logging.getLogger("nodewright.profiling")
 
-RUNNING_LIMIT = 2
 REMEMBERED = 50
 HELD = 4
 """Finished profiles that are held whole, as where they cannot be stored; older ones are in the store only."""
@@ -40,6 +39,7 @@ class Requests:
         self._enabled = enabled
         self._lock = threading.Lock()
         self._states: OrderedDict[str, ProfileState] = OrderedDict()
+        self._running: dict[str, tuple[threading.Thread, frozenset[WorkerKey]]] = {}
         self._end = threading.Event()
 
     def start(self, asked: ProfileRequest) -> ProfileState:
@@ -52,23 +52,38 @@ class Requests:
             id=new_id(), state="running", target=str(asked.target), at_unix_seconds=time.time(),
             seconds=asked.seconds * rounds,
         )  # fmt: skip
+        keys = frozenset(one.key for one in whose)
+        thread = threading.Thread(target=self._run, args=(state, asked, whose), name="requested", daemon=True)
         with self._lock:
-            if sum(known.state == "running" for known in self._states.values()) >= RUNNING_LIMIT:
-                raise NotStarted("busy", f"{RUNNING_LIMIT} profiles are being taken", "ask again when one is done")
+            others = [them for _, them in self._running.values()]
+            if any(keys & them for them in others):
+                raise NotStarted("busy", f"{asked.target} is being profiled", "ask again when that is done")
+            if sum(min(AT_ONCE, len(them)) for them in (*others, keys)) > AT_ONCE:
+                raise NotStarted("busy", f"{AT_ONCE} processes are being profiled", "ask again when that is done")
+            self._running[state.id] = thread, keys
             self._states[state.id] = state
             finished = [known.id for known in self._states.values() if known.state != "running"]
             for identity in finished[: max(0, len(self._states) - REMEMBERED)]:
                 del self._states[identity]
-        threading.Thread(target=self._run, args=(state, asked, whose), name="requested", daemon=True).start()
+        thread.start()
         return state
 
     def state(self, identity: str) -> ProfileState | None:
         with self._lock:
             return self._states.get(identity)
 
-    def stop(self) -> None:
-        """End what runs, with what was seen so far."""
+    def end(self) -> None:
+        """Tell what runs to end with what was seen so far; waits for nothing."""
         self._end.set()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """The same, and wait until that is kept, as far as the time allows."""
+        self.end()
+        until = time.monotonic() + timeout_seconds
+        with self._lock:
+            running = [thread for thread, _ in self._running.values()]
+        for thread in running:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def _targets(self, target: int | str) -> list[Whose]:
         services = self._services()
@@ -104,6 +119,9 @@ class Requests:
             log.exception("a profile that was asked for failed")
             self._put(msgspec.structs.replace(state, state="failed", reason=f"a fault of nodewright: {error}",
                                               hint="see its log"))  # fmt: skip
+        finally:
+            with self._lock:
+                del self._running[state.id]
 
     def _put(self, state: ProfileState) -> None:
         with self._lock:

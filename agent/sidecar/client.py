@@ -37,6 +37,8 @@ DEADLINE_SECONDS = 2.0
 POLL_SECONDS = 0.1
 LATE_SECONDS = 20.0
 """A profile that is not there this long after its time is given up."""
+SILENT_SECONDS = 5.0
+"""For so long a profile that was begun is asked for although the sidecar does not answer."""
 GRACE_SECONDS = 0.05
 """Once, after a deadline that passed while nobody waited."""
 Expected = TypeVar("Expected", HelloReply, CostReply, ProfileStarted)
@@ -79,18 +81,19 @@ class SidecarClient:
         if isinstance(started, Refusal):
             return started
         until = time.monotonic() + spec.seconds + LATE_SECONDS
+        silent_until = time.monotonic() + SILENT_SECONDS
         parts: list[bytes] = []
         while time.monotonic() < until:
             match self._ask(ProfilePoll(started.id, len(parts), end.is_set())):
                 case ProfilePart(id=started.id, data=data, parts=count):
                     parts.append(data)
                     if len(parts) == count:
-                        return _decoded(b"".join(parts))
+                        return _decoded(b"".join(parts), key)
                 case ProfilePending():
-                    if end.is_set():
-                        time.sleep(POLL_SECONDS)
-                    else:
-                        end.wait(POLL_SECONDS)
+                    silent_until = time.monotonic() + SILENT_SECONDS
+                    _pause(end)
+                case Refusal(key="sidecar.unavailable") if time.monotonic() < silent_until and not end.is_set():
+                    _pause(end)  # it may be busy with another question; the profile goes on
                 case Refusal() as refusal:
                     return refusal
                 case _:
@@ -176,11 +179,19 @@ def _unavailable(message: str) -> Refusal:
     return Refusal(key="sidecar.unavailable", message=message, hint=_HINT)
 
 
-def _decoded(body: bytes) -> Profile | Refusal:
+def _pause(end: threading.Event) -> None:
+    if end.is_set():
+        time.sleep(POLL_SECONDS)
+    else:
+        end.wait(POLL_SECONDS)
+
+
+def _decoded(body: bytes, key: WorkerKey) -> Profile | Refusal:
     try:
-        return msgspec.json.decode(body, type=Profile)
+        profile = msgspec.json.decode(body, type=Profile)
     except msgspec.DecodeError as error:
         return _unavailable(f"the sidecar sent no profile: {error}")
+    return profile if profile.key == key else _unavailable("the sidecar sent the profile of another process")
 
 
 def _expect(reply: Reply, kind: type[Expected]) -> Expected | Refusal:

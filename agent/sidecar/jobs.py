@@ -6,6 +6,7 @@ until it is fetched or too old.
 
 import ctypes
 import logging
+import os
 import threading
 import time
 from collections.abc import Collection
@@ -26,17 +27,30 @@ LATE_SECONDS = 30.0
 """A profile that takes so much longer than was asked for hangs in the kernel, as on a file system that does not answer. It
 no longer keeps others out."""
 HANGING_LIMIT = 4
+ABANDONED_SECONDS = 10.0
+"""A profile for which nobody asked so long ends with what was seen."""
 KEPT_SECONDS = 60.0
 KEPT_LIMIT = 8
 PART_BYTES = FRAME_LIMIT_BYTES // 2
 """Bytes travel as base64, which makes four of three."""
 
 
+class _Stop(threading.Event):
+    """Set, or nobody has asked how far it is for a while: whom it is for is gone, and may have gone without a word."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked_at = time.monotonic()
+
+    def is_set(self) -> bool:
+        return super().is_set() or time.monotonic() - self.asked_at > ABANDONED_SECONDS
+
+
 class _Job:
     def __init__(self, key: WorkerKey, seconds: float) -> None:
         self.key = key
         self.late_at = time.monotonic() + seconds + LATE_SECONDS
-        self.stop = threading.Event()
+        self.stop = _Stop()
         self.thread: threading.Thread | None = None
         self.parts: tuple[bytes, ...] | None = None
         self.refusal: Refusal | None = None
@@ -53,6 +67,8 @@ class ProfileJobs:
         self._symbols = SymbolCache()
         self._jobs: dict[str, _Job] = {}
         self._count = 0
+        self._prefix = os.urandom(4).hex()
+        """Names of an earlier sidecar mean nothing to this one."""
 
     def start(self, key: WorkerKey, spec: ProfileSpec) -> ProfileStarted | Refusal:
         """Begin, unless too many run or this process is being profiled already."""
@@ -69,7 +85,7 @@ class ProfileJobs:
             hint = f"0 to {LONGEST_SECONDS:g} seconds at 1 to 1000 looks a second"
             return _refused("profile.out-of-range", f"{spec.seconds:g} s at {spec.hertz} Hz", hint)
         self._count += 1
-        name, job = f"p{self._count}", _Job(key, spec.seconds)
+        name, job = f"{self._prefix}-{self._count}", _Job(key, spec.seconds)
         job.thread = threading.Thread(target=self._run, args=(job, spec), name=f"profile-{name}", daemon=True)
         self._jobs[name] = job
         job.thread.start()
@@ -79,6 +95,7 @@ class ProfileJobs:
         job = self._jobs.get(name)
         if job is None:
             return _refused("profile.unknown", f"there is no profile {name}", "ask for a new one")
+        job.stop.asked_at = time.monotonic()
         if end:
             job.stop.set()
         if job.ended_at is None:

@@ -86,7 +86,10 @@ class Server:
     def stop(self) -> None:
         """End `run` soon; may be called from a signal handler."""
         self._stopped = True
-        self._wake.send(b"\0")
+        try:
+            self._wake.send(b"\0")
+        except OSError:  # it is closed already: a second signal
+            pass
 
     def run(self) -> None:
         while not self._stopped and len(self._selector.get_map()) > 1:

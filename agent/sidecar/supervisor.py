@@ -18,6 +18,8 @@ SidecarState = Literal["running", "off", "restarting", "missing"]
 FIRST_BACKOFF_SECONDS = 0.5
 LAST_BACKOFF_SECONDS = 30.0
 STEADY_SECONDS = 60.0
+KILLED_SECONDS = 0.3
+"""For which a killed child is waited for: one that hangs in the kernel does not end, and must not keep us."""
 """A sidecar that lived this long is started again without the delay that earlier failures added up."""
 
 
@@ -77,7 +79,7 @@ class SidecarProcess:
             self._watcher.join(deadline_seconds)
             if process is not None and self._watcher.is_alive():
                 process.kill()
-            self._watcher.join()
+            self._watcher.join(KILLED_SECONDS)
         self.client.close()
         self._state = "off"
 
@@ -110,12 +112,15 @@ class SidecarProcess:
                 self._unclaimed = None
 
     def _spawn(self) -> subprocess.Popen[bytes] | None:
-        """A new child and our end of the pair in `_unclaimed`; None if the command cannot be started."""
+        """A new child and our end of the pair in `_unclaimed`; None if the command cannot be started. An interrupt of the
+        terminal is for us alone: we end the child when we no longer need it."""
         ours, theirs = socket.socketpair()
         with theirs:
             command = [*(self._command or ()), "--fd", str(theirs.fileno())]
             try:
-                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),))
+                process = subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), start_new_session=True
+                )
             except OSError:
                 ours.close()
                 return None

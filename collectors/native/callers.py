@@ -8,6 +8,7 @@ place that an earlier call left on the stack is never taken for a caller.
 
 import os
 import re
+import time
 from bisect import bisect_right
 from struct import Struct, error
 
@@ -23,6 +24,10 @@ LOOP = b"_PyEval_EvalFrameDefault"
 FRAMES_LIMIT = 32
 RULES_LIMIT = 20_000
 """Instructions of one profile whose rules are kept."""
+FILES_LIMIT = 16
+"""Files of shared code that are read; a process has about five. In others every walk ends."""
+RULES_SECONDS = 2.0
+"""CPU time for the rules of one profile; a busy server takes a hundredth of it."""
 _INTERPRETER = re.compile(r".*/(?:libpython[23][\d.]*[a-z]*\.so[\d.]*|python[\d.]*[a-z]*)")
 _SHARED_FILE = re.compile(
     r".*/(?:(?:libc|libpthread|libm|librt|libdl|ld-linux-[\w-]+|ld-musl-\w+|libc\.musl-\w+|ld)(?:-[\d.]+)?"
@@ -34,22 +39,29 @@ _ADDRESS_BITS = (1 << 48) - 1
 _WORD = Struct("=Q")
 
 
+class _File(msgspec.Struct):
+    """A file of shared code, open. `loop`: the addresses in it of the interpreter's loop."""
+
+    descriptor: int
+    elf: ElfFile
+    rules: FrameRules
+    loop: tuple[int, int]
+
+
 class _Code(msgspec.Struct):
-    """A piece of a file's code in memory. `loop`: the interpreter's loop in it."""
+    """A piece of a file's code in memory; of one that is not shared, or cannot be read, `file` is None."""
 
     mapping: Mapping
     shared: bool
+    file: _File | None = None
     loop: tuple[int, int] = (0, 0)
-    descriptor: int | None = None
-    file: ElfFile | None = None
-    rules: FrameRules | None = None
 
     def rule(self, address: int) -> Rule | None:
         """At an instruction in memory."""
-        if self.file is None or self.rules is None:
+        if self.file is None:
             return None
-        place = self.file.address(self.mapping.file_offset(address))
-        return None if place is None else self.rules.at(place)
+        place = self.file.elf.address(self.mapping.file_offset(address))
+        return None if place is None else self.file.rules.at(place)
 
 
 class Callers:
@@ -59,15 +71,34 @@ class Callers:
         self._codes = [_Code(one, _is_shared(one)) for one in mappings if one.is_file]
         self._begins = [code.mapping.begin for code in self._codes]
         self._rules: dict[int, Rule | None] = {}
+        self._left_seconds = RULES_SECONDS
+        self._files: dict[tuple[bytes, int, bytes], _File | None] = {}
         for code in self._codes:
             if code.shared:
-                _open(folder, code)
+                self._join(folder, code)
 
     def close(self) -> None:
+        for file in self._files.values():
+            if file is not None:
+                os.close(file.descriptor)
+        self._files.clear()
         for code in self._codes:
-            if code.descriptor is not None:
-                os.close(code.descriptor)
-                code.descriptor = code.file = code.rules = None
+            code.file = None
+
+    def _join(self, folder: ProcessFolder, code: _Code) -> None:
+        """The piece with its file, which is read once."""
+        mapping = code.mapping
+        identity = mapping.device, mapping.inode, mapping.path
+        if identity not in self._files:
+            if len(self._files) >= FILES_LIMIT:
+                return
+            self._files[identity] = _read(folder, mapping)
+        code.file = self._files[identity]
+        if code.file is not None and code.file.loop[1]:
+            offset = code.file.elf.offset(code.file.loop[0])
+            if offset is not None:
+                begin = mapping.begin + offset - mapping.offset
+                code.loop = begin, begin + code.file.loop[1] - code.file.loop[0]
 
     def caller(self, address: int, registers: tuple[int, ...], stack: bytes) -> int | None:
         """The place of the call in the nearest code that is not shared, of a thread at `address` with these registers
@@ -106,15 +137,19 @@ class Callers:
 
     def _rule(self, code: _Code, address: int) -> Rule | None:
         if address not in self._rules:
+            if self._left_seconds <= 0:
+                return None
             if len(self._rules) >= RULES_LIMIT:
                 self._rules.clear()
+            began = time.thread_time()
             self._rules[address] = code.rule(address)
+            self._left_seconds -= time.thread_time() - began
         return self._rules[address]
 
 
 def _word(stack: bytes, at: int) -> int:
     """Raises struct.error where the copy does not hold it."""
-    if at < 0:
+    if not 0 <= at <= len(stack) - _WORD.size:
         raise error
     value: int = _WORD.unpack_from(stack, at)[0]
     return value
@@ -124,23 +159,16 @@ def _is_shared(mapping: Mapping) -> bool:
     return bool(_SHARED_FILE.fullmatch(mapping.name) or _INTERPRETER.fullmatch(mapping.name))
 
 
-def _open(folder: ProcessFolder, code: _Code) -> None:
-    """Where its file cannot be read, or says nothing, walks end there."""
+def _read(folder: ProcessFolder, mapping: Mapping) -> _File | None:
+    """None where the file cannot be read or says nothing: walks end in it."""
     try:
-        code.descriptor = open_mapped(folder, code.mapping)
-        code.file = ElfFile(code.descriptor)
-        code.rules = FrameRules(code.file)
-        if _INTERPRETER.fullmatch(code.mapping.name):
-            code.loop = _loop(code.file, code.mapping)
+        descriptor = open_mapped(folder, mapping)
+    except OSError:
+        return None
+    try:
+        elf = ElfFile(descriptor)
+        loop = elf.exported(LOOP) if _INTERPRETER.fullmatch(mapping.name) else None
+        return _File(descriptor, elf, FrameRules(elf), (loop.begin, loop.end) if loop is not None else (0, 0))
     except (OSError, BadElf):
-        pass
-
-
-def _loop(file: ElfFile, mapping: Mapping) -> tuple[int, int]:
-    """Where in memory the interpreter's loop is."""
-    loop = file.exported(LOOP)
-    offset = None if loop is None else file.offset(loop.begin)
-    if loop is None or offset is None:
-        return 0, 0
-    begin = mapping.begin + offset - mapping.offset
-    return begin, begin + loop.end - loop.begin
+        os.close(descriptor)
+        return None

@@ -20,7 +20,9 @@ SEGMENTS_LIMIT = 256
 SECTIONS_LIMIT = 8192
 SYMBOLS_LIMIT = 4_000_000
 NAME_LIMIT_BYTES = 4096
-NAMES_LIMIT_BYTES = 64 << 20
+NAMES_LIMIT_BYTES = 2 << 20
+EXPORTED_LIMIT = 100_000
+"""Of a file whose exported functions are looked through by name: libpython has 2,000."""
 _CHUNK_SYMBOLS = 8192
 
 _HEADER = Struct("<16s2HI3QI6H")
@@ -128,10 +130,10 @@ class ElfFile:
     def exported(self, name: bytes) -> Symbol | None:
         """The function of this name that the file offers to others; None if it offers none. BadElf as `symbols`."""
         table, names = _table(self._sections(), (_DYNSYM,))
-        if names.size > NAMES_LIMIT_BYTES:
-            raise BadElf(f"more than {NAMES_LIMIT_BYTES} bytes of names")
-        place = (b"\0" + self._at(names.offset, names.size)).find(b"\0" + name + b"\0")
-        if place < 0:
+        if names.size > NAMES_LIMIT_BYTES or table.size > EXPORTED_LIMIT * SYMBOL.size:
+            raise BadElf(f"{names.size} bytes of names")
+        place = self._at(names.offset, names.size).find(b"\0" + name + b"\0") + 1
+        if place == 0:
             return None
         for chunk in self._chunks(table):
             for at, _, _, section, begin, size in SYMBOL.iter_unpack(chunk):

@@ -15,9 +15,13 @@ import msgspec
 
 from collectors.native.elf_symbols import BadElf, ElfFile
 
-INDEX_LIMIT_BYTES = 16 << 20
-ENTRY_LIMIT_BYTES = 64 << 10
-_INSTRUCTIONS_LIMIT = 4096
+INDEX_LIMIT_BYTES = 1 << 20
+"""libpython has 70 kB, a C library 40 kB."""
+ENTRY_LIMIT_BYTES = 4 << 10
+_INSTRUCTIONS_LIMIT = 1024
+_REMEMBERED_LIMIT = 16
+_COMMONS_LIMIT = 64
+_LONGEST_SHIFT = 63
 _HEAD = Struct("<4BiI")  # version, three encodings, place of .eh_frame, number of functions
 _ENCODINGS = (0x1B, 0x03, 0x3B)
 """What every linker writes: relative to the place, plain, relative to the index; all of four bytes."""
@@ -78,7 +82,7 @@ class FrameRules:
             return None
         try:
             return self._of_function(self._at + self._entries[place], address)
-        except (BadElf, IndexError, ValueError, error):
+        except (BadElf, IndexError, ValueError, OverflowError, OSError, error):
             return None
 
     def _of_function(self, at: int, address: int) -> Rule | None:
@@ -98,6 +102,8 @@ class FrameRules:
 
     def _common(self, at: int) -> "_Common":
         if at not in self._commons:
+            if len(self._commons) >= _COMMONS_LIMIT:
+                self._commons.clear()
             self._commons[at] = _Common(self._entry(at)[0], self._machine)
         return self._commons[at]
 
@@ -110,7 +116,7 @@ class FrameRules:
 
 
 class _Reader:
-    """Numbers of an entry in turn. IndexError at its end."""
+    """Numbers of an entry in turn. IndexError at its end, and where one is longer than any machine's."""
 
     __slots__ = ("_data", "at")
 
@@ -143,6 +149,8 @@ class _Reader:
             shift += 7
             if not byte & 0x80:
                 return value
+            if shift > _LONGEST_SHIFT:
+                raise IndexError
 
     def signed(self) -> int:
         value = shift = 0
@@ -152,6 +160,8 @@ class _Reader:
             shift += 7
             if not byte & 0x80:
                 return value - (1 << shift) if byte & 0x40 else value
+            if shift > _LONGEST_SHIFT:
+                raise IndexError
 
     def text(self) -> bytes:
         end = self._data.index(b"\0", self.at)
@@ -255,7 +265,7 @@ class _State:
         step = self._common.data_step
         high, low = code >> 6, code & 0x3F
         if high == 2:
-            self._saved[low] = reader.unsigned() * step
+            self._save(low, reader.unsigned() * step)
         elif high == 3:
             self._restore(low)
         else:
@@ -263,17 +273,20 @@ class _State:
                 case 0x00 | 0x2D:  # nothing; aarch64: the return address is signed from here on, or no longer
                     pass
                 case 0x05:
-                    self._saved[reader.unsigned()] = reader.unsigned() * step
+                    register = reader.unsigned()
+                    self._save(register, reader.unsigned() * step)
                 case 0x06:
                     self._restore(reader.unsigned())
                 case 0x07:
-                    self._saved[reader.unsigned()] = None
+                    self._save(reader.unsigned(), None)
                 case 0x08:
                     self._saved.pop(reader.unsigned(), None)
                 case 0x09:
-                    self._saved[reader.unsigned()] = None
+                    self._save(reader.unsigned(), None)
                     reader.unsigned()
                 case 0x0A:
+                    if len(self._remembered) >= _REMEMBERED_LIMIT:
+                        return False
                     self._remembered.append((self._register, self._offset, dict(self._saved)))
                 case 0x0B:
                     if not self._remembered:
@@ -289,22 +302,28 @@ class _State:
                     self._register = None
                     reader.skip(reader.unsigned())
                 case 0x10 | 0x16:
-                    self._saved[reader.unsigned()] = None
+                    self._save(reader.unsigned(), None)
                     reader.skip(reader.unsigned())
                 case 0x11:
-                    self._saved[reader.unsigned()] = reader.signed() * step
+                    register = reader.unsigned()
+                    self._save(register, reader.signed() * step)
                 case 0x12:
                     self._register, self._offset = reader.unsigned(), reader.signed() * step
                 case 0x13:
                     self._offset = reader.signed() * step
                 case 0x14 | 0x15:
-                    self._saved[reader.unsigned()] = None
+                    self._save(reader.unsigned(), None)
                     reader.unsigned()
                 case 0x2E:
                     reader.unsigned()
                 case _:
                     return False
         return True
+
+    def _save(self, register: int, place: int | None) -> None:
+        """Only what a rule tells is kept."""
+        if register in (self._machine.frame, self._machine.back):
+            self._saved[register] = place
 
     def _restore(self, register: int) -> None:
         if register in self._initial:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -92,10 +92,12 @@ class Child:
         """Tell it to write what it has, now."""
         self._until = min(self._until, time.monotonic())
 
-    def wait(self) -> None:
-        """Until it ended, which `until` and the grace bound."""
+    def wait(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """Until it ended, which `until` and the grace bound; `meanwhile` is called now and then."""
         pause = 0.001
         while not self.poll():
+            if meanwhile is not None:
+                meanwhile()
             time.sleep(pause)
             pause = min(0.01, pause * 1.5)
 

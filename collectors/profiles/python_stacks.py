@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 
 import msgspec
@@ -121,9 +121,9 @@ class PythonStacks:
                 self.names.setdefault(tid, raw.name)
             counts[tid, self._interned.stack(raw.frames)] += raw.count
 
-    def dump(self, *, polite: bool = False) -> tuple[DumpThread, ...]:
+    def dump(self, *, polite: bool = False, meanwhile: Callable[[], None] | None = None) -> tuple[DumpThread, ...]:
         """One look at every Python thread, `polite`: behind all who want to run; empty where it failed, which is counted, and
-        kept if it is not passing."""
+        kept if it is not passing. `meanwhile` is called now and then until it is done."""
         if self._program is None or "python" in self.missing:
             return ()
         argv = [self._program, "dump", "-p", str(self._folder.key.pid), "--json", "--nonblocking"]
@@ -133,7 +133,7 @@ class PythonStacks:
             self.missing["python"] = Missing("python", f"py-spy does not start: {error.strerror}", NOT_INSTALLED.hint)
             return ()
         try:
-            child.wait()
+            child.wait(meanwhile)
             said = child.said()
             self.cpu_seconds += child.cpu_seconds
             if child.status != 0 or not self.lives():

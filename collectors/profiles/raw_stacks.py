@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from collectors.profiles.profile import Frame
 
 LINE_LIMIT_BYTES = 1 << 20
+_PIECES_LIMIT = 32
 _DIGITS_LIMIT = 9
 """Of a count or a line's number: a name that holds a line feed can write any line here."""
 _THREAD = re.compile(r"thread \((?:0x([0-9A-Fa-f]{1,16})|(\d{1,20}))\)(?:: (.*))?", re.DOTALL)
@@ -50,21 +51,28 @@ def _parse_line(line: bytes, known: dict[str, Frame]) -> RawStack | None:
 
 
 def _frames(pieces: list[str], known: dict[str, Frame]) -> Iterator[Frame]:
-    text = ""
+    """Names and paths are the target's own, and may hold semicolons: a frame may be several pieces, few of them."""
+    begun: list[str] = []
     for piece in pieces:
-        text = f"{text};{piece}" if text else piece
-        frame = known.get(text)
-        if frame is None:
-            name, found, place = text.rpartition(" (")
-            if not (name and found and place.endswith(")")):
-                continue
-            file, colon, line = place[:-1].rpartition(":")
-            numbered = bool(colon) and _is_number(line)
-            frame = known[text] = to_frame(name, file if numbered else place[:-1], int(line) if numbered else None)
-        yield frame
-        text = ""
-    if text:
-        yield Frame(text, "")
+        begun.append(piece)
+        if piece.endswith(")"):
+            text = ";".join(begun)
+            frame = known.get(text)
+            if frame is None:
+                name, found, place = text.rpartition(" (")
+                if name and found:
+                    file, colon, line = place[:-1].rpartition(":")
+                    numbered = bool(colon) and _is_number(line)
+                    frame = to_frame(name, file if numbered else place[:-1], int(line) if numbered else None)
+                    known[text] = frame
+            if frame is not None:
+                yield frame
+                begun = []
+        if len(begun) >= _PIECES_LIMIT:
+            yield Frame(";".join(begun), "")
+            begun = []
+    if begun:
+        yield Frame(";".join(begun), "")
 
 
 def _is_number(digits: str) -> bool:

@@ -68,6 +68,7 @@ class _Taking:
         self._interned = Interned()
         self._python = PythonStacks(folder, self._interned)
         self._native: NativeSampler | None = None
+        self._next_drain = 0.0
         self._native_no: Unsupported | None = None
         self._natives: NativeSamples | None = None
         self._cpu_at = time.thread_time()
@@ -95,8 +96,8 @@ class _Taking:
 
     def _burst(self, hertz: int) -> int:
         """The rate at which running threads were looked at."""
-        self._start_native()
         self._look_whole()  # says first whether, and how, the others can look
+        self._start_native()
         seconds = self._spec.seconds
         recorders = [("gil", self._python.recorder(hertz, seconds, ["--nonblocking", "--gil"]))]
         if self._python.by_dumps:
@@ -131,7 +132,6 @@ class _Taking:
         now = time.monotonic()
         end = now + min(self._spec.seconds, LONGEST_SECONDS)
         next_dump = now + random.uniform(0.2, 0.6) if dumps_apart else float("inf")  # noqa: S311
-        next_drain = now + _DRAIN_SECONDS
         while not self._stop.is_set():
             ended = [child.poll() for child in children]
             if all(ended) and (ended or now >= end):
@@ -142,17 +142,21 @@ class _Taking:
                 self._look_whole()
                 next_dump = now + dumps_apart * random.uniform(0.5, 1.5)  # noqa: S311 - not in beat with the work
             self._python.look()
-            if now >= next_drain and self._native is not None:
-                self._native.add(self._watch.tids)
-                self._native.drain()
-                next_drain = now + _DRAIN_SECONDS
+            self._drain()
             self._stop.wait(random.uniform(0.6, 1.4) / LOOKS_PER_SECOND)  # noqa: S311
             now = time.monotonic()
+
+    def _drain(self) -> None:
+        """Take the native samples over in time, and sample threads that are new."""
+        if self._native is not None and time.monotonic() >= self._next_drain:
+            self._native.add(self._watch.tids)
+            self._native.drain()
+            self._next_drain = time.monotonic() + _DRAIN_SECONDS
 
     def _look_whole(self) -> None:
         before = self._watch.states()
         probe = self._spec.kind == "probe"
-        threads = self._python.dump(polite=probe)  # in a burst the other looks wait for this one
+        threads = self._python.dump(polite=probe, meanwhile=self._drain)  # in a burst the other looks wait for this one
         after = self._watch.states()
         active, holder = self._python.by_dumps or probe, probe
         self._python.take_dump(threads, before, after, self._watch.tids, count_active=active, count_holder=holder)

@@ -21,6 +21,8 @@ _CHANNELS: tuple[tuple[bytes, Wait], ...] = (
     (b"nanosleep", "sleep"),
     (b"futex", "futex"),
 )
+RANGES_LIMIT = 32
+"""Pieces of the interpreter's data; it has two or three."""
 _POLLED_LIMIT = 64
 _POLLFD = struct.Struct("=ihh")
 _SELECT_BITS = 1024
@@ -134,4 +136,4 @@ def interpreter_data(folder: ProcessFolder) -> tuple[tuple[int, int], ...]:
         if name and b"w" in fields[1] and _INTERPRETER.search(name):
             found.setdefault(name, []).append((begin, end))
     libraries = [ranges for path, ranges in found.items() if b"/libpython" in path]
-    return tuple(pair for ranges in (libraries or found.values()) for pair in ranges)
+    return tuple(pair for ranges in (libraries or found.values()) for pair in ranges)[:RANGES_LIMIT]

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from advisor.profiling.limits import PRESSURE, busy, ceiling, limiting, of_service, part_of, pressed, speedup
+from advisor.profiling.limits import PRESSURE, busiest, busy, ceiling, limiting, of_service, part_of, pressed, speedup
 from advisor.rule import Settings
 from collectors.entities import Role
 from tests.advisor import built
@@ -100,3 +100,17 @@ def test_saturated_workers_that_were_not_looked_into_are_no_ceiling_for_those_th
     two = profile_view(worker_profile(101, 0.97, {}), worker_profile(102, 0.97, {}))
     assert ceiling(view(pool, cores=64), two) == 1000.0
     assert ceiling(view([front, *pool], cores=64), two) == pytest.approx(5.0)
+
+
+def test_python_threads_that_release_the_lock_are_no_single_resource() -> None:
+    """Eight threads that decode, two cores in all: there is room for more of them, whatever they add up to."""
+    decoding = worker(1, [thread(1 + i, 0.25, kind="python") for i in range(8)])
+    threads = [thread_share(1 + i) for i in range(8)]
+    free = worker_profile(1, 2.0, {"decode": 0.7}, threads=threads, gil_held=0.2)
+    held = worker_profile(1, 1.0, {"python": 0.9}, threads=threads, gil_held=0.9)
+    unknown = msgspec.structs.replace(held, gil_held=None)
+    assert busy(decoding, free) == pytest.approx(0.25)
+    assert busy(decoding, held) == 1.0
+    assert busy(decoding, unknown) == pytest.approx(0.25)
+    assert busiest(view([decoding]), profile_view(free)) == pytest.approx(0.25)
+    assert busiest(view([decoding])) == 1.0

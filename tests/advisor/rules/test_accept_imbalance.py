@@ -166,3 +166,10 @@ def test_it_is_the_only_cause_on_its_host_among_all_rules():
 def test_look_alikes_are_not_taken_for_it(host):
     seen = host()
     assert verdict(RULE, seen, on_sockets(seen, 7)) is None
+
+
+def test_a_worker_with_a_pool_of_its_own_leaves_less_room_than_its_share_says():
+    """Six of eight cores are used by one worker: all together get no further than eight."""
+    low = AcceptImbalance._gains(4, 8.0, 8 / 6, 4.0, 8.0, saturated=True)[0]
+    assert low.p90 == pytest.approx(8 / 6, abs=0.001)
+    assert low.p10 <= low.p50 <= low.p90

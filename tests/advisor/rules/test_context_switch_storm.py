@@ -150,3 +150,11 @@ def test_it_is_the_only_cause_on_its_host_among_all_rules():
 )  # fmt: skip
 def test_look_alikes_are_not_taken_for_it_and_ask_for_nothing(host):
     assert verdict(RULE, host()) is None
+
+
+def test_handing_over_the_interpreters_lock_is_no_other_lock():
+    """The same functions of the C library serve both: the class of the samples tells them apart."""
+    seen = storm()
+    gil = ("pthread_cond_timedwait (libc.so.6)", 0.3, "gil-wait")
+    assert verdict(RULE, seen, known(seen, gil)) is None
+    assert concluded(RULE, seen, known(seen, FUTEX)).title

@@ -266,3 +266,23 @@ def test_long_runs_that_were_seen_count_whatever_the_mean(host: Host, speaks: bo
     if speaks:
         assert isinstance(found, Conclusion)
         assert numbers(found)["loop_long_run_share"] == pytest.approx(0.19)
+
+
+def test_idle_cores_are_no_gain_beyond_what_the_change_can_use():
+    """Sixteen cores: MLServer's pool is one process, and payloads stay; a pool of one's own leaves what the loop is for."""
+    seen, known = one_loop(0.97, 0.03, cores=16, work="python")
+    front = msgspec.structs.replace(mlserver(seen), established=None)
+    bound = 1 / max(0.1, 0.9)
+    assert gains(concluded(RULE, front, msgspec.structs.replace(known, service=front.service)))["throughput_ratio"] == (
+        pytest.approx((1.0, max(1.0, 0.8 * bound), 1.05 * bound), abs=0.001)
+    )
+    alone = gains(concluded(RULE, msgspec.structs.replace(seen, established=None), known))["throughput_ratio"]
+    assert alone[2] == pytest.approx(1.05 * 16)  # sixteen processes
+    few = msgspec.structs.replace(seen, established=2.0)
+    assert gains(concluded(RULE, few, known))["throughput_ratio"] == pytest.approx((1.0, 1.6, 2.1), abs=0.001)
+
+
+def test_what_nobody_can_be_told_to_move_holds_no_loop():
+    held = loop(101, 0.9, run=0.03, work={"unknown": 0.6, "loop": 0.3, "python": 0.1})
+    seen, _ = one_loop(0.9, 0.03)
+    assert verdict(RULE, seen, profiled(seen, worker_profile(101, 0.9, {}, loop=held))) is None

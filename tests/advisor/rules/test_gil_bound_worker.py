@@ -55,7 +55,9 @@ def test_no_more_processes_than_requests_at_once():
     seen = gil_view(cores=64)
     assert concluded(RULE, seen, seen_as(seen)).changes[0].proposed == 7
     many = msgspec.structs.replace(seen, established=16.0)
-    assert concluded(RULE, many, seen_as(many)).changes[0].proposed == 16
+    assert concluded(RULE, many, seen_as(many)).changes[0].proposed == 7  # kept open by clients that do not ask now
+    queued = msgspec.structs.replace(many, accept_queue=(1.0, 2.0))
+    assert concluded(RULE, queued, seen_as(queued)).changes[0].proposed == 16
 
 
 def test_forty_threads_that_each_do_little_are_several():
@@ -172,3 +174,16 @@ def test_a_neighbour_that_leaves_cores_idle_is_not_what_its_threads_wait_for():
     assert beside.others(beside.pool) > 0.4
     assert [j.rule for j in Engine(all_rules()).judge(beside, seen_as(beside)).judged] == ["gil-bound-worker"]
     assert verdict(CpuNoisyNeighbour(), beside) is not None
+
+
+def test_no_more_is_promised_than_wanted_to_run_at_a_time():
+    """1.4 threads want to run and 0.9 cores are used: with a lock for each, 1.4 cores at most, whatever stays connected."""
+    seen = msgspec.structs.replace(gil_view(threads=8, used=0.9, cores=8), established=16.0)
+    used = seen.cores_used
+    profile = worker_profile(101, used, {"python": 0.9}, gil_held=0.8, active=1.4)
+    found = concluded(RULE, seen, profiled(seen, profile))
+    assert found.changes[0].proposed == 2
+    low, likely, high = gains(found)["throughput_ratio"]
+    bound = 1.4 / used
+    assert (low, likely) == pytest.approx((max(1.0, 0.85 * bound), 0.95 * bound), abs=0.01)
+    assert high < 1.2 * bound

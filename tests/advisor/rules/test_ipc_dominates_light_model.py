@@ -107,3 +107,13 @@ def test_look_alikes_are_listed_with_their_numbers():
 @pytest.mark.parametrize("host", [h for h in profiled_hosts.ALL if h is not light_model], ids=lambda h: h.__name__)
 def test_look_alikes_are_not_taken_for_it(host):
     assert verdict(RULE, *host()) is None
+
+
+def test_a_pool_that_spins_in_the_worker_is_not_handing_over():
+    """Most of the worker's time is its pool's: it would spin in the front-end too, which could serve no more."""
+    seen, _ = light_model()
+    spinning = {"spin": 0.7, "kernel": 0.1, "glue": 0.2}
+    known = profiled(seen, worker_profile(100, 0.951, FRONT), worker_profile(101, 0.272, spinning))
+    plain = profiled(seen, worker_profile(100, 0.951, FRONT), worker_profile(101, 0.272, {"kernel": 0.1, "glue": 0.9}))
+    assert verdict(RULE, seen, known) is None
+    assert concluded(RULE, seen, plain).changes[0].proposed == 0

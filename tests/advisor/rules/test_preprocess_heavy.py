@@ -94,3 +94,24 @@ def test_a_tokeniser_that_is_compiled_already_should_truncate_and_promises_littl
     found = concluded(RULE, seen, known)
     assert found.changes[0].proposed == "truncate, and keep what repeats"
     assert gains(found)["throughput_ratio"][1] == pytest.approx(1 / (1 - 0.6 * 0.1), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "PreTrainedTokenizerFast._batch_encode_plus (transformers/tokenization_utils_fast.py:532)",
+        "encode (tiktoken/core.py:123)",
+    ],
+)
+def test_the_line_that_calls_a_compiled_tokeniser_tells_it_too(where: str):
+    hot = [(where, 0.55, "tokenise"), ("tokenizers::models::bpe (tokenizers.abi3.so)", 0.15, "tokenise")][:1]
+    seen, _ = of({"tokenise": 0.6, "kernel": 0.3})
+    known = profiled(seen, *(worker_profile(k, 0.96, {"tokenise": 0.6, "kernel": 0.3}, hot=hot) for k in (101, 102)))
+    assert concluded(RULE, seen, known).changes[0].proposed == "truncate, and keep what repeats"
+
+
+def test_features_may_be_what_is_of_no_known_class_and_count_once():
+    found = gains(concluded(RULE, *of({"decode": 0.55, "unknown": 0.25}, phases={"preprocess": 0.75})))
+    error = (0.55 * 0.45 / 400) ** 0.5
+    assert found["throughput_ratio"][2] == pytest.approx(1 / (1 - 0.55 - error - 0.25), rel=0.25)
+    assert found["throughput_ratio"][2] < 51

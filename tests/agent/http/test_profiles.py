@@ -30,7 +30,7 @@ class Starter:
             "fails": ProfileState(
                 id="fails", state="failed", reason="no permission", hint="grant CAP_SYS_PTRACE", **common
             ),
-            "both": ProfileState(id="both", state="done", parts=("before", "after"), **common),
+            "after": ProfileState(id="after", state="done", **common),
         }  # fmt: skip
 
     def start(self, asked: ProfileRequest) -> ProfileState:
@@ -137,10 +137,11 @@ async def test_a_running_profile_says_so_and_a_failed_one_says_why(client):
     assert (await answer(client, "/v1/profiles/fails?format=text", 409))["message"] == "no permission"
 
 
-async def test_a_profile_of_a_whole_service_is_its_workers_merged(client):
-    found = await answer(client, "/v1/profiles/both")
-    assert found["parts"] == ["before", "after"]
-    assert found["profile"]["samples"] == 2000
+async def test_a_finished_profile_of_a_service_keeps_the_name_that_was_asked_for(client):
+    found = await answer(client, "/v1/profiles/after")
+    assert (found["state"], found["target"], found["seconds"]) == ("done", SERVICE, 10.0)
+    assert found["profile"]["id"] == "after"
+    assert (await answer(client, "/v1/profiles/full"))["target"] == "77"
 
 
 async def test_a_span_of_a_service_is_merged(client):

@@ -77,3 +77,11 @@ def test_one_costly_burst_does_not_end_all_others_for_good():
         spend(budget, float(moment), pid=moment, cpu=4.0)
     assert budget.burst_seconds(10.0, key(200), 4.0) == 0.0
     assert budget.burst_seconds(2000.0, key(200), 4.0) >= 2.0
+
+
+def test_one_costly_probe_does_not_end_all_others_for_good():
+    """A process with thousands of threads was looked at once: the others are probed again."""
+    budget = ProfilingBudget(0.005, 0.01)
+    spend(budget, 0.0, cpu=3.0, seconds=0.0, asked=False, probe=True)
+    assert not budget.may_probe(1.0, key(200))
+    assert budget.may_probe(1500.0, key(200))

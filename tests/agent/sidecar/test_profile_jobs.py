@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.sidecar import jobs
 from agent.sidecar.answers import Answers
 from agent.sidecar.client import SidecarClient
 from agent.sidecar.jobs import KEPT_LIMIT, RUNNING_LIMIT, ProfileJobs
@@ -197,6 +198,30 @@ def test_few_run_at_once_and_none_twice_on_one_process(tmp_path):
             process.kill()
             process.wait()
         asked.close()
+
+
+def test_a_profile_for_which_nobody_asks_any_more_ends_with_what_was_seen(monkeypatch):
+    monkeypatch.setattr(jobs, "ABANDONED_SECONDS", 0.5)
+    asked = answers()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        began = time.monotonic()
+        started = asked(ProfileRequest(started_up(process), ProfileSpec(kind="burst", seconds=30.0)))
+        until(lambda: asked._jobs._jobs[started.id].ended_at is not None)
+        assert time.monotonic() - began < 20
+        assert children_of(os.getpid()) == [str(process.pid)]
+        process.kill()
+    assert isinstance(asked(ProfilePoll(started.id)), ProfilePart)
+
+
+def test_names_of_profiles_mean_nothing_to_another_sidecar():
+    one, other = answers(), answers()
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        key = started_up(process)
+        begun = [asked(ProfileRequest(key, ProfileSpec(kind="probe"))) for asked in (one, other)]
+        assert begun[0].id != begun[1].id
+        assert one(ProfilePoll(begun[1].id)).key == "profile.unknown"
+        assert isinstance(wait_for(one, begun[0]), ProfilePart)
+        process.kill()
 
 
 @pytest.mark.parametrize("spec", [

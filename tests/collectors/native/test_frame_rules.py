@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.native.elf_symbols import BadElf, ElfFile
-from collectors.native.frame_rules import MACHINES, FrameRules, Rule
+from collectors.native.frame_rules import MACHINES, FrameRules, Machine, Rule, _Reader, _State
 
 SMALL = Path(msgspec._core.__file__)  # type: ignore[attr-defined]
 LIBC = next(
@@ -113,3 +114,34 @@ def test_no_damage_is_too_much(draw: st.DataObject) -> None:
                 assert found is None or isinstance(found, Rule)
     except BadElf:
         pass
+
+
+def rule_of(machine: Machine, *instructions: int) -> Rule | None:
+    common = SimpleNamespace(code_step=1, data_step=-8)
+    state = _State(machine, common)  # type: ignore[arg-type]
+    return state.rule() if state.run(_Reader(bytes(instructions)), None) else None
+
+
+ARM = MACHINES["aarch64"]
+START = (0x0C, 31, 16)  # the frame is 16 above the stack pointer
+
+
+def test_registers_with_large_numbers_are_saved_without_touching_others() -> None:
+    """d8 (72) at a place whose number is that of the link register (30): first the register, then the place."""
+    assert rule_of(ARM, *START, 0x80 | 30, 2, 0x05, 72, 30) == Rule(False, 16, None, -16)
+    assert rule_of(ARM, *START, 0x80 | 30, 2, 0x11, 72, 30) == Rule(False, 16, None, -16)
+    assert rule_of(ARM, *START, 0x05, 30, 3, 0x11, 29, 0x7C) == Rule(False, 16, 32, -24)  # -4 steps of -8
+
+
+def test_what_was_remembered_comes_back_with_the_frames_place() -> None:
+    assert rule_of(X86, 0x0C, 7, 16, 0x0A, 0x0C, 6, 32, 0x86, 4, 0x0B, 0x90, 1) == Rule(False, 16, None, -8)
+    assert rule_of(X86, 0x0C, 7, 16, 0x0B) is None  # nothing was
+
+
+def test_numbers_and_memories_without_end_are_refused() -> None:
+    with pytest.raises(IndexError):
+        rule_of(X86, 0x0C, *[0xFF] * 3000, 0)
+    assert rule_of(X86, 0x0C, 7, 16, *[0x0A] * 100) is None
+    assert rule_of(X86, 0x0C, 7, 16, *[0x00] * 1000) == Rule(False, 16, None, None)
+    assert rule_of(X86, 0x0C, 7, 16, *[0x00] * 5000) is None
+    assert rule_of(X86, *[0x0E, 1] * 2000) is None
