@@ -3,6 +3,8 @@
 import http.client
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +26,26 @@ def post(running: Agent, body: dict[str, Any], token: str | None) -> tuple[int, 
         connection.close()
 
 
-@pytest.fixture
-def watched(tmp_path: Path) -> Any:
+@contextmanager
+def watching(tmp_path: Path) -> Iterator[tuple[Agent, str, str]]:
+    """A running agent, the name of a server that it watches, and its token."""
     with prefork_server(tmp_path / "server") as port, agent(tmp_path / "agent") as running:
         name = f"gunicorn/shop:{port}"
         running.wait_for("/v1/services", lambda services: any(one["name"] == name for one in services))
         (token,) = [path.read_text().strip() for path in tmp_path.rglob("token")]
         yield running, name, token
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Any:
+    with watching(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with watching(tmp_path_factory.mktemp("refusing")) as found:
+        yield found
 
 
 def test_a_service_is_profiled_on_request_and_the_result_is_stored(watched):
@@ -69,8 +84,8 @@ def test_a_service_is_profiled_on_request_and_the_result_is_stored(watched):
         ({"target": 1}, False, 401, "token.missing"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused_in_one_line(watched, body, token, status, key):
-    running, _, known = watched
+def test_what_cannot_be_asked_for_is_refused_in_one_line(refusing, body, token, status, key):
+    running, _, known = refusing
     found, answer = post(running, body, known if token else None)
     assert (found, answer["error"]["key"]) == (status, key)
     assert answer["error"]["hint"]
