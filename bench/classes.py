@@ -2,8 +2,10 @@
 
     python bench/classes.py PID ...        (as root, with linux-perf; the servers under load)
 
-perf samples the CPU clock at 499 Hz and tells the shared object of each sample, which needs none of our tables. The objects
-are put into the coarse groups below by hand; classes are added up to the same groups. What the interpreter itself runs has
+perf samples the CPU clock at 199 Hz with copies of the stack, and unwinds them by itself. A sample counts for the shared object
+of its function; where that is the C library or the interpreter, for the nearest object of another that called it, up to the
+interpreter's loop. That needs none of our tables. The objects are put into the coarse groups below by hand; classes are added
+up to the same groups. What the interpreter itself runs has
 no class for perf, so it is compared as a whole: everything that is not numeric code, waiting in pools, or the kernel.
 """
 
@@ -13,7 +15,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -34,26 +36,40 @@ NUMERIC = re.compile(
 )
 INTERPRETER = re.compile(r"libpython|/python[\d.]*$|python[\d.]*$")
 OF_CLASSES: Mapping[str, tuple[str, ...]] = {"numeric": ("kernel", "array", "trees", "spin"), "unknown": ("unknown",)}
-LINE = re.compile(r"^\s*([\d.]+)%\s+(\S.*?)\s*$")
+SHARED = re.compile(r"/lib(?:c|m|pthread|stdc\+\+|gcc_s)[-.\d][^/]*$|\[vdso\]|\[kernel|\[unknown\]")
+LOOP = "_PyEval_EvalFrameDefault"
+FRAME = re.compile(r"^\s+[0-9a-f]+ (.*) \((.*)\)$")
 
 
 def perf_shares(pid: int, seconds: float) -> Counter[str]:
-    """Share of the process's CPU samples in each shared object. Raises NotHereError without a perf that works."""
+    """Share of the process's CPU samples by shared object. Raises NotHereError without a perf that works."""
     with tempfile.TemporaryDirectory(prefix="nodewright-bench-") as folder:
         data = str(Path(folder, "perf.data"))
-        record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "499", "-p", str(pid), "-o", data, "--",
-                  "sleep", str(seconds)]  # fmt: skip
+        record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "199", "--call-graph", "dwarf,2048", "-p", str(pid),
+                  "-o", data, "--", "sleep", str(seconds)]  # fmt: skip
         try:
             subprocess.run(record, check=True, capture_output=True, timeout=seconds + 60)
-            report = ["perf", "report", "-i", data, "--stdio", "--sort", "dso", "-q"]
-            text = subprocess.run(report, check=True, capture_output=True, text=True, timeout=120).stdout
+            script = ["perf", "script", "-i", data, "-F", "ip,sym,dso", "--no-inline"]
+            text = subprocess.run(script, check=True, capture_output=True, text=True, timeout=300).stdout
         except (OSError, subprocess.SubprocessError) as error:
             raise NotHereError(f"perf does not record here: {error}") from error
     found: Counter[str] = Counter()
-    for line in text.splitlines():
-        if match := LINE.match(line):
-            found[match[2]] += float(match[1]) / 100
-    return found
+    for block in text.split("\n\n"):
+        frames = [(match[1], match[2]) for line in block.splitlines() if (match := FRAME.match(line))]
+        if frames:
+            found[_object(frames)] += 1
+    total = max(1, found.total())
+    return Counter({name: count / total for name, count in found.items()})
+
+
+def _object(frames: Sequence[tuple[str, str]]) -> str:
+    """The object that a stack counts for, its leaf first."""
+    for name, library in frames:
+        if name.startswith(LOOP):
+            return library
+        if not (SHARED.search(library) or INTERPRETER.search(library)):
+            return library
+    return next((library for _, library in frames if not library.startswith("[")), frames[0][1])
 
 
 def groups_of_perf(shares: Mapping[str, float]) -> dict[str, float]:
