@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.heavy]
         "token_batches=5",
         "image=5 json=3 python=2",
         "image=4 array=4 json=4",
-        "forest=20 json=20",
-        "forest=20 image=10",
+        "forest=150 json=100",
+        "forest=150 image=60",
     ],
 )
 def test_the_work_of_libraries_is_told_by_their_functions(mixture: str) -> None:

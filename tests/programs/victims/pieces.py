@@ -184,7 +184,7 @@ def forest_piece() -> Piece:
     import numpy as np
     from sklearn.ensemble import RandomForestRegressor
 
-    rows = np.random.default_rng(0).random((20_000, 12), dtype="float32")
+    rows = np.random.default_rng(0).random((80_000, 12), dtype="float32")  # few calls: checking arguments is Python
     forest = RandomForestRegressor(6, n_jobs=1, random_state=0).fit(rows, rows[:, 0] + np.sin(9 * rows[:, 1]))
 
     def run() -> None:
