@@ -119,12 +119,11 @@ class Requests:
             log.exception("a profile that was asked for failed")
             self._put(msgspec.structs.replace(state, state="failed", reason=f"a fault of nodewright: {error}",
                                               hint="see its log"))  # fmt: skip
-        finally:
-            with self._lock:
-                del self._running[state.id]
 
     def _put(self, state: ProfileState) -> None:
+        """Its last word, by which there is room for another."""
         with self._lock:
+            self._running.pop(state.id, None)
             self._states[state.id] = state
             whole = [known for known in self._states.values() if known.profile is not None]
             for known in whole[: max(0, len(whole) - HELD)]:

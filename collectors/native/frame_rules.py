@@ -142,26 +142,22 @@ class _Reader:
         return int.from_bytes(self._data[self.at - size : self.at], "little")
 
     def unsigned(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                return value
-            if shift > _LONGEST_SHIFT:
-                raise IndexError
+        return self._sevens()[0]
 
     def signed(self) -> int:
-        value = shift = 0
-        while True:
+        value, bits = self._sevens()
+        return value - (1 << bits) if value >> bits - 1 else value
+
+    def _sevens(self) -> tuple[int, int]:
+        """A number of seven bits a byte, and how many bits it has."""
+        value = bits = 0
+        while bits <= _LONGEST_SHIFT:
             byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            shift += 7
+            value |= (byte & 0x7F) << bits
+            bits += 7
             if not byte & 0x80:
-                return value - (1 << shift) if byte & 0x40 else value
-            if shift > _LONGEST_SHIFT:
-                raise IndexError
+                return value, bits
+        raise IndexError
 
     def text(self) -> bytes:
         end = self._data.index(b"\0", self.at)

@@ -121,7 +121,7 @@ class NativeSampler:
             self._add(tids)
 
     def drain(self) -> None:
-        """Take over what the kernel has written. At least twice a second: a ring holds one second of a thread."""
+        """Take over what the kernel has written. At least twice a second: a ring holds `RING_SECONDS` of a thread."""
         for ring in self._rings.values():
             records = ring.drain()
             if records is not None:

@@ -65,14 +65,7 @@ def test_those_that_ended_make_room(taking):
     while taking.requests.state(name).state == "running":
         time.sleep(0.005)
     assert taking.requests.state(name).state == "done"
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            taking.start("gunicorn/two:8000")
-            break
-        except NotStarted:  # its thread is about to end
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+    taking.start("gunicorn/two:8000")
 
 
 def test_at_the_end_what_was_seen_is_kept(taking):
