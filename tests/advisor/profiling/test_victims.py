@@ -80,7 +80,7 @@ def test_what_threads_wait_for_is_no_cpu_time(program: str) -> None:
 
 
 def test_a_loop_that_computes_and_blocks_says_how_much_of_each() -> None:
-    watched = watch("loop_blocked.py")
+    watched = watch("loop_blocked.py", seconds=14.0)  # some 28 whole looks, of which three in ten find it asleep
     loop, truth = watched.seen.loop, watched.truth
     check_classes(watched)
     assert loop is not None
