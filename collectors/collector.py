@@ -27,8 +27,16 @@ class Collector(ABC):
     """What one run costs and on what it depends, for the reference docs."""
     own_thread: ClassVar[bool] = False
     """True for what may block (a request to a server): it runs outside the sampler thread."""
+    process: ClassVar[str | None] = None
+    """Name of the process in which it runs, for what may hang in a driver or loads a large library; collectors of one name
+    share it. Its readings come whenever they are there."""
     needs: ClassVar[str] = "nothing"
     """Privilege or kernel feature that it needs, for `doctor` and the docs."""
+
+    @property
+    def doing(self) -> str:
+        """What it waits for at this moment, for whoever notices that a run does not end; empty = it does not say."""
+        return ""
 
     @property
     def name(self) -> str:
@@ -40,6 +48,10 @@ class Collector(ABC):
 
         A process that vanishes meanwhile is left out, it is no error.
         """
+
+    def present(self, host: Host) -> None:  # noqa: B027 - most are on every host
+        """Of a collector with a process of its own: raises Unreadable where it is of no use to start one. Cheap, and asked
+        again every now and then: what is not here may come."""
 
     def close(self) -> None:  # noqa: B027 - most keep nothing
         """Give back what is kept between calls."""

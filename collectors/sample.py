@@ -13,7 +13,10 @@ import msgspec
 Tier = Literal["raw", "notable", "memory"]
 """How far a sample travels: `raw` is always stored, `notable` only where `sample.notable` is true, `memory` never."""
 
-_SUFFIX_OF_SCALE = {"_ns": 1e-9, "_us": 1e-6, "_ms": 1e-3, "_ticks": None, "_kib": 1024.0, "_ppm": 1e-6}
+_SUFFIX_OF_SCALE = {
+    "_ns": 1e-9, "_us": 1e-6, "_ms": 1e-3, "_ticks": None, "_kib": 1024.0, "_ppm": 1e-6,
+    "_mhz": 1e6, "_mw": 1e-3, "_mj": 1e-3,
+}  # fmt: skip
 
 
 class FieldSpec(msgspec.Struct, frozen=True, kw_only=True):

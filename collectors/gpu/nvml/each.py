@@ -1,0 +1,43 @@
+"""Asks every device in turn, and says what it means where devices do not answer."""
+
+from collections.abc import Callable
+
+from collectors.gpu.nvml.devices import Device, Devices
+from collectors.gpu.nvml.library import Doing, Lost, Nvml, nvml
+from collectors.gpu.states import in_state
+from collectors.sample import Sample
+
+Read = Callable[[Nvml, Device], list[Sample]]
+
+
+class EachDevice:
+    """One collector's view of the devices: its own handles and its own memory of what each does not tell."""
+
+    def __init__(self) -> None:
+        self.doing = Doing()
+        self._devices = Devices(self.doing)
+
+    def found(self, mono_ns: int) -> tuple[Nvml, list[Device]]:
+        """Raises Unreadable where driver or devices are not there."""
+        library = nvml()
+        return library, self._devices.now(library, mono_ns)
+
+    def read(
+        self, library: Nvml, devices: list[Device], read: Read, lost: Callable[[Device], list[Sample]]
+    ) -> list[Sample]:
+        """What `read` gives of each device, and `lost` of one that is gone. Raises Unreadable where all are."""
+        found: list[Sample] = []
+        gone = 0
+        for device in devices:
+            try:
+                if device.lost:
+                    raise Lost
+                found += read(library, device)
+            except Lost:
+                device.lost = True
+                gone += 1
+                found += lost(device)
+        if gone == len(devices):
+            library.end()
+            raise in_state("lost", "no GPU answers any more: see the kernel log for XID 79; reset them, or reboot")
+        return found
