@@ -9,6 +9,7 @@ import msgspec
 
 from advisor.execution import Execution
 from advisor.finding import Finding, Inconclusive
+from collectors.gpu.states import GpuState
 from collectors.levers import Setting
 from collectors.model_file import ModelFile
 
@@ -184,6 +185,21 @@ class ProfilingStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why the newest attempt failed."""
 
 
+class ReaderStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How one reader process is. CPU and memory None: there is no process now."""
+
+    name: str
+    state: GpuState
+    detail: str
+    since_seconds: float
+    """For how long it is in this state."""
+    heartbeat_seconds: float | None
+    """How long ago it answered last."""
+    restarts: int
+    cpu_seconds: float | None
+    resident_bytes: int | None
+
+
 class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What watching costs: this process and its sidecars since start."""
 
@@ -203,6 +219,8 @@ class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
     store_problem: str | None
     profiling: ProfilingStatus | None = None
     """None where nothing is profiled, as in a recording."""
+    readers: tuple[ReaderStatus, ...] = ()
+    """Processes that read GPUs and other accelerators."""
 
 
 class ServiceVerdict(msgspec.Struct, frozen=True, kw_only=True):

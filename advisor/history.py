@@ -22,6 +22,7 @@ from advisor.tracks import (
 from advisor.view import View
 from advisor.window import view_of
 from collectors.entities import Service
+from collectors.gpu.samples import GpuHealthSample, GpuInfoSample, GpuProcessSample, GpuSample
 from collectors.reading import Instant, Reading
 from collectors.sample import Sample
 from collectors.sources.cgroup import CgroupSample
@@ -54,6 +55,9 @@ class History:
             CgroupSample: self._add_cgroup,
             ListenSample: self._add_listen,
             MemorySample: self._add_memory,
+            GpuProcessSample: lambda sample: self.tracks.gpus.add_process(sample, self.tracks.tick),
+            GpuHealthSample: self.tracks.gpus.add_health,
+            GpuInfoSample: self.tracks.gpus.add_info,
         }
 
     def add(self, reading: Reading) -> None:
@@ -61,6 +65,8 @@ class History:
         for sample in reading.samples:
             if isinstance(sample, ServingSample):
                 self._add_serving(sample, reading.at.mono_ns / 1e9)
+            elif isinstance(sample, GpuSample):
+                self.tracks.gpus.add_device(sample, self.tracks.tick, reading.at.mono_ns / 1e9)
             elif handler := self._add.get(type(sample)):
                 handler(sample)
 
@@ -169,6 +175,7 @@ class History:
         self._core_now, self._cgroup_now = {}, {}
         if self.tracks.tick % 10 == 0:
             self._forget(services)
+            self.tracks.gpus.forget(self.tracks.tick)
         self.tracks.tick += 1
 
     def _end_second(self, service: Service, seconds: float) -> None:
@@ -188,7 +195,9 @@ class History:
             Second(
                 tick=self.tracks.tick,
                 seconds=seconds,
-                loaded=used / seconds >= LOADED_CORES or bool(queue),
+                loaded=used / seconds >= LOADED_CORES
+                or bool(queue)
+                or self.tracks.gpus.works(service, self.tracks.tick),
                 demand=demand,
                 accept_queue=queue,
                 established=None if listen is None else listen.established,

@@ -3,6 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
+from advisor.gpu.tracks import GpuTracks
 from advisor.serving import NOTHING, ServingRates
 from advisor.view import Load
 from collectors.cgroup_paths import cgroup_entity
@@ -106,6 +107,7 @@ class Tracks:
     )
     cgroups: dict[str, CgroupSample] = field(default_factory=dict)
     memory: MemorySample | None = None
+    gpus: GpuTracks = field(default_factory=GpuTracks)
 
 
 def cgroup_of(service: Service) -> str:

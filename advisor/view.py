@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from advisor.gpu.view import GpuView, ServiceGpu
 from collectors.cpulist import parse_cpulist
 from collectors.entities import Role, Service, WorkerKey
 from collectors.facts import Limits
@@ -150,6 +151,10 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """How old the last metrics page is; None = there was none. What it said stands above, see `advisor.serving`."""
     loads: tuple[Load, ...] = ()
     """What the server said of its load since its configuration is as it is, oldest first; a point per metrics page."""
+    gpus: tuple[ServiceGpu, ...] = ()
+    """The devices on which its processes are, over the loaded seconds."""
+    node_gpus: tuple[GpuView, ...] = ()
+    """All devices of the node, over the same seconds."""
 
     @property
     def serving(self) -> tuple[WorkerView, ...]:

@@ -108,6 +108,7 @@ def collect_for(
     config = loaded.config
     watch = assemble(config, SelfCost(__version__), on_reading=sink)
     watch.background.start()
+    watch.readers.start()
     try:
         step = config.agent.interval_seconds
         planned = time.monotonic()

@@ -13,6 +13,7 @@ from agent.budget import Budget
 from agent.config import Config, ProfilingSettings
 from agent.judging import Judging
 from agent.profiling.profiler import Keep, Profiler, ProfilingLimits, Take
+from agent.readers.readers import Readers
 from agent.sampler import Sampler
 from agent.self_cost import SelfCost
 from agent.status import NodePicture, model_statuses, service_status, worker_status
@@ -45,18 +46,22 @@ class Watch:
     picture: NodePicture
     cost: SelfCost
     profiler: Profiler
+    readers: Readers
     snapshot: Snapshot | None = None
 
     def start(self) -> None:
         self.background.start()
+        self.readers.start()
         self.profiler.start()
         self.sampler.start()
 
     def stop(self, timeout_seconds: float = 1.0) -> None:
+        self.readers.end()
         self.profiler.end()  # its profilers need a moment to write what they saw, while the others are waited for
         self.sampler.stop(timeout_seconds)
         self.background.stop(timeout_seconds)
         self.profiler.stop(timeout_seconds)
+        self.readers.stop(timeout_seconds)
         for collector in self.collectors:
             collector.close()
 
@@ -112,6 +117,8 @@ def assemble(
     judging.profile_of = profiler.view
     cost.profiling = profiler.status
     background = Background(host, discovery, facts or direct(host), collectors)
+    readers = Readers(collectors, host, always=config.gpu.always, never=config.gpu.never)
+    cost.readers = readers.status
     watch: Watch
 
     def judged(now: Instant) -> None:
@@ -130,6 +137,7 @@ def assemble(
         on_reading=on_reading,
         on_judged=judged,
         on_failed=on_failed,
+        readings=readers.readings,
     )
     watch = Watch(
         host=host,
@@ -142,6 +150,7 @@ def assemble(
         picture=NodePicture(config.node, read_topology(host)),
         cost=cost,
         profiler=profiler,
+        readers=readers,
     )
     return watch
 

@@ -31,7 +31,7 @@ class Background:
         self._host = host
         self._discovery = discovery
         self._read_facts = read_facts
-        self._collectors = [c for c in collectors if c.own_thread]
+        self._collectors = [c for c in collectors if c.own_thread and c.process is None]
         self._due = dict.fromkeys((c.name for c in self._collectors), 0.0)
         self._queue: deque[tuple[Process, Sequence[Request]]] = deque()
         self._queued: set[WorkerKey] = set()

@@ -115,6 +115,16 @@ class ProfilingSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GpuSettings:
+    """`[gpu]`: which readers of GPUs and other accelerators run. Without it: those whose devices are on this node."""
+
+    always: tuple[str, ...] = setting(
+        Kind.TEXTS, (), "Readers that are started although nothing seems to be there: nvidia, amd, tpu, neuron."
+    )
+    never: tuple[str, ...] = setting(Kind.TEXTS, (), "Readers that are not started.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
     """`[http]`: who may ask."""
 
@@ -174,6 +184,7 @@ class Config:
     store: StoreSettings = field(default_factory=StoreSettings)
     budget: BudgetSettings = field(default_factory=BudgetSettings)
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
+    gpu: GpuSettings = field(default_factory=GpuSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     advice: AdviceSettings = field(default_factory=AdviceSettings)
     service: Mapping[str, ServiceSettings] = field(default_factory=dict)
@@ -208,6 +219,7 @@ PLAIN_SECTIONS: Mapping[str, type] = {
     "store": StoreSettings,
     "budget": BudgetSettings,
     "profiling": ProfilingSettings,
+    "gpu": GpuSettings,
     "http": HttpSettings,
     "advice": AdviceSettings,
 }

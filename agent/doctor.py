@@ -1,12 +1,13 @@
 """What can be read on this host, what not, and what enables it?"""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
 from agent.host_checks import Check, host_checks
+from agent.readers.readers import first_readings
 from collectors.collector import Collector
 from collectors.entities import Process, Role, Service, Worker, WorkerKey
 from collectors.host import Host
@@ -43,13 +44,25 @@ def examine(
     service = own_service(host, os.getpid())
     own = () if service is None else (service,)
     checks = []
-    for collector in collectors:
-        reading = collect_one(collector, host, own, host.clock.now().mono_ns)
+    for reading, collector in _readings(host, list(collectors), own):
         checks.append(check_of(reading, collector))
         collector.close()
     checks += host_checks(host) if others is None else others
     checks += services
     return Report(ready=all(one.status == "ok" for one in checks if one.needed), checks=tuple(checks))
+
+
+def _readings(
+    host: Host, collectors: Sequence[Collector], services: Sequence[Service]
+) -> Iterator[tuple[Reading, Collector]]:
+    """One reading of each, of those with a process of their own through that process."""
+    apart = [c for c in collectors if c.process is not None]
+    read = first_readings(apart, host)
+    for collector in collectors:
+        if collector.process is None:
+            yield collect_one(collector, host, services, host.clock.now().mono_ns), collector
+        elif collector.name in read:
+            yield read[collector.name], collector
 
 
 def check_of(reading: Reading, collector: Collector) -> Check:

@@ -12,15 +12,19 @@ class Latest:
     """Written by the sampler thread, read by others: each kind's mapping is replaced as a whole, never changed."""
 
     def __init__(self) -> None:
-        self._samples: dict[str, Mapping[str, Sample]] = {}
+        self._samples: dict[tuple[str, str], Mapping[str, Sample]] = {}
+        """By kind and collector: several may read the same kind of thing."""
         self._collectors: dict[str, CollectorStatus] = {}
 
     def take(self, reading: Reading, kinds: tuple[type[Sample], ...]) -> None:
         if isinstance(reading.outcome, Ok):
-            found: dict[str, dict[str, Sample]] = {kind.kind: {} for kind in kinds}
+            found: dict[tuple[str, str], dict[str, Sample]] = {(kind.kind, reading.collector): {} for kind in kinds}
             for sample in reading.outcome.samples:
-                found[sample.kind][sample.entity] = sample
+                found[sample.kind, reading.collector][sample.entity] = sample
             self._samples.update(found)
+        elif isinstance(reading.outcome, Unsupported):
+            for kind in kinds:  # what a driver that is gone said last is not how it is now
+                self._samples.pop((kind.kind, reading.collector), None)
         before = self._collectors.get(reading.collector)
         reason, hint = why(reading)
         self._collectors[reading.collector] = CollectorStatus(
@@ -34,7 +38,10 @@ class Latest:
         )
 
     def samples(self) -> Mapping[str, Mapping[str, Sample]]:
-        return MappingProxyType(dict(self._samples))
+        merged: dict[str, Mapping[str, Sample]] = {}
+        for (kind, _), samples in list(self._samples.items()):
+            merged[kind] = {**merged[kind], **samples} if kind in merged else samples
+        return MappingProxyType(merged)
 
     def collectors(self) -> tuple[CollectorStatus, ...]:
         return tuple(self._collectors.values())

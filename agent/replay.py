@@ -86,7 +86,7 @@ def ticks(readings: Iterator[Reading]) -> Iterator[tuple[Instant, Sequence[Readi
     """The readings by tick, with its instant: a new one begins where a collector of the sampler comes again."""
     current: list[Reading] = []
     began: dict[str, Instant] = {}
-    background = {c.name for c in all_collectors() if c.own_thread}
+    background = {c.name for c in all_collectors() if c.own_thread or c.process is not None}
     for reading in readings:
         if reading.collector in began:
             yield min(began.values()), current

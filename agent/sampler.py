@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from advisor.history import History
@@ -57,7 +57,9 @@ class Sampler:
         on_reading: Callable[[Reading], None],
         on_judged: Callable[[Instant], None],
         on_failed: Callable[[], None] = lambda: None,
+        readings: Callable[[], Iterable[Reading]] = lambda: (),
     ) -> None:
+        """`readings`: what processes of their own have read since the last tick."""
         self.beat = Beat()
         self.latest = Latest()
         self.discovery = discovery
@@ -71,8 +73,11 @@ class Sampler:
         self._on_reading = on_reading
         self._on_judged = on_judged
         self._on_failed = on_failed
+        self._readings = readings
         self._due = [
-            _Due(c, max(1, round(c.cadence_seconds / interval_seconds))) for c in collectors if not c.own_thread
+            _Due(c, max(1, round(c.cadence_seconds / interval_seconds)))
+            for c in collectors
+            if not c.own_thread and c.process is None
         ]
         self._kinds = {c.name: c.samples for c in collectors}
         self._stop = threading.Event()
@@ -128,6 +133,8 @@ class Sampler:
             self._background.wanted(self.discovery.wanted())
             for reading in self._background.readings():
                 self._take(reading)
+        for reading in self._readings():
+            self._take(reading)
         self._history.end_tick(services, now)
         self.beat.ticks += 1
         if (started - self._judged_ns) * 1e-9 >= self._evaluate_seconds - 0.05:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from advisor.documents import CollectorStatus, ProfilingStatus, SelfStatus
+from advisor.documents import CollectorStatus, ProfilingStatus, ReaderStatus, SelfStatus
 from agent.sampler import Beat
 
 SidecarState = Literal["running", "off", "restarting", "missing"]
@@ -23,6 +23,7 @@ class SelfCost:
         self._sidecar = sidecar or (lambda: ("off", None, None))
         self._store = store or (lambda: (None, None))
         self.profiling: Callable[[], ProfilingStatus | None] = lambda: None
+        self.readers: Callable[[], tuple[ReaderStatus, ...]] = lambda: ()
         self._page = os.sysconf("SC_PAGE_SIZE")
 
     def status(self, beat: Beat, interval_seconds: float, collectors: Sequence[CollectorStatus]) -> SelfStatus:
@@ -45,6 +46,7 @@ class SelfCost:
             store_bytes=size,
             store_problem=problem,
             profiling=self.profiling(),
+            readers=self.readers(),
         )
 
     def _resident(self) -> int | None:

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
+from agent.framing import BadFrame, receive
 from agent.sidecar.protocol import (
-    BadFrame,
     CostReply,
     CostRequest,
     FactsReply,
@@ -24,7 +24,6 @@ from agent.sidecar.protocol import (
     Refusal,
     Reply,
     Request,
-    receive,
     to_frame,
     to_reply,
 )

@@ -1,9 +1,9 @@
 """What does the sidecar cost, without making the sampler wait for its answer?"""
 
-import os
 import threading
 import time
 
+from agent.child_process import cost_of
 from agent.sidecar.protocol import CostReply
 from agent.sidecar.supervisor import SidecarProcess, SidecarState
 
@@ -30,7 +30,7 @@ class SidecarMeter:
             self._at = now
             pid = self._sidecar.pid
             if pid is not None:
-                self._cost = _of_process(pid)
+                self._cost = cost_of(pid)
             elif self._sidecar.state == "running" and self._asking.acquire(blocking=False):
                 threading.Thread(target=self._ask, name="sidecar-cost", daemon=True).start()
         return (self._sidecar.state, *self._cost)
@@ -42,15 +42,3 @@ class SidecarMeter:
                 self._cost = (reply.cpu_seconds, reply.resident_bytes)
         finally:
             self._asking.release()
-
-
-def _of_process(pid: int) -> tuple[float | None, int | None]:
-    """User and system time of /proc/PID/stat, of it and of the profilers that it ran; resident pages of its statm."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat, open(f"/proc/{pid}/statm", "rb") as statm:
-            fields = stat.read().rpartition(b")")[2].split()
-            pages = int(statm.read().split()[1])
-    except (OSError, ValueError, IndexError):
-        return (None, None)
-    ticks = sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime
-    return ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE")

@@ -13,7 +13,8 @@ from collections.abc import Collection
 
 import msgspec
 
-from agent.sidecar.protocol import FRAME_LIMIT_BYTES, ProfilePart, ProfilePending, ProfileStarted, Refusal
+from agent.framing import FRAME_LIMIT_BYTES
+from agent.sidecar.protocol import ProfilePart, ProfilePending, ProfileStarted, Refusal
 from collectors.entities import WorkerKey
 from collectors.host import Host
 from collectors.native.symbol_cache import SymbolCache

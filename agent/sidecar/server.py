@@ -6,16 +6,8 @@ import socket
 import struct
 from collections.abc import Callable
 
-from agent.sidecar.protocol import (
-    HEADER_BYTES,
-    BadFrame,
-    Refusal,
-    Reply,
-    Request,
-    frame_bytes,
-    to_frame,
-    to_request,
-)
+from agent.framing import HEADER_BYTES, BadFrame, frame_bytes
+from agent.sidecar.protocol import Refusal, Reply, Request, to_frame, to_request
 
 log = logging.getLogger("nodewright.sidecar")
 

@@ -6,21 +6,14 @@ import socket
 import stat
 import subprocess
 import threading
-import time
 from collections.abc import Sequence
 from typing import Literal
 
+from agent.child_process import KILLED_SECONDS, Backoff, spawn
 from agent.sidecar.client import DEADLINE_SECONDS, SidecarClient
 
 SidecarState = Literal["running", "off", "restarting", "missing"]
 """`missing`: there should be one, but nothing listens at the socket or the command cannot be started."""
-
-FIRST_BACKOFF_SECONDS = 0.5
-LAST_BACKOFF_SECONDS = 30.0
-STEADY_SECONDS = 60.0
-KILLED_SECONDS = 0.3
-"""For which a killed child is waited for: one that hangs in the kernel does not end, and must not keep us."""
-"""A sidecar that lived this long is started again without the delay that earlier failures added up."""
 
 
 class SidecarProcess:
@@ -84,14 +77,11 @@ class SidecarProcess:
         self._state = "off"
 
     def _watch(self) -> None:
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff = Backoff()
         while not self._stopping.is_set():
-            began = time.monotonic()
+            backoff.began()
             self._run_once()
-            if time.monotonic() - began >= STEADY_SECONDS:
-                backoff = FIRST_BACKOFF_SECONDS
-            self._stopping.wait(backoff)
-            backoff = min(2 * backoff, LAST_BACKOFF_SECONDS)
+            self._stopping.wait(backoff.ended())
 
     def _run_once(self) -> None:
         """Start a child and wait until it ends."""
@@ -112,19 +102,11 @@ class SidecarProcess:
                 self._unclaimed = None
 
     def _spawn(self) -> subprocess.Popen[bytes] | None:
-        """A new child and our end of the pair in `_unclaimed`; None if the command cannot be started. An interrupt of the
-        terminal is for us alone: we end the child when we no longer need it."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            command = [*(self._command or ()), "--fd", str(theirs.fileno())]
-            try:
-                process = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, pass_fds=(theirs.fileno(),), start_new_session=True
-                )
-            except OSError:
-                ours.close()
-                return None
-        self._unclaimed = ours
+        """A new child and our end of the pair in `_unclaimed`; None if the command cannot be started."""
+        started = spawn(self._command or ())
+        if started is None:
+            return None
+        process, self._unclaimed = started
         return process
 
     def _connect(self) -> socket.socket:

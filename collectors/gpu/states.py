@@ -27,7 +27,7 @@ STATES: tuple[GpuState, ...] = get_args(GpuState)
 class Absent(Unreadable):
     """Nothing of this kind is here: no process is started for it, and nobody misses anything."""
 
-    def __init__(self, reason: str, hint: str = "nothing to do on a node without one") -> None:
+    def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(reason, hint)
 
 

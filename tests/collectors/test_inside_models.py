@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.sidecar.protocol import FRAME_LIMIT_BYTES, FactsReply, to_frame, to_reply
+from agent.framing import FRAME_LIMIT_BYTES
+from agent.sidecar.protocol import FactsReply, to_frame, to_reply
 from collectors.framework import ModelRequest
 from collectors.inside import models as inside_models
 from collectors.inside import read_facts

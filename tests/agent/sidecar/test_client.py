@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.framing import receive
 from agent.sidecar.client import Deadline, SidecarClient
 from agent.sidecar.endpoint import bind
 from agent.sidecar.protocol import (
@@ -20,7 +21,6 @@ from agent.sidecar.protocol import (
     Refusal,
     Reply,
     Request,
-    receive,
     to_frame,
     to_request,
 )

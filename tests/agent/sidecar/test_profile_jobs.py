@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.framing import receive
 from agent.sidecar import jobs
 from agent.sidecar.answers import Answers
 from agent.sidecar.client import SidecarClient
@@ -25,7 +26,6 @@ from agent.sidecar.protocol import (
     ProfileRequest,
     ProfileStarted,
     Refusal,
-    receive,
     to_frame,
     to_reply,
 )

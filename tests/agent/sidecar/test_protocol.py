@@ -4,9 +4,8 @@ import socket
 
 import pytest
 
+from agent.framing import FRAME_LIMIT_BYTES, BadFrame, frame_bytes, receive
 from agent.sidecar.protocol import (
-    FRAME_LIMIT_BYTES,
-    BadFrame,
     CostReply,
     CostRequest,
     FactsReply,
@@ -14,8 +13,6 @@ from agent.sidecar.protocol import (
     Hello,
     HelloReply,
     Refusal,
-    frame_bytes,
-    receive,
     to_frame,
     to_reply,
     to_request,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agent.errors import CliError
+from agent.framing import FRAME_LIMIT_BYTES, receive
 from agent.sidecar.endpoint import bind, inherited, passed_by_systemd
 from agent.sidecar.protocol import (
-    FRAME_LIMIT_BYTES,
     CostReply,
     CostRequest,
     Hello,
@@ -19,7 +19,6 @@ from agent.sidecar.protocol import (
     Refusal,
     Reply,
     Request,
-    receive,
     to_frame,
     to_reply,
 )

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.framing import receive
 from agent.sidecar.client import SidecarClient
-from agent.sidecar.protocol import FactsRequest, Hello, HelloReply, receive, to_frame
+from agent.sidecar.protocol import FactsRequest, Hello, HelloReply, to_frame
 from collectors.facts import Environ, ProcessFacts
 from collectors.framework import SettingsRequest
 from collectors.reading import Unsupported

@@ -1,0 +1,1 @@
+"""What the samples of GPUs mean for the services that use them."""
