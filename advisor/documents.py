@@ -46,6 +46,100 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
 
 
+class ReaderStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How one reader process is. CPU and memory None: there is no process now."""
+
+    name: str
+    state: GpuState
+    detail: str
+    since_seconds: float
+    """For how long it is in this state."""
+    heartbeat_seconds: float | None
+    """How long ago it answered last."""
+    restarts: int
+    cpu_seconds: float | None
+    resident_bytes: int | None
+
+
+class GpuProcessStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One process on a GPU. `service` None: of none that is known."""
+
+    pid: int
+    service: str | None
+    slot: int | None
+    contexts: tuple[str, ...]
+    memory_bytes: int | None
+    """None = the driver does not tell."""
+    sm_ratio: float | None
+    joined: bool
+    """Whether a process of this PID namespace is meant."""
+
+
+class GpuStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One GPU, MIG instance, TPU chip or Neuron device over the last 15 s. None = not readable on this device; `unsupported`
+    names what it does not give.
+
+    `busy_ratio` is the share of time in which anything ran on it: it says nothing of how much of it was used.
+    """
+
+    uuid: str
+    index: int | None
+    name: str
+    vendor: str
+    architecture: str | None
+    compute_capability: str | None
+    driver: str | None
+    cuda: str | None
+    pci: str | None
+    numa_node: int | None
+    cpus: str | None
+    state: str
+    parent: str | None
+    mig: bool
+    mps: bool | None
+    unified_memory: bool
+    compute_mode: str | None
+    memory_total_bytes: int | None
+    memory_reserved_bytes: int | None
+    memory_used_bytes: int | None
+    memory_free_bytes: int | None
+    memory_unknown_bytes: int | None
+    """Used, and of no process whose memory is known."""
+    busy_ratio: float | None
+    memory_busy_ratio: float | None
+    sm_active_ratio: float | None
+    sm_occupancy_ratio: float | None
+    tensor_active_ratio: float | None
+    dram_active_ratio: float | None
+    pcie_tx_bytes_per_second: float | None
+    pcie_rx_bytes_per_second: float | None
+    pcie_sampled: bool
+    """The two above are of a few stretches of 20 ms."""
+    pcie_generation: int | None
+    pcie_generation_max: int | None
+    pcie_width: int | None
+    pcie_width_max: int | None
+    sm_clock_hertz: float | None
+    sm_clock_max_hertz: float | None
+    power_watts: float | None
+    power_limit_watts: float | None
+    temperature_celsius: float | None
+    power_cap_ratio: float | None
+    """Share of time in which the power limit held its clocks down; the next three likewise, for other reasons."""
+    software_thermal_ratio: float | None
+    hardware_thermal_ratio: float | None
+    power_brake_ratio: float | None
+    xid_events: int | None
+    last_xid: int | None
+    ecc_uncorrected: int | None
+    remap_pending: bool | None
+    remap_failed: bool | None
+    unknown_processes: int | None
+    processes: tuple[GpuProcessStatus, ...]
+    other_readers: tuple[str, ...]
+    unsupported: tuple[str, ...]
+
+
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The node at one moment. None = not readable here."""
 
@@ -59,6 +153,9 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     pressure_memory_ratio: float | None
     pressure_io_ratio: float | None
     collectors: tuple[CollectorStatus, ...]
+    gpus: tuple[GpuStatus, ...] = ()
+    gpu_readers: tuple[ReaderStatus, ...] = ()
+    """Empty where no reader was started, and in a recording."""
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +201,14 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Its front-end is gone and its workers are still there."""
     metrics_age_seconds: float | None = None
     """How old the server's last metrics page is, from which the numbers above are; None = there was none."""
+    gpus: tuple[str, ...] = ()
+    """UUIDs of the devices on which its processes are."""
+    gpu_memory_bytes: int | None = None
+    """Memory of its processes on all of them; None = it has none there, or it is not known of one of them."""
+    gpu_sm_ratio: float | None = None
+    """Shares of time of its processes, added up per device, then over devices; None likewise."""
+    gpu_contexts: int = 0
+    """Processes of it on devices; one that is on two counts twice."""
 
 
 class ThreadStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +243,8 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...]
     """What could not be read of this worker, with its hint."""
     busiest: tuple[ThreadStatus, ...] = ()
+    gpu_memory_bytes: int | None = None
+    gpu_sm_ratio: float | None = None
 
 
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,21 +290,6 @@ class ProfilingStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Profiles that it did not take."""
     sending_problem: str | None = None
     """Why the newest attempt failed."""
-
-
-class ReaderStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """How one reader process is. CPU and memory None: there is no process now."""
-
-    name: str
-    state: GpuState
-    detail: str
-    since_seconds: float
-    """For how long it is in this state."""
-    heartbeat_seconds: float | None
-    """How long ago it answered last."""
-    restarts: int
-    cpu_seconds: float | None
-    resident_bytes: int | None
 
 
 class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import msgspec
 
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Inconclusive, Need, Severity
+from advisor.gpu.devices import DEVICE
 from advisor.rule import Rule, Settings, subject_of
 from advisor.severity import impact, severity
 from advisor.view import View
@@ -58,7 +59,8 @@ class Engine:
         found: dict[str, tuple[Rule, Conclusion]] = {}
         missing: list[Inconclusive] = []
         broken: list[tuple[str, str]] = []
-        rules = [rule for rule in self._rules if rule.of_orphans == view.service.orphaned]
+        device = view.service.framework == DEVICE
+        rules = [r for r in self._rules if r.of_orphans == view.service.orphaned and r.of_devices == device]
         need = _blind(view)
         if need is not None:
             missing += (Inconclusive(rule=r.id, subject=subject_of(view), needs=need) for r in rules if r.needs_load)

@@ -7,6 +7,8 @@ entity's key holds its process's start time, so a reused pid is another entity.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from advisor.gpu.view import GpuView
+from advisor.gpu.window import gpu_views
 from advisor.serving import load_of, rates
 from advisor.tracks import (
     KEPT_TICKS,
@@ -228,3 +230,7 @@ class History:
     def view(self, service: Service, horizon_seconds: int = 15) -> View:
         """The last `horizon_seconds` loaded seconds of a service (fewer where there were fewer)."""
         return view_of(self.tracks, service, horizon_seconds)
+
+    def gpus(self, services: Sequence[Service], horizon_seconds: int = 60) -> tuple[GpuView, ...]:
+        """Every device over the last seconds, loaded or not."""
+        return tuple(gpu_views(self.tracks.gpus, self.tracks.tick, services, horizon=horizon_seconds).values())

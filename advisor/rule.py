@@ -12,6 +12,7 @@ import msgspec
 
 from advisor.facts import ServiceFacts
 from advisor.finding import Conclusion, Evidence, Need, Subject
+from advisor.gpu.devices import DEVICE
 from advisor.view import View
 
 Proof = Literal["live", "recorded", "built"]
@@ -66,6 +67,9 @@ class Rule(ABC):
     """Whether it judges seconds under load, from run-queue delays. A rule on what is held or set needs neither."""
     of_orphans: ClassVar[bool] = False
     """Whether it judges workers whose front-end is gone; no other rule has anything to say of those."""
+    of_devices: ClassVar[bool] = False
+    """Whether it judges one GPU, whoever uses it; its view is one of `advisor.gpu.devices`. `caused_by` and `yields_to` then
+    mean rules on the same device."""
     hold_seconds: ClassVar[float] = 900.0
     """How long a finding stands after its last confirmation: against noise only, a changed lever ends it at once."""
 
@@ -79,6 +83,10 @@ class Rule(ABC):
 
 
 def subject_of(view: View) -> Subject:
+    """The service; of the view of a device, that device with the processes that are known on it."""
+    if view.service.framework == DEVICE:
+        pids = tuple(p.worker.pid for g in view.gpus for p in g.own if p.worker is not None)
+        return Subject(kind="device", name=view.service.name, pids=pids)
     return Subject(kind="service", name=view.service.name, pids=view.service.pids)
 
 

@@ -76,14 +76,14 @@ class Watch:
             view, facts = self.judging.view(service), self.judging.facts(service)
             statuses.append(service_status(service, view, facts, verdicts[service.name]))
             models += model_statuses(service, view)
-            seen = {w.key: w for w in view.workers} if view else {}
-            samples = view.samples if view else 0
-            workers += [worker_status(w, seen.get(w.key), facts, samples) for w in service.workers]
+            workers += [worker_status(w, view, facts) for w in service.workers]
         latest = self.sampler.latest
         collectors = latest.collectors()
         self.snapshot = Snapshot(
             generation=(self.snapshot.generation if self.snapshot else 0) + 1,
-            node=self.picture.take(latest.samples(), collectors, now),
+            node=self.picture.take(
+                latest.samples(), collectors, now, self.judging.gpus(services), services, self.readers.status()
+            ),
             services=tuple(statuses),
             workers=tuple(workers),
             models=tuple(models),

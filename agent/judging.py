@@ -12,6 +12,8 @@ from advisor.documents import AdviceDocument, ServiceVerdict
 from advisor.engine import Engine
 from advisor.facts import ServiceFacts
 from advisor.finding import Finding, Severity
+from advisor.gpu.devices import device_views
+from advisor.gpu.view import GpuView
 from advisor.history import History
 from advisor.orphaned import orphaned_of
 from advisor.profiling.view import ProfileView
@@ -27,6 +29,9 @@ from collectors.reading import Instant
 from collectors.seen_environment import as_seen
 
 log = logging.getLogger("nodewright.judging")
+
+GPU_SECONDS = 60
+"""The window on which devices are judged by themselves."""
 
 
 class Judging:
@@ -68,13 +73,23 @@ class Judging:
                 self._history.restart_window(service)
                 self._generations[service.id] = self.generation(service) + 1
                 continue
-            judgement = self._engine.judge(view, facts, self.board.standing(service))
-            for rule, error in judgement.broken:
-                log.error("rule %s failed: %s", rule, error, extra={"once": f"rule {rule}"})
-            with self._lock:
-                self.board.update(service, judgement, view, now)
+            self._judge(service, view, facts, now)
+        devices = device_views(self._history.gpus(services, GPU_SECONDS), GPU_SECONDS)
+        for view in devices:
+            self._judge(view.service, view, ServiceFacts(service=view.service), now)
         with self._lock:
-            self.board.keep_only(services)
+            self.board.keep_only((*services, *(view.service for view in devices)))
+
+    def _judge(self, service: Service, view: View, facts: ServiceFacts, now: Instant) -> None:
+        judgement = self._engine.judge(view, facts, self.board.standing(service))
+        for rule, error in judgement.broken:
+            log.error("rule %s failed: %s", rule, error, extra={"once": f"rule {rule}"})
+        with self._lock:
+            self.board.update(service, judgement, view, now)
+
+    def gpus(self, services: Sequence[Service]) -> tuple[GpuView, ...]:
+        """Every device over the window on which services are judged."""
+        return self._history.gpus(services, int(self._config.advice.window_seconds))
 
     def generation(self, service: Service) -> int:
         """How often a lever of the service was seen to change."""
@@ -120,8 +135,14 @@ class Judging:
 
     def verdict(self, service: Service, findings: Sequence[Finding]) -> str:
         """The service's state in one sentence."""
-        own = [f for f in findings if f.subject.name == service.name and f.state == "open"]
-        own.sort(key=lambda f: (f.severity is Severity.INFO, f.rank))
+        pids = frozenset(service.pids)
+        own = [
+            f
+            for f in findings
+            if f.state == "open"
+            and (f.subject.name == service.name or (f.subject.kind == "device" and not pids.isdisjoint(f.subject.pids)))
+        ]
+        own.sort(key=lambda f: (f.severity is Severity.INFO, f.subject.kind == "device", f.rank))
         if own:
             return own[0].title
         if service.orphaned:

@@ -147,11 +147,12 @@ def picture(played: Played) -> Snapshot:
         view, facts = played.judging.view(service), played.judging.facts(service)
         statuses.append(service_status(service, view, facts, verdicts[service.name]))
         models += model_statuses(service, view)
-        seen = {w.key: w for w in view.workers} if view else {}
-        workers += [worker_status(w, seen.get(w.key), facts, view.samples if view else 0) for w in service.workers]
+        workers += [worker_status(w, view, facts) for w in service.workers]
     return Snapshot(
         generation=1,
-        node=NodePicture(played.node, Topology(())).take(played.latest.samples(), collectors, played.now),
+        node=NodePicture(played.node, Topology(())).take(
+            played.latest.samples(), collectors, played.now, played.judging.gpus(played.services), played.services
+        ),
         services=tuple(statuses),
         workers=tuple(workers),
         models=tuple(models),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 from advisor.board import timestamp
 from advisor.documents import (
@@ -9,15 +10,18 @@ from advisor.documents import (
     CoreStatus,
     ModelStatus,
     NodeStatus,
+    ReaderStatus,
     ServiceStatus,
     ThreadStatus,
     WorkerStatus,
 )
 from advisor.execution import execution_of
 from advisor.facts import ServiceFacts
+from advisor.gpu.view import GpuView
 from advisor.serving import ServingRates
 from advisor.tracks import delta
-from advisor.view import ThreadView, View, WorkerView
+from advisor.view import ThreadView, View
+from agent.gpu_status import gpu_statuses, of_service, of_worker
 from agent.judging import state_of
 from collectors.cpulist import format_cpulist
 from collectors.entities import Service, Worker
@@ -44,7 +48,15 @@ class NodePicture:
         self._pressure: Mapping[str, Sample] = {}
         self._at: Instant | None = None
 
-    def take(self, samples: Samples, collectors: Sequence[CollectorStatus], now: Instant) -> NodeStatus:
+    def take(
+        self,
+        samples: Samples,
+        collectors: Sequence[CollectorStatus],
+        now: Instant,
+        gpus: Sequence[GpuView] = (),
+        services: Sequence[Service] = (),
+        readers: tuple[ReaderStatus, ...] = (),
+    ) -> NodeStatus:
         cores, pressure = samples.get("core", {}), samples.get("pressure", {})
         seconds = None if self._at is None else (now.mono_ns - self._at.mono_ns) * 1e-9
         memory = samples.get("memory", {}).get("node")
@@ -60,6 +72,8 @@ class NodePicture:
             pressure_memory_ratio=self._stalled("memory", pressure, seconds),
             pressure_io_ratio=self._stalled("io", pressure, seconds),
             collectors=tuple(collectors),
+            gpus=gpu_statuses(gpus, samples.get("gpu_info", {}), services),
+            gpu_readers=readers,
         )
         self._cores, self._pressure, self._at = cores, pressure, now
         return status
@@ -93,6 +107,7 @@ class NodePicture:
 
 def service_status(service: Service, view: View | None, facts: ServiceFacts, verdict: str) -> ServiceStatus:
     queue = view.accept_queue if view else ()
+    serving: dict[str, Any] = {name: getattr(view, name, None) for name in _SERVING}
     return ServiceStatus(
         id=service.id,
         name=service.name,
@@ -117,12 +132,14 @@ def service_status(service: Service, view: View | None, facts: ServiceFacts, ver
         container=service.container.name if service.container else None,
         orphaned=service.orphaned,
         metrics_age_seconds=view.metrics_age_seconds if view else None,
-        **{name: getattr(view, name, None) for name in _SERVING},
+        **of_service(view.gpus if view else ()),
+        **serving,
     )
 
 
-def worker_status(worker: Worker, seen: WorkerView | None, facts: ServiceFacts, samples: int) -> WorkerStatus:
-    known = samples > 0 and seen is not None
+def worker_status(worker: Worker, view: View | None, facts: ServiceFacts) -> WorkerStatus:
+    seen = next((w for w in view.workers if w.key == worker.key), None) if view else None
+    known = view is not None and view.samples > 0 and seen is not None
     return WorkerStatus(
         pid=worker.pid,
         started=worker.key.started,
@@ -138,6 +155,7 @@ def worker_status(worker: Worker, seen: WorkerView | None, facts: ServiceFacts, 
         allowed_cpus=format_cpulist(seen.allowed) if seen and seen.allowed else None,
         missing=missing_of(worker, facts),
         busiest=tuple(thread_status(t) for t in seen.threads[:SHOWN_THREADS]) if seen else (),
+        **of_worker(view.gpus if view else (), worker),
     )
 
 

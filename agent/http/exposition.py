@@ -33,6 +33,12 @@ class Labeller:
         }
         self._services = {f"service:{one.id}": one.name for one in snapshot.services}
         self._services |= service_cgroups
+        self._gpu_processes: dict[str, Labels] = {
+            f"gpu-process:{gpu.uuid}/{one.pid}": (("gpu", gpu.uuid), ("service", one.service), ("slot", str(one.slot)))
+            for gpu in snapshot.node.gpus
+            for one in gpu.processes
+            if one.service is not None
+        }
         self._ports = {str(one.port): one.name for one in snapshot.services if one.port is not None}
 
     def labels(self, entity: str) -> Labels | None:
@@ -41,6 +47,10 @@ class Labeller:
         match kind:
             case "node" if not rest:
                 return ()
+            case "gpu":
+                return (("gpu", rest),)
+            case "gpu-process":
+                return self._gpu_processes.get(entity)
             case "core" | "pressure":
                 return ((("core" if kind == "core" else "resource"), rest),)
             case "listen":  # other programs' ports come and go, and their numbers would add up to many series
@@ -75,6 +85,7 @@ class Exposition:
             )
             yield from self._of_kind(f"model_{kind}", models)
         yield from _of_services(self._snapshot.services)
+        yield from _of_gpus(self._snapshot)
         yield from _of_self(self._snapshot)
         yield _of_findings(self._snapshot)
 
@@ -138,6 +149,9 @@ _OF_SERVICE: tuple[tuple[str, str, Callable[[ServiceStatus], float | None]], ...
     ("accept_queue_connections", "Connections that wait for accept().", lambda one: one.accept_queue),
     ("requests_per_second", "Requests answered, as its metrics page says.", lambda one: one.requests_per_second),
     ("latency_seconds", "Mean latency, as its metrics page says.", lambda one: one.latency_seconds),
+    ("gpu_memory_bytes", "GPU memory of its processes, where it is known of all.", lambda one: one.gpu_memory_bytes),
+    ("gpu_sm_ratio", "Shares of GPU time of its processes, added up.", lambda one: one.gpu_sm_ratio),
+    ("gpu_contexts", "Its processes on GPUs.", lambda one: one.gpu_contexts or None),
     ("worker_processes", "Processes that run models.", lambda one: one.workers),
     ("loaded_ratio", "1 while it is under load, else 0.", lambda one: float(one.state == "loaded")),
 )
@@ -156,6 +170,32 @@ def _of_services(services: Iterable[ServiceStatus]) -> Iterator["Metric"]:
             values[labels] = max(both) if field in {"latency_seconds", "loaded_ratio"} else sum(both)
         if values:
             yield _family(f"{PREFIX}_service_{field}", text, False, values)
+
+
+def _of_gpus(snapshot: Snapshot) -> Iterator["Metric"]:
+    """What each GPU is, as labels to join with, and how the processes are that read them."""
+    known: dict[Labels, float] = {}
+    for gpu in snapshot.node.gpus:
+        index = "" if gpu.index is None else str(gpu.index)
+        parts = (("gpu", gpu.uuid), ("index", index), ("name", gpu.name), ("vendor", gpu.vendor))
+        known[(*parts, ("architecture", gpu.architecture or ""), ("driver", gpu.driver or ""))] = 1.0
+    if known:
+        yield _family(f"{PREFIX}_gpu_info", "What the GPU is.", False, known)
+    readers = [reader for reader in snapshot.node.gpu_readers if reader.state != "absent"]
+    states: dict[Labels, float] = {(("reader", one.name), ("state", one.state)): 1.0 for one in readers}
+    if states:
+        yield _family(f"{PREFIX}_gpu_reader_state", "1 for the state in which the reader is.", False, states)
+    cpu: dict[Labels, float] = {
+        (("reader", one.name),): one.cpu_seconds for one in readers if one.cpu_seconds is not None
+    }
+    if cpu:
+        yield _family(f"{PREFIX}_gpu_reader_cpu_seconds", "CPU time of the reader process.", True, cpu)
+    held: dict[Labels, float] = {
+        (("reader", one.name),): float(one.resident_bytes) for one in readers if one.resident_bytes is not None
+    }
+    if held:
+        text = "Resident memory of the reader process."
+        yield _family(f"{PREFIX}_gpu_reader_resident_memory_bytes", text, False, held)
 
 
 def _of_self(snapshot: Snapshot) -> Iterator["Metric"]:
