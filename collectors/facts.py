@@ -70,6 +70,8 @@ class ProcessFacts(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits | Unsupported
     models: tuple[ModelFile, ...] = ()
     """Headers of the model files that are mapped, open, or asked for."""
+    devices: tuple[str, ...] = ()
+    """Device files of GPUs and other accelerators that it has open, as /dev/nvidia0; empty also where nobody could look."""
 
 
 Facts = Mapping[WorkerKey, ProcessFacts]

@@ -12,6 +12,7 @@ from advisor.catalogue import SECTIONS, all_rules, pages
 from collectors import frameworks, managers, sources
 from collectors.collector import Collector, all_collectors, scan
 from collectors.framework import Framework
+from collectors.gpu.samples import KINDS as GPU_KINDS
 from collectors.registry import all_frameworks
 from collectors.sample import Sample, fields_of
 
@@ -99,9 +100,17 @@ def test_every_sample_declares_itself_and_each_of_its_fields(kind: type[Sample])
         assert field.scale > 0, field.name
 
 
-def test_no_two_collectors_produce_the_same_kind_of_sample() -> None:
-    kinds = [kind.kind for collector in all_collectors() for kind in collector.samples]
-    assert len(kinds) == len(set(kinds))
+def test_kinds_of_samples_differ_by_name_and_only_readers_of_gpus_share_them() -> None:
+    by_name: dict[str, set[type[Sample]]] = {}
+    readers: dict[str, list[Collector]] = {}
+    for collector in all_collectors():
+        for kind in collector.samples:
+            by_name.setdefault(kind.kind, set()).add(kind)
+            readers.setdefault(kind.kind, []).append(collector)
+    assert all(len(kinds) == 1 for kinds in by_name.values())
+    shared = {name for name, found in readers.items() if len(found) > 1}
+    assert shared <= {kind.kind for kind in GPU_KINDS}
+    assert all(collector.process is not None for name in shared for collector in readers[name])
 
 
 @pytest.mark.parametrize("collector", all_collectors(), ids=lambda collector: collector.name)

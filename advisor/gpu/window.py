@@ -1,6 +1,6 @@
 """How do the remembered readings of GPUs become views: of a device over a window, and of what a service has there?"""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -59,11 +59,12 @@ def device_view(
     last, info = track.recent[-1][2], track.info
     seconds = chosen[-1][0] - chosen[0][0] if len(chosen) > 1 else 0.0
     vendor = (info.vendor if info else None) or "nvidia"
-    processes = tuple(
+    listed = [
         _process(name, one, vendor, workers, ticks, tick - horizon)
         for name, one in sorted(track.processes.items())
         if one.recent[-1][0] >= track.recent[-1][0] - 1
-    )
+    ]
+    processes = (*listed, *_holders(info.device_file if info else None, listed, workers))
     known_day = [busy for busy, _ in track.day if busy is not None]
     known_memory = [used for _, used in track.day if used is not None]
     return GpuView(
@@ -214,6 +215,21 @@ def _process(
         memory_bytes=last.memory_bytes,
         sm_ratio=sum(shares) / len(shares) * 1e-6 if shares else None,
     )
+
+
+def _holders(
+    device_file: str | None, listed: Sequence[GpuProcessView], workers: Mapping[str, Worker]
+) -> Iterator[GpuProcessView]:
+    """Workers that have the device open and that its reader does not name: it names none of any, or its driver hides those
+    of other PID namespaces. What they have there is not known."""
+    if device_file is None:
+        return
+    named = {p.worker for p in listed}
+    for worker in workers.values():
+        if device_file in worker.devices and worker.key not in named:
+            yield GpuProcessView(
+                pid=worker.pid, worker=worker.key, contexts=("open",), memory_bytes=None, sm_ratio=None
+            )
 
 
 def _worker(entity: str | None, vendor: str, workers: dict[str, Worker]) -> WorkerKey | None:

@@ -152,6 +152,7 @@ class Publisher:
                 service=name,
                 slot=slot,
                 compute_libraries=_libraries(facts.get(entry.key)),
+                devices=known.devices if (known := facts.get(entry.key)) is not None else (),
                 request_threads=traits.request_threads if serves(role) else None,
             )
             for slot, (entry, role) in enumerate(ordered)

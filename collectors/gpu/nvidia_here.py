@@ -1,8 +1,8 @@
 """Is there a NVIDIA driver to ask on this host, or a NVIDIA card that lacks one? Seen from files, without loading anything."""
 
 import os
-from contextlib import suppress
 
+from collectors.gpu.pci import pci_devices, pci_text
 from collectors.gpu.states import Absent, in_state
 from collectors.host import Host
 
@@ -23,13 +23,4 @@ def nvidia_is_here(host: Host) -> None:
 
 
 def _cards(host: Host) -> list[str]:
-    found = []
-    folder = f"{host.sys}/bus/pci/devices"
-    with suppress(OSError):
-        for name in os.listdir(folder):
-            with suppress(OSError):
-                if host.text(f"{folder}/{name}/vendor").strip() != _VENDOR:
-                    continue
-                if host.text(f"{folder}/{name}/class").startswith(_DISPLAY):
-                    found.append(name)
-    return found
+    return [card for card in pci_devices(host, _VENDOR) if pci_text(host, card, "class").startswith(_DISPLAY)]

@@ -11,7 +11,7 @@ from collectors.framework import ModelRequest, Request, SettingsRequest
 from collectors.host import Host
 from collectors.inside.folder import ProcessFolder, Vanished
 from collectors.inside.limits import limits
-from collectors.inside.mapped import descriptor_targets, libraries_in, mapped_paths, model_paths_in
+from collectors.inside.mapped import accelerators_in, descriptor_targets, libraries_in, mapped_paths, model_paths_in
 from collectors.inside.models import model_headers
 from collectors.inside.settings import settings_files
 from collectors.inside.sockets import listening
@@ -59,6 +59,7 @@ def _look(folder: ProcessFolder, requests: Sequence[Request]) -> ProcessFacts:
         settings_files=_settings(folder, requests),
         limits=_part(folder, "root", limits),
         models=_models(folder, requests, models),
+        devices=() if isinstance(targets, Unsupported) else accelerators_in(targets),
     )
 
 

@@ -17,6 +17,8 @@ _MODEL = re.compile(
 )
 """By their endings, and as Ollama and the Hugging Face hub keep them."""
 _PACKAGES = (b"/site-packages/", b"/dist-packages/")
+_ACCELERATOR = re.compile(rb"/dev/(?:nvidia\d+|accel/?(?:accel)?\d+|vfio/\d+|neuron\d+|kfd|dri/renderD\d+)")
+"""Device files that only a user of a GPU or another accelerator has open."""
 _LIBRARY = re.compile(
     r"(?P<openblas>lib(?:scipy_)?openblas)"
     r"|(?P<mkl>libmkl_)"
@@ -83,3 +85,8 @@ def model_paths_in(paths: Iterable[bytes]) -> tuple[bytes, ...]:
         if plain.startswith(b"/") and _MODEL.search(plain) and not any(folder in plain for folder in _PACKAGES):
             found[plain] = None
     return tuple(found)[:MODEL_FILES_LIMIT]
+
+
+def accelerators_in(targets: Iterable[bytes]) -> tuple[str, ...]:
+    """The device files of accelerators among open ones, in order, each once."""
+    return tuple(sorted({target.decode() for target in targets if _ACCELERATOR.fullmatch(target)}))

@@ -6,7 +6,6 @@ SIGINT makes py-spy write what it has, SIGKILL follows after a grace.
 
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,8 @@ import time
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+
+from collectors.dies_with_us import dies_with_us
 
 OUTPUT_LIMIT_BYTES = 32 << 20
 """What is read of its output."""
@@ -46,7 +47,7 @@ class Child:
         self._until = until
         self._asked_at: float | None = None
         path = f"/proc/self/fd/{self._output}"
-        command = [*_dies_with_us(), *(path if word == self.OUTPUT else word for word in argv)]
+        command = [*dies_with_us(), *(path if word == self.OUTPUT else word for word in argv)]
         try:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=self._said if self.OUTPUT in argv else self._output,
@@ -149,14 +150,6 @@ def py_spy() -> str | None:
         if os.access(path, os.X_OK):
             return str(path)
     return None
-
-
-@cache
-def _dies_with_us() -> tuple[str, ...]:
-    """A child of a killed sidecar ends with it where util-linux is there; else when its time is over."""
-    path = "/usr/bin/setpriv"
-    own = os.path.basename(os.path.realpath(path)) == "setpriv"  # busybox's does not know the option
-    return (path, "--pdeathsig", "KILL") if own and shutil.which(path) else ()
 
 
 def _content(descriptor: int) -> bytes:

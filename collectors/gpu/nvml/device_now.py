@@ -1,14 +1,16 @@
 """What does one NVIDIA device say at this moment?"""
 
+from collectors.gpu.listed import of_processes
+from collectors.gpu.namespace import Namespace
 from collectors.gpu.nvml.activity import activity
 from collectors.gpu.nvml.devices import Device
 from collectors.gpu.nvml.each import EachDevice
 from collectors.gpu.nvml.events import Events
 from collectors.gpu.nvml.library import Nvml
 from collectors.gpu.nvml.memory import memory
-from collectors.gpu.nvml.processes import Namespace, processes
+from collectors.gpu.nvml.processes import processes
 from collectors.gpu.nvml.reasons import held_down
-from collectors.gpu.samples import GpuProcessSample, GpuSample, nothing_known
+from collectors.gpu.samples import GpuSample, nothing_known
 from collectors.host import Host
 from collectors.reading import Instant
 from collectors.sample import Sample
@@ -54,7 +56,7 @@ def device_now(
         memory_used_bytes=held.used,
         memory_free_bytes=held.free,
         **activity(library, device, now.mono_ns),
-        **_of_processes(held.used, listed),
+        **of_processes(held.used, listed),
         **({} if device.parent is not None else _of_the_chip(library, device, now, events)),
     )
     return [sample, *(listed or ())]
@@ -82,16 +84,3 @@ def _temperature(library: Nvml, device: Device) -> int | None:
     api, ask, handle = library.api, device.asked.ask, device.handle
     newer = ask("TemperatureV", api.nvmlDeviceGetTemperatureV, handle, 0)
     return newer if newer is not None else ask("Temperature", api.nvmlDeviceGetTemperature, handle, 0)
-
-
-def _of_processes(used: int | None, listed: list[GpuProcessSample] | None) -> dict[str, int | None]:
-    """How much of what is used belongs to nobody whose memory is known: hidden processes, and what the driver itself holds
-    for those that are there."""
-    if listed is None:
-        return {}
-    known = sum(one.memory_bytes or 0 for one in listed)
-    return {
-        "processes": len(listed),
-        "unknown_processes": sum(one.worker is None for one in listed),
-        "unknown_memory_bytes": None if used is None else max(0, used - known),
-    }

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from collectors.gpu.nvml.library import Asked, Doing, Lost, Nvml, unreadable
+from collectors.gpu.asked import Doing, Lost
+from collectors.gpu.nvml.library import Asked, Nvml, unreadable
 from collectors.gpu.states import in_state
 
 LOOK_AGAIN_NS = 60_000_000_000

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 
+from collectors.gpu.asked import Doing
+from collectors.gpu.in_turn import in_turn
 from collectors.gpu.nvml.devices import Device, Devices
-from collectors.gpu.nvml.library import Doing, Lost, Nvml, nvml
+from collectors.gpu.nvml.library import Nvml, nvml
 from collectors.gpu.states import in_state
 from collectors.sample import Sample
 
@@ -26,18 +28,8 @@ class EachDevice:
         self, library: Nvml, devices: list[Device], read: Read, lost: Callable[[Device], list[Sample]]
     ) -> list[Sample]:
         """What `read` gives of each device, and `lost` of one that is gone. Raises Unreadable where all are."""
-        found: list[Sample] = []
-        gone = 0
-        for device in devices:
-            try:
-                if device.lost:
-                    raise Lost
-                found += read(library, device)
-            except Lost:
-                device.lost = True
-                gone += 1
-                found += lost(device)
-        if gone == len(devices):
+        found = in_turn(devices, lambda device: read(library, device), lost)
+        if found is None:
             library.end()
             raise in_state("lost", "no GPU answers any more: see the kernel log for XID 79; reset them, or reboot")
         return found

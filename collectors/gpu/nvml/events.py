@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from collectors.gpu.asked import Doing
 from collectors.gpu.nvml.devices import Device
-from collectors.gpu.nvml.library import Doing, Nvml
+from collectors.gpu.nvml.library import Nvml
 
 _MOST = 64
 """So many are fetched at one time."""

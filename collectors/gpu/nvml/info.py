@@ -7,6 +7,7 @@ from collectors.cpulist import format_cpulist
 from collectors.gpu.nvml.devices import Device, text
 from collectors.gpu.nvml.library import Nvml
 from collectors.gpu.nvml.memory import unified
+from collectors.gpu.pci import numa_node, pci_address
 from collectors.gpu.samples import GpuInfoSample, nothing_known
 from collectors.host import Host
 from collectors.sample import Sample
@@ -78,20 +79,6 @@ def device_info(library: Nvml, device: Device, host: Host, beside: Beside) -> Sa
         other_readers=" ".join(beside.readers) or None,
         unsupported=" ".join(sorted(device.asked.unsupported)) or None,
     )
-
-
-def pci_address(bus_id: str) -> str:
-    """`0000:00:06.0`, as /sys names it, of NVML's `00000000:00:06.0`."""
-    domain, _, rest = bus_id.partition(":")
-    return f"{domain[-4:]}:{rest}".lower()
-
-
-def numa_node(host: Host, address: str) -> int | None:
-    """The node of a PCI device; -1 there means that nobody said."""
-    with suppress(OSError, ValueError):
-        node = int(host.text(f"{host.sys}/bus/pci/devices/{address}/numa_node"))
-        return node if node >= 0 else None
-    return None
 
 
 def _cpus(library: Nvml, device: Device) -> str | None:

@@ -5,14 +5,13 @@ device has no such reading, and only what concerns the whole device or driver is
 """
 
 import threading
-from collections.abc import Callable
-from functools import cache
-from typing import Any, TypeVar
+from functools import cache, partial
+from typing import Any
 
+from collectors.gpu import asked
+from collectors.gpu.asked import Doing, Refusal
 from collectors.gpu.states import GpuState, in_state
 from collectors.reading import Unreadable
-
-Answer = TypeVar("Answer")
 
 _NEVER = frozenset((2, 3, 4, 13, 25))
 """Invalid argument, not supported, no permission, function not found, argument of another version: not asked again."""
@@ -20,9 +19,6 @@ _GONE = frozenset((15, 16))
 """GPU is lost, reset required."""
 _BROKEN = frozenset((1, 9, 17, 18))
 """Uninitialised, driver not loaded, blocked by the operating system, library and driver of different versions."""
-_TOLERANCE = 3
-"""So many failures in a row of a call that is not refused for good; then it is asked again every `_ASKED_AGAIN`th time."""
-_ASKED_AGAIN = 60
 
 _STATES: dict[int, tuple[GpuState, str]] = {
     1: ("no driver", "the NVML session ended; it is begun again"),
@@ -43,19 +39,6 @@ _STATES: dict[int, tuple[GpuState, str]] = {
         "`systemctl daemon-reload`; restart the container",
     ),
 }  # fmt: skip
-
-
-class Lost(Exception):  # noqa: N818 - a state of the device
-    """This device does not answer any more; others may."""
-
-
-class Doing:
-    """Which call a thread is in, for whoever notices that it does not return."""
-
-    __slots__ = ("call",)
-
-    def __init__(self) -> None:
-        self.call = ""
 
 
 class Nvml:
@@ -115,52 +98,20 @@ def nvml() -> Nvml:
         raise in_state("no driver", "nvidia-ml-py is not installed: pip install nvidia-ml-py") from error
 
 
-class Asked:
-    """The questions to one device: remembers which it never answers. Not for several threads."""
+class Asked(asked.Asked):
+    """The questions to one device of NVML."""
 
     def __init__(self, library: Nvml, doing: Doing, uuid: str) -> None:
-        self._library = library
-        self._error = library.api.NVMLError
-        self._doing = doing
-        self.unsupported = library.unsupported.setdefault(uuid, set())
-        """What it never answers; shared by all who ask it."""
-        self._failures: dict[str, int] = {}
+        unsupported = library.unsupported.setdefault(uuid, set())
+        super().__init__(doing, unsupported, library.api.NVMLError, partial(_refusal, library))
 
-    def ask(self, name: str, call: Callable[..., Answer], *arguments: Any) -> Answer | None:
-        """What `call(*arguments)` answers; None where this device does not tell. Raises Lost for a device that is gone, and
-        Unreadable where the whole driver is."""
-        if name in self.unsupported or self._rests(name):
-            return None
-        self._doing.call = name
-        try:
-            answer = call(*arguments)
-        except self._error as error:
-            self._refused(name, error.value)
-            return None
-        finally:
-            self._doing.call = ""
-        if self._failures:
-            self._failures.pop(name, None)
-        return answer
 
-    def _rests(self, name: str) -> bool:
-        """Whether it failed so often that it is asked only now and then."""
-        failures = self._failures.get(name, 0)
-        if failures < _TOLERANCE:
-            return False
-        self._failures[name] = failures + 1
-        return (failures + 1) % _ASKED_AGAIN != 0
-
-    def _refused(self, name: str, code: int) -> None:
-        if code in _GONE:
-            raise Lost(name)
-        if code in _BROKEN:
-            self._library.end()
-            raise unreadable(code)
-        if code in _NEVER:
-            self.unsupported.add(name)
-        else:
-            self._failures[name] = self._failures.get(name, 0) + 1
+def _refusal(library: Nvml, error: Any) -> Refusal:
+    code = error.value
+    if code in _BROKEN:
+        library.end()
+        raise unreadable(code)
+    return "gone" if code in _GONE else "never" if code in _NEVER else "later"
 
 
 def unreadable(code: int) -> Unreadable:

@@ -7,19 +7,15 @@ other processes here; older ones list everything by outer numbers. So there a nu
 memory, and utilisation only of what is in the list.
 """
 
-import os
 from dataclasses import dataclass, field
 from typing import Any
 
+from collectors.gpu.namespace import Namespace
 from collectors.gpu.nvml.devices import Device
 from collectors.gpu.nvml.library import Nvml
 from collectors.gpu.samples import GpuProcessSample
-from collectors.host import Host
-from collectors.procfs import parse_stat
 
 LISTS = {"compute": "Compute", "graphics": "Graphics", "mps": "MPSCompute"}
-_INIT_NAMESPACE = "pid:[4026531836]"
-"""PROC_PID_INIT_INO, of every kernel."""
 _PERCENT = 10_000
 _WHOLE = 0xFFFFFFFF
 """Of a process on a device that is not divided: no GPU instance."""
@@ -35,24 +31,6 @@ class Found:
     memory_busy: int | None = None
 
 
-class Namespace:
-    """Turns the driver's numbers into processes of this node."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self.outermost = _is_outermost(host)
-
-    def worker(self, pid: int, known: Found) -> str | None:
-        """`worker:PID:START`, None where no process that is here can be meant."""
-        if not self.outermost and known.memory is None:
-            return None
-        try:
-            stat = parse_stat(self._host.read(f"{self._host.proc}/{pid}/stat"))
-        except (OSError, ValueError):
-            return None
-        return f"worker:{pid}:{stat.started}"
-
-
 def processes(library: Nvml, device: Device, namespace: Namespace, wall_ns: int) -> list[GpuProcessSample] | None:
     """The processes on `device`; None where it lists none for want of support."""
     listed = _listed(library, device)
@@ -62,7 +40,7 @@ def processes(library: Nvml, device: Device, namespace: Namespace, wall_ns: int)
     return [
         GpuProcessSample(
             entity=f"gpu-process:{device.uuid}/{pid}",
-            worker=namespace.worker(pid, known),
+            worker=namespace.worker(pid, ours=known.memory is not None),
             context="+".join(known.kinds),
             memory_bytes=known.memory,
             sm_ppm=known.sm,
@@ -152,10 +130,3 @@ def _samples(library: Nvml, handle: Any, since: int) -> list[Any]:
             return []
         raise
     return answer
-
-
-def _is_outermost(host: Host) -> bool:
-    try:
-        return os.readlink(f"{host.proc}/self/ns/pid") == _INIT_NAMESPACE
-    except OSError:
-        return False

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from agent.http.exposition import Exposition, sample_metric_name
 from collectors.collector import all_collectors
+from collectors.gpu.samples import KINDS as GPU_KINDS
 from collectors.sample import Sample, fields_of, metric
 from collectors.sources.serving import ServingSample
 from tests.agent.http.example import example_deps
@@ -20,6 +21,7 @@ OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 UNITS = (
     "seconds", "bytes", "ratio", "cores", "connections", "threads", "processes", "per_second", "info", "weight",
     "total", "finding", "pages", "requests", "models",
+    "hertz", "watts", "celsius", "lanes", "links", "rows", "multiprocessors",
 )  # fmt: skip
 LABELS = {
     "core",
@@ -215,5 +217,6 @@ def test_every_declared_field_has_a_name_with_a_unit_and_a_help_text():
                     continue
                 name = sample_metric_name(kind.kind, spec)
                 assert re.fullmatch(r"nodewright_[a-z0-9_]+", name)
-                assert spec.counter or name.endswith(UNITS), name
+                numbered = spec.unit in ("", "flag") and kind in GPU_KINDS  # a generation, a state, an index
+                assert spec.counter or numbered or name.endswith(UNITS), name
                 assert spec.help, name
