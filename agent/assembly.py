@@ -139,6 +139,7 @@ def assemble(
         on_failed=on_failed,
         readings=readers.readings,
     )
+    readers.on_change = sampler.judge_soon
     watch = Watch(
         host=host,
         config=config,

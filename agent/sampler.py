@@ -94,6 +94,10 @@ class Sampler:
         for due in self._due:
             due.collector.close()
 
+    def judge_soon(self) -> None:
+        """Judge and publish at the next tick. Any thread may call it."""
+        self._judged_ns = 0
+
     def _run(self) -> None:
         """A fault of ours ends the agent, so that it is started again; one that no longer samples would look healthy."""
         try:

@@ -69,11 +69,23 @@ def test_every_user_of_the_units_is_created() -> None:
     assert "d /run/nodewright-sidecar 0750 nodewright-sidecar nodewright -" in folders.splitlines()
 
 
+def test_the_drop_in_for_gpus_opens_devices_and_grants_nothing_else() -> None:
+    drop_in = (UNITS / "nodewright.service.d" / "gpu.conf").read_text("ascii").splitlines()
+    settings = [line.partition("=") for line in drop_in if "=" in line and not line.startswith("#")]
+    keys = {key for key, _, _ in settings}
+    assert keys == {"PrivateDevices", "DevicePolicy", "DeviceAllow", "MemoryHigh", "MemoryMax", "TasksMax"}
+    assert ("DevicePolicy", "=", "closed") in settings
+    allowed = {value.split()[0] for key, _, value in settings if key == "DeviceAllow"}
+    assert {"char-nvidia", "char-nvidiactl", "/dev/kfd", "char-accel", "char-neuron"} <= allowed
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     for path in UNITS.glob("nodewright*.*"):
-        (tmp_path / path.name).write_text(path.read_text().replace(COMMAND, "/bin/true"))
-    verify = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.iterdir()))]
+        if path.is_file():
+            (tmp_path / path.name).write_text(path.read_text().replace(COMMAND, "/bin/true"))
+    shutil.copytree(UNITS / "nodewright.service.d", tmp_path / "nodewright.service.d")
+    verify = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.glob("*.*[!d]")))]
     answer = subprocess.run(verify, capture_output=True, text=True, timeout=60)
     ours = [line for line in answer.stderr.splitlines() if "nodewright" in line]
     assert ours == []

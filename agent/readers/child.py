@@ -71,11 +71,11 @@ class Answers:
 
 
 def serve(stream: socket.socket, names: list[str], host: Host) -> None:
-    """Answer until the other side hangs up. `names`: modules below collectors/sources, so that no other is loaded."""
+    """Answer until the other side hangs up. `names`: the collectors' modules, so that no other is loaded."""
     answers = Answers(stream)
     turns = {}
     for name in names:
-        kind = only_subclass(importlib.import_module(f"collectors.sources.{name}"), Collector)
+        kind = only_subclass(importlib.import_module(name), Collector)
         collector: Collector = kind()
         turns[collector.name] = Turn(collector, host, answers)
     decoder = msgspec.json.Decoder(Collect)

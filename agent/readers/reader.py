@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from collectors.reading import Outcome, Reading, Unreadable, Unsupported
 
 log = logging.getLogger("nodewright.readers")
 
-SILENT_SECONDS = 2.5
+SILENT_SECONDS = 2.0
 """A run that has not ended by then counts as one that hangs; readings of healthy devices take milliseconds."""
 FIRST_SECONDS = 4.0
 """The first one also loads the library, and wakes devices whose driver was unloaded."""
@@ -39,6 +39,8 @@ LOOK_SECONDS = 10.0
 RENEW_SECONDS = 30.0
 """A reader whose driver is out of order is replaced so often: a library that was updated on disk has to be loaded anew."""
 BEAT_SECONDS = 1.0
+POKE_SECONDS = 0.5
+"""So often it is asked again while an answer is missing."""
 _HOME = Path(__file__).resolve().parents[2]
 _IN_CHILD = "import sys; sys.path.insert(0, sys.argv.pop(1)); from agent.readers.child import main; main()"
 
@@ -71,14 +73,23 @@ class Health:
 class Reader:
     """The process `name` and its collectors. `readings` may be called from any thread."""
 
-    def __init__(self, name: str, collectors: Sequence[Collector], host: Host, *, always: bool = False) -> None:
-        """`always`: start it although nothing seems to be there to read."""
+    def __init__(
+        self,
+        name: str,
+        collectors: Sequence[Collector],
+        host: Host,
+        *,
+        always: bool = False,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`always`: start it although nothing seems to be there to read. `on_change`: its state has changed."""
         self.name = name
         self.health = Health()
         self._asked = {c.name: _Asked(c) for c in collectors}
         self._first = min(collectors, key=lambda c: c.cadence_seconds)
         self._host = host
         self._always = always
+        self._on_change = on_change
         self._kinds: Kinds = {kind.kind: kind for c in collectors for kind in c.samples}
         self._decoder: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
         self._done: deque[Reading] = deque(maxlen=256)
@@ -95,21 +106,14 @@ class Reader:
         self._stop.set()
         process = self._process
         if process is not None:
-            process.terminate()
+            process.kill()  # it keeps nothing that it would have to write
 
     def stop(self, timeout_seconds: float) -> None:
         """End the process and the thread that watches it. A process that hangs in the kernel is left to itself: it ends when
         its driver lets it go."""
         self.end()
         if self._thread.is_alive():
-            self._thread.join(timeout_seconds)
-        process = self._process
-        if process is not None and process.poll() is None:
-            process.kill()
-            try:
-                process.wait(KILLED_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
+            self._thread.join(timeout_seconds + KILLED_SECONDS)
 
     def readings(self) -> list[Reading]:
         """Readings since the last call."""
@@ -148,7 +152,7 @@ class Reader:
 
     def _serve(self) -> None:
         """One process, from its start to its end."""
-        modules = [type(a.collector).__module__.rpartition(".")[2] for a in self._asked.values()]
+        modules = [type(a.collector).__module__ for a in self._asked.values()]
         started = spawn([sys.executable, "-I", "-c", _IN_CHILD, str(_HOME), *modules])
         if started is None:
             self._tell_all(Unsupported("failed", "the reader process cannot be started"))
@@ -172,15 +176,23 @@ class Reader:
             ready, _, _ = select.select([stream], [], [], max(0.0, min(beat - time.monotonic(), 0.5)))
             if ready:  # before asking again: who was suspended meanwhile finds the answers here
                 if not self._take(stream):
+                    self._ended_by_itself(process)
                     return
                 continue
             now = time.monotonic()
             if now >= beat:
-                beat += BEAT_SECONDS * (1 + int((now - beat) / BEAT_SECONDS))
+                beat += POKE_SECONDS * (1 + int((now - beat) / POKE_SECONDS))
                 if not self._ask(stream, now) or self._is_done(now):
                     return
-        if process.poll() is not None and not self._stop.is_set():
-            self._tell_all(Unsupported("failed", f"the reader process ended with status {process.returncode}"))
+
+    def _ended_by_itself(self, process: subprocess.Popen[bytes]) -> None:
+        """Say so, where it did: its side of the connection is closed a moment before it is gone."""
+        try:
+            status = process.wait(KILLED_SECONDS)
+        except subprocess.TimeoutExpired:
+            return
+        if not self._stop.is_set():
+            self._tell_all(Unsupported("failed", f"the reader process ended with status {status}"))
 
     def _ask(self, stream: socket.socket, now: float) -> bool:
         """Ask every collector that is due, and again each one that has not answered. False: it does not listen any more."""
@@ -190,7 +202,7 @@ class Reader:
             if asked.since is None and now < asked.due:
                 continue
             if asked.since is None:
-                asked.since, asked.due = now, now + asked.collector.cadence_seconds - BEAT_SECONDS / 2
+                asked.since, asked.due = now, now + asked.collector.cadence_seconds - POKE_SECONDS / 2
             if silent:  # else it says itself what it waits for
                 self._notice(asked, now - asked.since, "")
             try:
@@ -247,11 +259,13 @@ class Reader:
     def _let_go(self, process: subprocess.Popen[bytes]) -> None:
         """Kill it and wait until it is gone: no second one is started beside one that hangs in the kernel."""
         process.kill()
-        while not self._stop.is_set():
+        while True:
             try:
-                process.wait(BEAT_SECONDS)
+                process.wait(KILLED_SECONDS if self._stop.is_set() else BEAT_SECONDS)
                 return
             except subprocess.TimeoutExpired:
+                if self._stop.is_set():
+                    return
                 hint = "the driver keeps the reader process in the kernel: reboot, or reset the device"
                 self._tell_all(Unsupported("unresponsive", hint))
 
@@ -270,8 +284,11 @@ class Reader:
         state = state_of(reading.outcome)
         outcome = reading.outcome
         detail = outcome.hint if isinstance(outcome, Unsupported) else getattr(outcome, "error", "")
-        if state != self.health.state:
+        changed = state != self.health.state
+        if changed:
             self.health.since = time.monotonic()
             if state not in ("ok", "absent"):
                 log.warning("reader %s: %s (%s)", self.name, state, detail)
         self.health.state, self.health.detail = state, detail
+        if changed:
+            self._on_change()

@@ -1,7 +1,7 @@
 """All reader processes of the agent: which there are, what they brought, and what they cost."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from advisor.documents import ReaderStatus
 from agent.child_process import cost_of
@@ -16,13 +16,24 @@ class Readers:
     there; `never`: names that are left out."""
 
     def __init__(
-        self, collectors: Sequence[Collector], host: Host, always: Sequence[str] = (), never: Sequence[str] = ()
+        self,
+        collectors: Sequence[Collector],
+        host: Host,
+        always: Sequence[str] = (),
+        never: Sequence[str] = (),
     ) -> None:
+        self.on_change: Callable[[], None] = lambda: None
+        """Called in a thread of a reader when its state has changed."""
         groups: dict[str, list[Collector]] = {}
         for collector in collectors:
             if collector.process is not None and collector.process not in never:
                 groups.setdefault(collector.process, []).append(collector)
-        self._readers = [Reader(name, own, host, always=name in always) for name, own in groups.items()]
+        self._readers = [
+            Reader(name, own, host, always=name in always, on_change=self._changed) for name, own in groups.items()
+        ]
+
+    def _changed(self) -> None:
+        self.on_change()
 
     def start(self) -> None:
         for reader in self._readers:
