@@ -20,8 +20,9 @@ run: $(READY)  ## the agent in the foreground
 test: $(READY)  ## the tests
 	$(BIN)/pytest $(ARGS)
 
-test-live: $(READY)  ## real servers of every kind, the heavy ones too, and what was measured on them
-	$(BIN)/pytest -m live -rP $(ARGS) $(wildcard tests/live/test_recognised_*.py) tests/live/test_victims_heavy.py
+test-live: $(READY)  ## what `test` leaves out for its size or length, and what was measured on servers of every kind
+	$(BIN)/pytest -m heavy -rP $(ARGS)
+	$(BIN)/pytest -m 'live and not heavy' -rP $(ARGS) $(wildcard tests/live/test_recognised_*.py)
 
 lint: $(READY)  ## format, lint, direction of imports, types
 	$(BIN)/ruff format --check .

@@ -40,6 +40,7 @@ class Watch:
     config: Config
     discovery: Discovery
     judging: Judging
+    history: History
     sampler: Sampler
     background: Background
     collectors: Sequence[Collector]
@@ -145,6 +146,7 @@ def assemble(
         config=config,
         discovery=discovery,
         judging=judging,
+        history=history,
         sampler=sampler,
         background=background,
         collectors=collectors,

@@ -21,6 +21,7 @@ from agent.background import FactsReader
 from agent.config import Config, LoadedConfig
 from agent.errors import CliError
 from agent.findings_log import FindingsLog, restored
+from agent.gpu_history import last_day
 from agent.http.app import build_app
 from agent.http.deps import AckRequest, HttpDeps
 from agent.http.server import serve
@@ -209,13 +210,15 @@ class _Daemon:
         return {cgroup_entity(w.process.cgroups): s.name for s in services for w in s.serving[:1]}
 
     def _restore(self) -> None:
-        """Acknowledgements, and whose worker a process was, outlive a restart."""
+        """Acknowledgements, whose worker a process was, and what GPUs did in the last day, outlive a restart."""
         self._watch.discovery.recall(self._known.load(), self._watch.host.clock.now())
         kept: dict[str, Acknowledged] = {}
         for entry in self._reader.acknowledgements():
             if (found := restored(entry)) is not None:
                 kept[entry.finding_id] = found
         self._watch.judging.board.restore(kept)
+        for entity, minutes in last_day(self._reader, time.time()).items():
+            self._watch.history.tracks.gpus.restore(entity, minutes)
 
 
 def pyroscope_of(config: Config) -> "PyroscopePusher | None":

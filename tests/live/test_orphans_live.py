@@ -130,6 +130,7 @@ def test_workers_of_a_killed_front_end_are_found_and_forgotten_once_ended(tmp_pa
         forgotten(running, server.name)
 
 
+@pytest.mark.heavy  # its parts are tested on made hosts
 def test_an_agent_that_is_started_afterwards_finds_them_by_what_they_have_mapped(tmp_path):
     with spawn_server() as server:
         server.lose_front_end()
@@ -160,7 +161,13 @@ def workers_of(running: Agent, name: str) -> dict[str, list[int]]:
     return roles
 
 
-@pytest.mark.parametrize("arguments", [(), ("-k", "gthread", "--threads", "2")], ids=["sync", "gthread"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param((), id="sync", marks=pytest.mark.heavy),
+        pytest.param(("-k", "gthread", "--threads", "2"), id="gthread"),
+    ],
+)
 def test_gunicorns_workers_that_leave_by_themselves_are_never_reported(tmp_path, arguments):
     with agent(tmp_path / "agent") as running, gunicorn(tmp_path, workers=2, arguments=arguments) as port:
         name = f"gunicorn/mlp:{port}"

@@ -41,7 +41,9 @@ def programs() -> Path:
         return prepare(setting_up, print)
 
 
-@pytest.fixture(scope="module", params=[0, 1, 2, 3], ids=lambda workers: f"{workers}-workers")
+@pytest.fixture(
+    scope="module", params=[0, pytest.param(1, marks=pytest.mark.heavy), 2, 3], ids=lambda workers: f"{workers}-workers"
+)
 def served(
     request: pytest.FixtureRequest, programs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:

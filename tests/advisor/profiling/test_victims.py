@@ -13,9 +13,9 @@ pytestmark = pytest.mark.slow
     [
         "json=3 python=4 product=3",
         "array=4 json=3 python=3",
-        "lists=5 python=5",
+        pytest.param("lists=5 python=5", marks=pytest.mark.heavy),
         "pickle=5 product=5",
-        "garbage=5 python=5",
+        pytest.param("garbage=5 python=5", marks=pytest.mark.heavy),
         "socket=5 json=5",
     ],
 )
@@ -31,7 +31,9 @@ def test_threads_that_share_the_gil_are_divided_too() -> None:
     assert watched.seen.gil_waiting > 0.5
 
 
-@pytest.mark.parametrize("mixture", ["json=3 python=4 product=3", "lists=5 python=5"])
+@pytest.mark.parametrize(
+    "mixture", ["json=3 python=4 product=3", pytest.param("lists=5 python=5", marks=pytest.mark.heavy)]
+)
 def test_without_native_functions_lines_tell_what_they_call(mixture: str) -> None:
     watched = watch("mixture.py", *mixture.split(), native=False)
     assert not watched.seen.native

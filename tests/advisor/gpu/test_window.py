@@ -1,0 +1,223 @@
+"""Do readings of GPUs become the numbers that rules are told, with unknown kept apart from zero?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from advisor.gpu.tracks import DayMinute, GpuTracks
+from advisor.gpu.view import GpuView, link_bytes_per_second
+from advisor.gpu.window import gpu_views, service_gpus
+from advisor.history import History
+from collectors.entities import Process, Role, Service, Worker, WorkerKey
+from collectors.gpu.samples import GpuHealthSample, GpuInfoSample, GpuProcessSample, GpuSample, nothing_known
+from collectors.reading import Instant, Ok, Reading
+from collectors.sample import Sample
+
+CARD = "gpu:GPU-1"
+GIB = 1 << 30
+SECOND_NS = 1_000_000_000
+
+
+def device(entity: str = CARD, **known: Any) -> Sample:
+    return nothing_known(GpuSample, entity, **{"state": "ok", **known})
+
+
+def on_card(pid: int, uuid: str = "GPU-1", **known: Any) -> Sample:
+    worker = f"worker:{pid}:{1000 + pid}"
+    return nothing_known(
+        GpuProcessSample, f"gpu-process:{uuid}/{pid}", **{"worker": worker, "context": "compute", **known}
+    )
+
+
+def service(
+    *pids: int, devices: tuple[str, ...] = (), libraries: tuple[str, ...] | None = ("torch", "cuda")
+) -> Service:
+    workers = tuple(
+        Worker(
+            process=Process(key=WorkerKey(pid, 1000 + pid), ppid=1, uid=0, comm="python", argv=("python",)),
+            role=Role.WORKER,
+            framework="generic",
+            service="app",
+            slot=slot,
+            compute_libraries=libraries,
+            devices=devices,
+        )
+        for slot, pid in enumerate(pids)
+    )
+    return Service(
+        id="5e12", name="app", framework="generic", application="app", port=80, owner=None, manager="bare",
+        workers=workers, started=1,
+    )  # fmt: skip
+
+
+class Node:
+    """A history that is told readings second by second."""
+
+    def __init__(self, *services: Service) -> None:
+        self.history = History()
+        self.services = services
+        self.second = 0
+
+    def tick(self, *samples: Sample) -> "Node":
+        at = Instant((100 + self.second) * SECOND_NS, 0)
+        reading = Reading(collector="nvidia", at=at, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok(samples))
+        self.history.add(reading)
+        self.history.end_tick(self.services, at)
+        self.second += 1
+        return self
+
+    def gpus(self, horizon: int = 60) -> dict[str, GpuView]:
+        return {view.uuid: view for view in self.history.gpus(self.services, horizon)}
+
+
+def test_shares_are_means_over_the_window_and_the_95_percent_point_is_of_its_seconds() -> None:
+    node = Node()
+    for percent in (0, 50, 100, 100):
+        node.tick(device(busy_ppm=percent * 10_000, sm_active_ppm=percent * 1000))
+    (view,) = node.gpus().values()
+    assert (view.samples, view.window_seconds) == (4, 3.0)
+    assert view.busy_ratio == pytest.approx(0.625)
+    assert view.busy_p95 == pytest.approx(1.0)
+    assert view.sm_active_ratio == pytest.approx(0.0625)
+    assert node.gpus(horizon=2)["GPU-1"].busy_ratio == pytest.approx(1.0)
+
+
+def test_what_a_device_does_not_give_is_none_and_not_zero() -> None:
+    (view,) = Node().tick(device()).tick(device()).gpus().values()
+    for name in ("busy_ratio", "sm_active_ratio", "dram_active_ratio", "memory_used_bytes", "power_watts"):
+        assert getattr(view, name) is None, name
+    assert view.power_cap_ratio is None
+    assert view.xid_events is None
+    assert view.day_busy_p95 is None
+    assert not view.processes_known
+
+
+def test_held_down_clocks_are_growth_over_time_and_a_reset_counts_for_nothing() -> None:
+    node = Node()
+    for power, brake in ((0, 7), (250_000_000, 0), (500_000_000, 0), (0, 0), (1_000_000_000, 0)):
+        node.tick(device(power_cap_ns=power, power_brake_ns=brake))
+    (view,) = node.gpus().values()
+    assert view.power_cap_ratio == pytest.approx((0.25 + 0.25 + 1.0) / 3)
+    assert view.power_brake_ratio == 0.0
+    assert view.hardware_thermal_ratio is None
+
+
+def test_a_gap_between_readings_is_no_time_of_the_counters() -> None:
+    node = Node().tick(device(power_cap_ns=0))
+    for _ in range(20):
+        node.tick()
+    node.tick(device(power_cap_ns=5_000_000_000)).tick(device(power_cap_ns=5_500_000_000))
+    assert node.gpus()["GPU-1"].power_cap_ratio == pytest.approx(0.5)
+
+
+def test_processes_are_those_of_the_last_reading_and_unknown_memory_stays_unknown() -> None:
+    node = Node(service(7, 8))
+    node.tick(
+        device(processes=3), on_card(7, memory_bytes=2 * GIB, sm_ppm=400_000), on_card(8), on_card(9, memory_bytes=GIB)
+    )
+    node.tick(device(processes=2), on_card(7, memory_bytes=3 * GIB, sm_ppm=600_000), on_card(8))
+    node.tick(device(processes=2), on_card(7, memory_bytes=3 * GIB, sm_ppm=500_000), on_card(8))
+    node.tick(device(processes=2), on_card(7, memory_bytes=3 * GIB, sm_ppm=500_000), on_card(8))
+    (view,) = node.gpus().values()
+    assert [p.pid for p in view.processes] == [7, 8]
+    (own,) = service_gpus([view], node.services[0])
+    assert [p.pid for p in own.own] == [7, 8]
+    assert own.own[0].memory_bytes == 3 * GIB
+    assert own.own[0].sm_ratio == pytest.approx(0.5)
+    assert own.memory_bytes is None, "of one of the two it is not known"
+    assert own.sm_ratio is None
+    assert own.alone
+
+
+def test_a_process_of_another_namespace_is_nobodys() -> None:
+    node = Node(service(7)).tick(device(processes=1), on_card(7, worker=None))
+    (view,) = node.gpus().values()
+    assert view.processes[0].worker is None
+    assert service_gpus([view], node.services[0]) == ()
+
+
+def test_a_worker_that_has_the_device_open_but_is_hidden_is_there_with_what_it_has_unknown() -> None:
+    node = Node(service(7, devices=("/dev/nvidia1",)))
+    node.tick(device(processes=0), nothing_known(GpuInfoSample, CARD, vendor="nvidia", device_file="/dev/nvidia1"))
+    (own,) = service_gpus(node.gpus().values(), node.services[0])
+    assert [(p.pid, p.contexts, p.memory_bytes) for p in own.own] == [(7, ("open",), None)]
+    assert own.memory_bytes is None
+
+
+def test_a_device_that_is_divided_belongs_to_nobody_and_its_instances_do() -> None:
+    node = Node(service(7))
+    whole = nothing_known(GpuInfoSample, CARD, vendor="nvidia", mig=1)
+    part = nothing_known(GpuInfoSample, "gpu:MIG-1", vendor="nvidia", mig=0, parent=CARD)
+    of_part = on_card(7, uuid="MIG-1", memory_bytes=GIB)
+    node.tick(device(processes=1), device("gpu:MIG-1", processes=1), on_card(7, memory_bytes=GIB), of_part, whole, part)
+    (own,) = service_gpus(node.gpus().values(), node.services[0])
+    assert own.gpu.uuid == "MIG-1"
+    assert own.gpu.parent == CARD
+
+
+def test_a_service_whose_kernels_run_is_loaded_although_its_cpus_idle() -> None:
+    node = Node(service(7))
+    for _ in range(16):
+        node.tick(device(processes=1, busy_ppm=900_000), on_card(7, sm_ppm=900_000))
+    view = node.history.view(node.services[0])
+    assert view.samples == 15
+    assert view.loaded_now
+    assert view.gpus[0].gpu.busy_ratio == pytest.approx(0.9)
+
+
+def test_a_device_that_is_not_read_any_more_is_not_there() -> None:
+    node = Node().tick(device(busy_ppm=1))
+    for _ in range(6):
+        node.tick()
+    assert node.gpus() == {}
+
+
+def test_links_are_the_best_of_the_last_minutes_and_sampled_traffic_is_marked() -> None:
+    node = Node()
+    for generation, sent in ((1, None), (4, 2_000_000), (1, 4_000_000)):
+        known = {"pcie_generation": generation, "pcie_width": 16, "pcie_sampled_tx_bytes_per_second": sent}
+        node.tick(device(), nothing_known(GpuHealthSample, CARD, **known))
+    view = node.gpus()["GPU-1"]
+    assert view.pcie_generation == 4
+    assert view.pcie_tx_bytes_per_second == pytest.approx(3_000_000)
+    assert view.pcie_sampled
+    assert view.pcie_link_bytes_per_second == pytest.approx(1.969e9 * 16 * 0.9)
+    assert link_bytes_per_second(None, 16) is None
+    assert link_bytes_per_second(5, 16) == pytest.approx(56.7e9, rel=0.01)
+
+
+def test_errors_of_the_driver_are_those_since_it_is_watched() -> None:
+    node = Node().tick(device(xid_events=2, last_xid=13)).tick(device(xid_events=3, last_xid=79))
+    view = node.gpus()["GPU-1"]
+    assert (view.xid_events, view.last_xid) == (1, 79)
+
+
+def test_memory_is_seen_every_ten_seconds_back_from_now() -> None:
+    node = Node()
+    for second in range(31):
+        node.tick(device(memory_used_bytes=second))
+    assert node.gpus()["GPU-1"].memory_seen == ((30.0, 0), (20.0, 10), (10.0, 20), (0.0, 30))
+
+
+@pytest.mark.parametrize(("busy", "expected"), [(None, None), (250_000, 0.25)])
+def test_a_minute_of_unknown_is_no_minute_of_idling(busy: int | None, expected: float | None) -> None:
+    node = Node()
+    for _ in range(60):
+        node.tick(device(busy_ppm=busy, memory_total_bytes=4 * GIB, memory_used_bytes=GIB))
+    view = node.gpus()["GPU-1"]
+    assert view.hours == pytest.approx(1 / 60)
+    assert view.day_busy_p95 == expected
+    assert view.day_memory_p95 == pytest.approx(0.25)
+
+
+def test_the_day_before_a_restart_counts() -> None:
+    node = Node()
+    tracks: GpuTracks = node.history.tracks.gpus
+    before: Sequence[DayMinute] = [DayMinute(0.5, 0.1)] * 119
+    tracks.restore(CARD, before)
+    assert node.gpus() == {}, "nothing is read of it yet"
+    for _ in range(60):
+        node.tick(device(busy_ppm=500_000))
+    assert node.gpus()["GPU-1"].hours == pytest.approx(2.0)
+    assert gpu_views(tracks, 0, ()) != {}
