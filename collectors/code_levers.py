@@ -8,6 +8,16 @@ from collections.abc import Mapping
 from collectors.entities import Service
 from collectors.levers import Lever, Place, Value
 
+_GRAPHS = (
+    'torch.compile(mode="reduce-overhead")',
+    "captures the kernels of a model in CUDA graphs, as torch.cuda.CUDAGraph does by hand and `enable_cuda_graph` in ONNX "
+    "Runtime: one launch for all of them. Shapes have to be few: pad the inputs to some sizes",
+)
+_PYTHON_SERVERS = frozenset((
+    "gunicorn", "uvicorn", "hypercorn", "generic", "litserve", "ray-serve", "bentoml", "torchserve", "mlserver", "kserve",
+    "seldon-core",
+))  # fmt: skip
+"""Servers in which the model's own code decides how its kernels are launched. Those of language models have settings."""
 _TENSOR_BODY = (
     "application/octet-stream",
     "the endpoint reads the body as bytes and makes the array with numpy.frombuffer; clients send array.tobytes()",
@@ -71,6 +81,8 @@ def code_places(lever: Lever, value: Value, service: Service) -> tuple[Place, ..
     if lever is Lever.PAYLOAD_FORMAT:
         found = _PAYLOAD.get(service.framework)
         return (_code(service, found[0], value, found[1]),) if found else ()
+    if lever is Lever.CUDA_GRAPHS:
+        return (_code(service, _GRAPHS[0], value, _GRAPHS[1]),) if service.framework in _PYTHON_SERVERS else ()
     if lever is Lever.LOOP_OFFLOAD:
         if value == "process pool":
             return (_code(service, "concurrent.futures.ProcessPoolExecutor", value, _TO_PROCESS),)

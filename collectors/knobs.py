@@ -65,7 +65,8 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
     """One lever of one server.
 
     `sources`: the place that wins first. `default`: what holds where none of them sets it; None = the server decides
-    (`default_text` says how). `advise`: when to turn it, for the docs.
+    (`default_text` says how). `advise`: when to turn it, for the docs. `unit_seconds`: of a time, the seconds in one of the
+    server's units.
     """
 
     lever: Lever
@@ -74,6 +75,7 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
     default_text: str = ""
     restart: bool = True
     advise: str = ""
+    unit_seconds: float = 1.0
 
 
 class Held(msgspec.Struct, frozen=True):

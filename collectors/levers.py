@@ -38,6 +38,7 @@ class Lever(StrEnum):
     KEEP_LOADED = "keep_loaded"
     METRICS = "metrics"
     THREAD_WAITING = "thread_waiting"
+    CUDA_GRAPHS = "cuda_graphs"
     PAYLOAD_FORMAT = "payload_format"
     INPUT_SIZE = "input_size"
     PREPROCESSING = "preprocessing"

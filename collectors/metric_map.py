@@ -62,8 +62,12 @@ class MetricMap(msgspec.Struct, frozen=True, kw_only=True):
     """Time from token to token (inter-token latency, time per output token), in seconds."""
     kv_cache: tuple[Series, ...] = ()
     """Share of the KV cache in use, 0..1 (gauges; the fullest engine counts)."""
+    preemptions: tuple[Series, ...] = ()
+    """Running requests that lost their place in the KV cache and are computed again (counters)."""
     model_bytes: tuple[Series, ...] = ()
     """Memory of loaded models (gauges)."""
+    model_gpu_bytes: tuple[Series, ...] = ()
+    """The part of it that is on GPUs, where the server splits models (gauges); `model_bytes_scale` holds for it too."""
     model_bytes_scale: float = 1.0
     model_label: str | None = None
     """Label that holds a model's name, where one server holds several."""
@@ -84,4 +88,7 @@ class MetricMap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _DISTRIBUTIONS = ("latency", "queue_length", "queue_time", "batch_size", "first_token", "inter_token")
-_SCALARS = ("requests", "errors", "in_flight", "queue", "tokens_in", "tokens_out", "kv_cache", "model_bytes")
+_SCALARS = (
+    "requests", "errors", "in_flight", "queue", "tokens_in", "tokens_out", "kv_cache", "preemptions", "model_bytes",
+    "model_gpu_bytes",
+)  # fmt: skip

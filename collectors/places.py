@@ -19,6 +19,14 @@ def places_for(lever: Lever, value: Value, service: Service, facts: Facts) -> tu
     return tuple(found)
 
 
+def time_as_set(lever: Lever, seconds: float, service: Service) -> Value:
+    """A time in the unit in which the service's framework has `lever`: a whole number of units shorter than a second."""
+    framework = framework_named(service.framework)
+    knob = framework.knob(lever) if framework else None
+    unit = knob.unit_seconds if knob else 1.0
+    return round(seconds, 4) if unit >= 1 else round(seconds / unit)
+
+
 def settings_of(service: Service, facts: Facts) -> tuple[Setting, ...]:
     """The present value of every lever that the service's framework knows."""
     framework = framework_named(service.framework)

@@ -1,4 +1,4 @@
-"""How do the screens look? Writes docs/overview.svg and docs/advice.svg.
+"""How do the screens look? Writes docs/overview.svg, docs/advice.svg and docs/gpus.svg.
 
 python docs/screenshots.py                              from constructed examples
 python docs/screenshots.py --url http://127.0.0.1:9753  from a running agent; shows its first finding
@@ -13,7 +13,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.fakes_tui import FakeSource
-from tests.snapshots import example_snapshot
+from tests.snapshots import example_snapshot, gpu_snapshot
 from tui.app import TopApp
 from tui.http_source import HttpSource
 from tui.source import Source
@@ -37,13 +37,16 @@ async def draw(source: Source, key: str, row: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Write docs/overview.svg and docs/advice.svg.")
+    parser = argparse.ArgumentParser(description="Write docs/overview.svg, docs/advice.svg and docs/gpus.svg.")
     parser.add_argument("--url", help="a running agent; without it, the examples of the tests")
     parser.add_argument("--row", type=int, help="which finding to show, from 0")
     wanted = parser.parse_args()
     row = wanted.row if wanted.row is not None else 0 if wanted.url else 1
-    for name, key, highlighted in (("overview", "o", 0), ("advice", "a", row)):
-        source: Source = HttpSource(wanted.url) if wanted.url else FakeSource([example_snapshot()])
+    example = example_snapshot()
+    for name, key, highlighted, snapshot in (
+        ("overview", "o", 0, example), ("advice", "a", row, example), ("gpus", "g", 0, gpu_snapshot()),
+    ):  # fmt: skip
+        source: Source = HttpSource(wanted.url) if wanted.url else FakeSource([snapshot])
         svg = asyncio.run(draw(source, key, highlighted))
         source.close()
         (DOCS / f"{name}.svg").write_text(svg, "utf-8")

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from textual.pilot import Pilot
+
 from advisor.documents import Problem, Snapshot
+from tui.app import TopApp
 from tui.source import Picture, Unreachable
 
 REFUSED = Problem("connection-refused", "nothing listens there", "start the agent: nodewright run")
@@ -27,3 +30,14 @@ class FakeSource:
 
     def close(self) -> None:
         self.closed = True
+
+
+def app_with(*answers: Snapshot | Problem) -> TopApp:
+    """The app over a source with these answers; it asks again by key, never by clock."""
+    return TopApp(FakeSource(answers), interval_seconds=3600.0)
+
+
+async def press(pilot: Pilot[None], *keys: str) -> None:
+    """Press `keys` and wait until the screens have followed."""
+    await pilot.press(*keys)
+    await pilot.pause()

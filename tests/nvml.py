@@ -1,6 +1,6 @@
 """Scenarios for the stand-in for NVML: what a driver would say, and when.
 
-A scenario is a text file. The library that `build` makes reads it from the path in NODEWRIGHT_NVML_SCENARIO, and again
+A scenario is a text file. The library that `build` makes reads it from the path in STANDIN_NVML_SCENARIO, and again
 whenever it changes. A line is `WHO KEY VALUE`; of several that hold, the last counts, and the value `-` takes back.
 
     WHO          a device's number, `0/2` the instance of MIG in place 2 of device 0, `*` all of them, `nvml` the library
@@ -28,7 +28,7 @@ from tests.programs.nvml_build import COMPILER, build_nvml
 
 __all__ = ["COMPILER", "VARIABLE", "Scenario", "build", "environment", "error_number"]
 
-VARIABLE = "NODEWRIGHT_NVML_SCENARIO"
+VARIABLE = "STANDIN_NVML_SCENARIO"
 CLOCKS = ("graphics", "sm", "memory", "video")
 """nvmlClockType_t, in order."""
 
@@ -89,7 +89,7 @@ class Scenario:
 
     def hang(self, who: Who, function: str, seconds: float | None = None) -> Self:
         """Let a function not return for so long; None: not before the scenario changes."""
-        return self._say(f"{who} hang {function} {seconds or 'forever'}", who, "hang", function)
+        return self._say(f"{who} hang {function} {'forever' if seconds is None else seconds}", who, "hang", function)
 
     def mend(self, who: Who, function: str) -> Self:
         """Let a function do its work again."""

@@ -46,8 +46,8 @@ class Node:
 
     def number(self, *path: str, times: float = 1) -> int | None:
         """The number with which the value begins, in the unit of which `times` make one of its own."""
-        text = self.text(*path)
-        return None if text is None else round(float(re.match(r"[\d.]+", text)[0]) * times)  # type: ignore[index]
+        found = re.match(r"[\d.]+", self.text(*path) or "")
+        return None if found is None else round(float(found[0]) * times)
 
 
 def tree(query: str) -> Node:
@@ -95,6 +95,7 @@ SMI_COUNTERS = {
     "HW_THERM_SLOWDOWN": "HW Thermal Slowdown", "HW_POWER_BRAKE_SLOWDOWN": "HW Power Braking",
 }  # fmt: skip
 SMI_MEMORY = {"total": "Total", "reserved": "Reserved", "used": "Used", "free": "Free"}
+KINDS = {"C": "compute", "G": "graphics", "M": "mps"}
 WORDS = {"Enabled": 1, "Disabled": 0, "Yes": 1, "No": 0, "Default": 0, "Exclusive_Process": 3, "Prohibited": 2}
 
 
@@ -172,5 +173,5 @@ def _smi_processes(scenario: Scenario, card: int, gpu: Node) -> None:
         elif node.key == "Compute instance ID" and node.value != "N/A":
             options["ci"] = int(node.value or 0)
         elif node.key == "Process ID":
-            kinds = "+".join({"C": "compute", "G": "graphics", "M": "mps"}[mark] for mark in node.text("Type") or "" if mark != "+")
+            kinds = "+".join(KINDS[mark] for mark in (node.text("Type") or "").split("+"))
             scenario.process(card, int(node.value or 0), node.number("Used GPU Memory", times=MIB), kinds, **options)

@@ -3,7 +3,7 @@
 Two services: one oversubscribed, one healthy; findings of every severity; one rule without a conclusion.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -11,8 +11,11 @@ from advisor.documents import (
     AdviceDocument,
     CollectorStatus,
     CoreStatus,
+    GpuProcessStatus,
+    GpuStatus,
     ModelStatus,
     NodeStatus,
+    ReaderStatus,
     SelfStatus,
     ServiceStatus,
     ServiceVerdict,
@@ -21,6 +24,7 @@ from advisor.documents import (
     WorkerStatus,
 )
 from advisor.finding import Change, Evidence, Finding, Gain, Inconclusive, Need, Rejected, Severity, Subject, finding_id
+from collectors.gpu.states import GpuState
 from collectors.levers import Lever, Place, Setting
 
 NOW = "2026-11-20T10:00:00Z"
@@ -30,6 +34,9 @@ HEALTHY = "mlserver/iris:8080"
 LOADED_ID = "a1b2c3d4e5f6"
 HEALTHY_ID = "0f1e2d3c4b5a"
 FindingState = Literal["open", "acknowledged", "snoozed", "resolved", "superseded"]
+GIB = 1 << 30
+H100, L40S, H200 = "GPU-7b1c4d5e", "GPU-40aa11bb", "GPU-99c0ffee"
+MIG_SMALL, MIG_LARGE = "MIG-1111aaaa", "MIG-2222bbbb"
 VERDICT = "2 workers × 2 BLAS threads share 2 cores: set one thread per worker"
 
 
@@ -70,6 +77,121 @@ def empty_snapshot(generation: int = 1) -> Snapshot:
     example = example_snapshot(generation)
     advice = msgspec.structs.replace(example.advice, services=(), findings=(), inconclusive=())
     return msgspec.structs.replace(example, services=(), workers=(), models=(), advice=advice)
+
+
+def gpu_snapshot(generation: int = 1) -> Snapshot:
+    """The example on a node with GPUs: one that counts its activity, one that does not, one divided, one lost. The loaded
+    service is on the first, the healthy one on the second; a reader of another vendor may not read."""
+    example = example_snapshot(generation)
+    loaded, healthy = example.services
+    loaded = msgspec.structs.replace(loaded, gpus=(H100,), gpu_memory_bytes=21 * GIB, gpu_sm_ratio=0.66, gpu_contexts=2)
+    healthy = msgspec.structs.replace(healthy, gpus=(L40S,), gpu_contexts=1)
+    front, first, second, other = example.workers
+    workers = (
+        front,
+        msgspec.structs.replace(first, gpu_memory_bytes=12 * GIB, gpu_sm_ratio=0.35),
+        msgspec.structs.replace(second, gpu_memory_bytes=9 * GIB, gpu_sm_ratio=0.31),
+        other,
+    )
+    readers = (_reader("nvidia", "ok", ""), _reader("amd", "permission", "/dev/kfd: add the agent to group render"))
+    node = msgspec.structs.replace(example.node, gpus=example_gpus(), gpu_readers=readers)
+    return msgspec.structs.replace(example, node=node, services=(loaded, healthy), workers=workers)
+
+
+def unreadable_gpu_snapshot(state: GpuState = "driver mismatch") -> Snapshot:
+    """The example on a node whose NVIDIA reader is in this state, so that nothing is known of its GPUs."""
+    hint = "the driver's libraries were updated but the old kernel module is loaded: reboot, or reload it"
+    example = example_snapshot()
+    reader = _reader("nvidia", state, hint, heartbeat=0.4, restarts=4)
+    node = msgspec.structs.replace(example.node, gpu_readers=(reader, _reader("amd", "absent", "")))
+    return msgspec.structs.replace(example, node=node)
+
+
+def gpuless_snapshot() -> Snapshot:
+    """The example on a node on which two readers found nothing."""
+    example = example_snapshot()
+    absent = (_reader("nvidia", "absent", ""), _reader("amd", "absent", ""))
+    return msgspec.structs.replace(example, node=msgspec.structs.replace(example.node, gpu_readers=absent))
+
+
+def example_gpus() -> tuple[GpuStatus, ...]:
+    return (
+        _h100(),
+        _l40s(),
+        _gpu(
+            H200, 2, "NVIDIA H200", mig=True, memory_total_bytes=150 * GIB, memory_used_bytes=41 * GIB, power_watts=210.0,
+            temperature_celsius=44.0, unsupported=("Gpm",),
+        ),
+        _gpu(
+            MIG_SMALL, 2, "NVIDIA H200 MIG 1g.18gb", parent=H200, memory_total_bytes=16 * GIB, memory_used_bytes=GIB,
+            memory_free_bytes=15 * GIB, sm_active_ratio=0.0, compute_mode="default", unknown_processes=0,
+        ),
+        _gpu(MIG_LARGE, 2, "NVIDIA H200 MIG 3g.71gb", parent=H200),
+        _gpu("lost-3", 3, "NVIDIA H100 80GB HBM3", state="lost"),
+    )  # fmt: skip
+
+
+def _h100() -> GpuStatus:
+    """Everything is readable. Its memory: 21 GiB of two workers, 2 GiB of a process elsewhere, 1 GiB of nobody known."""
+    return _gpu(
+        H100, 0, "NVIDIA H100 80GB HBM3", architecture="hopper", compute_capability="9.0", numa_node=0, cpus="0-23",
+        pci="0000:83:00.0", mps=True, compute_mode="exclusive-process", memory_total_bytes=85_520_809_984,
+        memory_reserved_bytes=503_316_480, memory_used_bytes=24 * GIB, memory_free_bytes=55 * GIB,
+        memory_unknown_bytes=GIB, busy_ratio=0.97, memory_busy_ratio=0.3, sm_active_ratio=0.63, sm_occupancy_ratio=0.41,
+        tensor_active_ratio=0.22, dram_active_ratio=0.004, pcie_tx_bytes_per_second=float(GIB),
+        pcie_rx_bytes_per_second=3.5 * GIB, pcie_generation=5, pcie_generation_max=5, pcie_width=8, pcie_width_max=16,
+        sm_clock_hertz=1755e6, sm_clock_max_hertz=1980e6, power_watts=698.0, power_limit_watts=700.0,
+        temperature_celsius=71.0, power_cap_ratio=0.12, software_thermal_ratio=0.0, hardware_thermal_ratio=0.0,
+        power_brake_ratio=0.0, xid_events=1, last_xid=43, ecc_uncorrected=0, remap_pending=False, remap_failed=False,
+        unknown_processes=1, other_readers=("nv-hostengine",),
+        processes=(
+            _on_gpu(101, LOADED, 1, 12 * GIB, 0.35), _on_gpu(102, LOADED, 2, 9 * GIB, 0.31),
+            GpuProcessStatus(
+                pid=31337, service=None, slot=None, contexts=("compute",), memory_bytes=2 * GIB, sm_ratio=None, joined=False
+            ),
+            _on_gpu(777, None, None, None, 0.0),
+        ),
+    )  # fmt: skip
+
+
+def _l40s() -> GpuStatus:
+    """It counts no activity; its driver names a process and tells nothing of it."""
+    return _gpu(
+        L40S, 1, "NVIDIA L40S", architecture="ada", compute_capability="8.9", memory_total_bytes=45 * GIB,
+        memory_used_bytes=5 * GIB, memory_free_bytes=40 * GIB, busy_ratio=0.98, pcie_tx_bytes_per_second=1e6,
+        pcie_rx_bytes_per_second=2e6, pcie_sampled=True, pcie_generation=4, pcie_generation_max=4, pcie_width=16,
+        pcie_width_max=16, power_watts=88.0, power_limit_watts=350.0, temperature_celsius=39.0, unknown_processes=0,
+        processes=(_on_gpu(201, HEALTHY, 0, None, None),),
+        unsupported=("GpmSupport", "ClocksEventReasonCounters", "ProcessUtilization"),
+    )  # fmt: skip
+
+
+def _gpu(uuid: str, index: int, name: str, **known: Any) -> GpuStatus:
+    """A device of which only `known` is readable."""
+    fields: dict[str, Any] = dict.fromkeys(GpuStatus.__struct_fields__)
+    told = {"processes": (), "other_readers": (), "unsupported": (), "pcie_sampled": False}
+    flags = {"mig": False, "unified_memory": False, "state": "ok", "vendor": "nvidia"}
+    of_node = {"driver": "590.48.01", "cuda": "13.1", "uuid": uuid, "index": index, "name": name}
+    return GpuStatus(**fields | told | flags | of_node | known)
+
+
+def _on_gpu(pid: int, service: str | None, slot: int | None, memory: int | None, sm: float | None) -> GpuProcessStatus:
+    return GpuProcessStatus(
+        pid=pid, service=service, slot=slot, contexts=("compute",), memory_bytes=memory, sm_ratio=sm, joined=True
+    )
+
+
+def _reader(name: str, state: GpuState, detail: str, heartbeat: float | None = None, restarts: int = 0) -> ReaderStatus:
+    return ReaderStatus(
+        name=name,
+        state=state,
+        detail=detail,
+        since_seconds=180.0,
+        heartbeat_seconds=heartbeat,
+        restarts=restarts,
+        cpu_seconds=None,
+        resident_bytes=None,
+    )
 
 
 def example_findings() -> tuple[Finding, ...]:

@@ -10,6 +10,7 @@ from textual.theme import Theme
 
 from tui.messages import AdviceWanted, Arrived, Lost
 from tui.screens.advice import AdviceScreen
+from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
 from tui.screens.overview import OverviewScreen
 from tui.source import Source, Unreachable
@@ -39,11 +40,12 @@ class TopApp(App[None]):
     CSS = """
     TopApp:nocolor OptionList > .option-list--option-highlighted { background: #5a5a5a; }
     """
-    MODES = {"overview": OverviewScreen, "advice": AdviceScreen}
+    MODES = {"overview": OverviewScreen, "advice": AdviceScreen, "gpus": GpusScreen}
     DEFAULT_MODE = "overview"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1,o", "switch_mode('overview')", "Overview"),
         Binding("2,a", "switch_mode('advice')", "Advice"),
+        Binding("3,g", "switch_mode('gpus')", "GPUs"),
         Binding("r", "ask", "Refresh"),
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),

@@ -66,6 +66,27 @@ def rate(per_second: float | None) -> str:
     return UNKNOWN if per_second is None else f"{per_second:.3g} /s"
 
 
+def speed(bytes_per_second: float | None) -> str:
+    return UNKNOWN if bytes_per_second is None else f"{size(bytes_per_second)}/s"
+
+
+def watts(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.0f} W"
+
+
+def celsius(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:.0f} °C"
+
+
+def frequency(hertz: float | None) -> str:
+    return UNKNOWN if hertz is None else f"{hertz / 1e6:.0f} MHz"
+
+
+def vram(value_bytes: int | None) -> str:
+    """Device memory that a process holds; its driver may name the process and not tell how much, which is not 0."""
+    return "?" if value_bytes is None else size(value_bytes)
+
+
 def number(value: float) -> str:
     """A bare number with at most three significant digits, never in powers of ten below a million."""
     if value == int(value) and abs(value) < 1e6:
@@ -84,6 +105,14 @@ def quantity(value: float | None, unit: str) -> str:
             return size(value)
         case "ratio":
             return percent(value)
+        case "bytes_per_second":
+            return speed(value)
+        case "watts":
+            return watts(value)
+        case "celsius":
+            return celsius(value)
+        case "hertz":
+            return frequency(value)
         case "" | "1" | "count":
             return number(value)
         case _:

@@ -9,6 +9,8 @@ from textual.content import Content
 
 from tui.palette import BAR, HEADING, QUIET, TRACK
 
+_DOT = " · "
+
 
 def lines(parts: Iterable[Content | str]) -> Content:
     return Content("\n").join(Content(part) if isinstance(part, str) else part for part in parts)
@@ -17,7 +19,7 @@ def lines(parts: Iterable[Content | str]) -> Content:
 def dotted(parts: Iterable[Content | str]) -> Content:
     """The non-empty parts on one line, a dot between two."""
     kept = [Content(part) if isinstance(part, str) else part for part in parts]
-    return Content.styled(" · ", QUIET).join(part for part in kept if part.plain)
+    return Content.styled(_DOT, QUIET).join(part for part in kept if part.plain)
 
 
 def bar(ratio: float | None, width: int, colour: str = BAR) -> Content:
@@ -26,10 +28,33 @@ def bar(ratio: float | None, width: int, colour: str = BAR) -> Content:
     return Content.assemble(("█" * filled, colour), ("░" * (width - filled), TRACK))
 
 
+def packed(parts: Iterable[Content | str], width: int) -> list[Content]:
+    """The non-empty parts joined by dots, on as many lines as they need: none is broken between two lines."""
+    rows: list[list[Content]] = []
+    used = width
+    for part in (Content(part) if isinstance(part, str) else part for part in parts):
+        if not part.plain:
+            continue
+        if rows and used + len(_DOT) + part.cell_length <= width:
+            rows[-1].append(part)
+            used += len(_DOT) + part.cell_length
+        else:
+            rows.append([part])
+            used = part.cell_length
+    return [dotted(row) for row in rows]
+
+
 def indented(part: Content, indent: int, width: int) -> Content:
     """`part` wrapped to `width` cells, every line of it moved right by `indent`."""
     wrapped = part.wrap(max(8, width - indent))
     return lines(Content.assemble(" " * indent, line) for line in wrapped)
+
+
+def hanging(label: str, rows: Iterable[Content]) -> list[Content]:
+    """`rows` beside `label`, which stands before the first of them only."""
+    return [
+        Content.assemble((label if number == 0 else " " * len(label), QUIET), row) for number, row in enumerate(rows)
+    ]
 
 
 def columns(
@@ -37,21 +62,31 @@ def columns(
     rows: Sequence[Sequence[Content | str]],
     right: frozenset[int] = frozenset(),
     width: int | None = None,
+    yielding: int = 0,
 ) -> Content:
     """A table as wide as its cells; `right` names the columns that are flush right.
 
-    Where that is more than `width`, the first column gives way.
+    Where that is more than `width`, the column `yielding` gives way.
     """
-    cells = [[Content.styled(name, QUIET) for name in header]]
-    cells += [[Content(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    widths = [max(row[index].cell_length for row in cells) for index in range(len(header))]
-    if width is not None:
+    return lines(aligned([[Content.styled(name, QUIET) for name in header], *rows], right, width, yielding))
+
+
+def aligned(
+    rows: Sequence[Sequence[Content | str]],
+    right: frozenset[int] = frozenset(),
+    width: int | None = None,
+    yielding: int = 0,
+) -> list[Content]:
+    """The lines of a table without a header; see `columns`."""
+    cells = [[Content(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    widths = [max(cell.cell_length for cell in column) for column in zip(*cells, strict=True)]
+    if width is not None and widths:
         too_wide = sum(widths) + 2 * (len(widths) - 1) - width
-        widths[0] = max(6, widths[0] - max(0, too_wide))
-    return lines(
+        widths[yielding] = max(6, widths[yielding] - max(0, too_wide))
+    return [
         Content("  ").join(_fill(cell, widths[index], index in right) for index, cell in enumerate(row)).rstrip()
         for row in cells
-    )
+    ]
 
 
 def heading(text: str) -> Content:

@@ -18,6 +18,8 @@ class GpuProcessView(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int | None
     sm_ratio: float | None
     """Mean share of time in which its kernels ran."""
+    memory_seen: tuple[tuple[float, int], ...] = ()
+    """(seconds before now, bytes that it held), oldest first, a point each ten seconds over the last five minutes."""
 
 
 class GpuView(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,10 +8,13 @@ from advisor.gpu.tracks import DeviceTrack, GpuTracks, ProcessTrack
 from advisor.gpu.view import GpuProcessView, GpuView, ServiceGpu
 from collectors.cpulist import parse_cpulist
 from collectors.entities import Service, Worker, WorkerKey
-from collectors.gpu.samples import GpuHealthSample, GpuSample
+from collectors.gpu.samples import GpuHealthSample, GpuProcessSample, GpuSample
 
 DRIVERS = {"nvidia": "cuda"}
 """Vendor -> kind of mapped library without which a process has no context there."""
+OPENED_BY_ITS_USER_ALONE = frozenset(("google",))
+"""Vendors of whose devices one process at a time has the file open. CUDA and ROCm open the files of all devices that they may
+use, whichever they do use."""
 POINT_SECONDS = 10.0
 _FRESH_TICKS = 5
 """A process or device that was not read for longer is not there now."""
@@ -64,7 +67,8 @@ def device_view(
         for name, one in sorted(track.processes.items())
         if one.recent[-1][0] >= track.recent[-1][0] - 1
     ]
-    processes = (*listed, *_holders(info.device_file if info else None, listed, workers))
+    alone = info.device_file if info and vendor in OPENED_BY_ITS_USER_ALONE else None
+    processes = (*listed, *_holders(alone, listed, workers))
     known_day = [busy for busy, _ in track.day if busy is not None]
     known_memory = [used for _, used in track.day if used is not None]
     return GpuView(
@@ -210,18 +214,18 @@ def _process(
     shares = [s.sm_ppm for s in chosen if s.sm_ppm is not None]
     return GpuProcessView(
         pid=int(name.rpartition("/")[2]),
-        worker=_worker(last.worker, vendor, workers),
+        worker=_worker(last, vendor, workers),
         contexts=tuple(part for part in (last.context or "").split("+") if part),
         memory_bytes=last.memory_bytes,
         sm_ratio=sum(shares) / len(shares) * 1e-6 if shares else None,
+        memory_seen=tuple((float(track.recent[-1][0] - t), held) for t, held in track.memory),
     )
 
 
 def _holders(
     device_file: str | None, listed: Sequence[GpuProcessView], workers: Mapping[str, Worker]
 ) -> Iterator[GpuProcessView]:
-    """Workers that have the device open and that its reader does not name: it names none of any, or its driver hides those
-    of other PID namespaces. What they have there is not known."""
+    """Workers that have the device open and that its reader does not name. What they have there is not known."""
     if device_file is None:
         return
     named = {p.worker for p in listed}
@@ -232,16 +236,16 @@ def _holders(
             )
 
 
-def _worker(entity: str | None, vendor: str, workers: dict[str, Worker]) -> WorkerKey | None:
-    """The process that is meant. One of ours whose libraries are known and that has no driver mapped cannot be: the driver
-    gave a number of another PID namespace."""
-    if entity is None:
+def _worker(sample: GpuProcessSample, vendor: str, workers: Mapping[str, Worker]) -> WorkerKey | None:
+    """The process that is meant. Where the driver may have given a number of another PID namespace, one of ours whose
+    libraries are known and that has no driver mapped is not the one."""
+    if sample.worker is None:
         return None
-    known = workers.get(entity)
-    driver = DRIVERS.get(vendor)
-    if known is not None and driver is not None and known.compute_libraries and driver not in known.compute_libraries:
+    known, driver = workers.get(sample.worker), DRIVERS.get(vendor)
+    libraries = known.compute_libraries if known is not None else None
+    if sample.doubtful and driver is not None and libraries is not None and driver not in libraries:
         return None
-    pid, _, started = entity.removeprefix("worker:").partition(":")
+    pid, _, started = sample.worker.removeprefix("worker:").partition(":")
     return WorkerKey(int(pid), int(started))
 
 

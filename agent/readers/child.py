@@ -5,6 +5,7 @@ The main thread touches no driver, so that it always can say which call does not
 
 import argparse
 import importlib
+import os
 import signal
 import socket
 import threading
@@ -100,6 +101,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--fd", type=int, required=True)
     asked = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _be_quiet()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=asked.fd) as stream:
         serve(stream, asked.modules, Host.real())
+
+
+def _be_quiet() -> None:
+    """Drivers' libraries print what they think to standard output, which is the agent's own."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)

@@ -100,6 +100,7 @@ class BentoMl(Framework):
             sources=(code("@bentoml.api(batchable=True, max_latency_ms=…)"),),
             default=60000,
             advise="requests wait longer for a batch to fill than the model takes: lower (milliseconds)",
+            unit_seconds=1e-3,
         ),
     )
 

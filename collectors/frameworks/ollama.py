@@ -58,6 +58,7 @@ class Ollama(Framework):
     recognised_by: ClassVar[str] = "`ollama serve` and the runners below it"
     metrics: ClassVar[MetricMap | None] = MetricMap(
         model_bytes=(series("ollama_model_size_bytes"),),
+        model_gpu_bytes=(series("ollama_model_vram_bytes"),),
         model_label="model",
         marks=("ollama_loaded_models",),
     )

@@ -92,6 +92,7 @@ class TensorFlowServing(Framework):
             sources=(file(_BATCHING, _BATCH_KEYS[Lever.MAX_BATCH_DELAY]),),
             default=0,
             advise="microseconds that a batch waits to fill: less for latency, more for throughput",
+            unit_seconds=1e-6,
         ),
         Knob(
             lever=Lever.MAX_QUEUE,

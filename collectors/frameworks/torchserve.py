@@ -89,6 +89,7 @@ class TorchServe(Framework):
             sources=(file(MODEL_CONFIG, "maxBatchDelay"), file(PROPERTIES, "models")),
             default=100,
             advise="milliseconds that a batch waits to fill: less for latency, more for throughput",
+            unit_seconds=1e-3,
         ),
         _properties(Lever.METRICS, "metrics_mode", "log", "", "`prometheus` gives the page on metrics_address"),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from collectors.command_line import helper_role, option, parse_command, position
 from collectors.entities import Process, Role, Service
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Gap, ModelRequest, Traits
-from collectors.knobs import Knob
+from collectors.knobs import Knob, flag
 from collectors.learned import listening_port
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import MetricMap
@@ -29,6 +29,16 @@ _FLAGS = frozenset((
     "--headless", "--enforce-eager", "--trust-remote-code", "--numa-bind", "--async-scheduling", "--skip-tokenizer-init",
     "--language-model-only", "--tokens-only", "--allow-credentials", "-ep", "-dph", "-dpe", "-dpm",
 ))  # fmt: skip
+_EAGER, _GRAPHS = "--enforce-eager", "--no-enforce-eager"
+_COMPILES = ("--compilation-config", "-cc", "--cc", "--optimization-level", "-O", "--O")
+"""Beginnings of options that may turn CUDA graphs off, too; what they say is not read."""
+_EAGER_KNOB = Knob(
+    lever=Lever.CUDA_GRAPHS,
+    sources=(flag(_EAGER),),
+    default=False,
+    default_text="graphs, unless --enforce-eager is given",
+    advise="the GPU waits for launches: remove --enforce-eager; the graphs take memory and time at the start",
+)
 _SWITCH = re.compile(r"--(?:enable|disable|no)-(?!access-log-for-endpoints)[\w-]+")
 
 
@@ -39,7 +49,7 @@ class Vllm(LanguageModelServer):
         "`vllm serve`, `python -m vllm.entrypoints.openai.api_server`, or a title such as `VLLM::EngineCore`"
     )
     metrics: ClassVar[MetricMap | None] = METRICS
-    knobs: ClassVar[tuple[Knob, ...]] = KNOBS
+    knobs: ClassVar[tuple[Knob, ...]] = (*KNOBS, _EAGER_KNOB)
     spelling: ClassVar[Spelling] = SPELLING
     config: ClassVar[str] = "--config"
     runtime: ClassVar[str] = "vllm"
@@ -82,9 +92,14 @@ class Vllm(LanguageModelServer):
     def setting(self, lever: Lever, service: Service, facts: Facts) -> Setting | None:
         if lever is Lever.GPU_MEMORY_SHARE and (size := self._kv_bytes(service)):
             return Setting(lever=lever, value=None, origin=f"argument {KV_BYTES} sets {size} and wins")
-        return super().setting(lever, service, facts)
+        found = super().setting(lever, service, facts)
+        return self._graphs(found, service) if found and lever is Lever.CUDA_GRAPHS else found
 
     def places(self, lever: Lever, value: Value, service: Service, facts: Facts) -> Sequence[Place]:
+        if lever is Lever.CUDA_GRAPHS:
+            because = f"the last of {_EAGER} and {_GRAPHS} counts; removing {_EAGER} does the same"
+            key = _GRAPHS if value else _EAGER
+            return [Place(kind="argument", target=self.name, key=key, value=None, effective=True, because=because)]
         places = super().places(lever, value, service, facts)
         if lever is not Lever.GPU_MEMORY_SHARE or not (size := self._kv_bytes(service)):
             return places
@@ -105,6 +120,16 @@ class Vllm(LanguageModelServer):
             ),
         )
 
+    def _graphs(self, eager: Setting, service: Service) -> Setting:
+        """Whether CUDA graphs are used, from whether the option that rules them out is given."""
+        given = self.arguments(front_of(service))
+        if [item for item in given if item in (_EAGER, _GRAPHS)][-1:] == [_GRAPHS]:
+            return Setting(lever=eager.lever, value=True, origin=f"argument {_GRAPHS}")
+        if eager.value is True:
+            return Setting(lever=eager.lever, value=False, origin=eager.origin)
+        doubt = _compiles(given) or ("" if eager.value is not None else eager.origin)
+        return Setting(lever=eager.lever, value=None if doubt else True, origin=doubt or eager.origin)
+
     def _kv_bytes(self, service: Service) -> str | None:
         return option(self.arguments(front_of(service)), KV_BYTES)
 
@@ -122,3 +147,8 @@ class Vllm(LanguageModelServer):
             return next(iter(positionals(rest, flags)), None)
         given = self.given(process, facts, "--model")
         return None if given is None else str(given)
+
+
+def _compiles(arguments: Sequence[str]) -> str:
+    """The option that may say of CUDA graphs what is not read here."""
+    return next((f"argument {item} may turn them off" for item in arguments if item.startswith(_COMPILES)), "")

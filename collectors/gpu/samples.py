@@ -83,9 +83,13 @@ class GpuProcessSample(Sample, frozen=True, kw_only=True, gc=False):
     context: Annotated[str | None, metric("", "What it has there: compute, graphics, mps, joined by +.")]
     memory_bytes: Annotated[int | None, metric("bytes", "Device memory that it holds.")]
     sm_ppm: Annotated[
-        int | None, metric("ratio", "Share of time in which its kernels ran; not shares of one device.", scale=1e-6)
+        int | None,
+        metric("ratio", "Share of time in which its kernels ran (AMD: of compute units that it occupies).", scale=1e-6),
     ]
     memory_busy_ppm: Annotated[int | None, metric("ratio", "Share of time in which it used device memory.", scale=1e-6)]
+    doubtful: Annotated[
+        int | None, metric("flag", "1: the number may be one of another PID namespace than the reader's.")
+    ] = None
 
 
 class GpuHealthSample(Sample, frozen=True, kw_only=True, gc=False):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from collectors.metric_map import Distribution, MetricMap, Series
 
-GAUGES = frozenset(("in_flight", "queue", "kv_cache", "model_bytes"))
+GAUGES = frozenset(("in_flight", "queue", "kv_cache", "model_bytes", "model_gpu_bytes"))
 SPREAD = frozenset(("latency", "first_token", "inter_token"))
 """The distributions whose buckets are read."""
 _SUFFIXES = ("_sum", "_count", "_bucket")

@@ -39,10 +39,11 @@ def _sample(entity: str, names: MetricMap, totals: Totals, since: Totals | None,
 
 def _fields(names: MetricMap, totals: Totals, since: Totals | None) -> Fields:
     values = totals.values
-    for field in ("requests", "errors", "in_flight", "queue", "tokens_in", "tokens_out"):
+    for field in ("requests", "errors", "in_flight", "queue", "tokens_in", "tokens_out", "preemptions"):
         yield field, _whole(values.get(field))
     yield "kv_cache_ppm", _parts_per_million(values.get("kv_cache"))
-    yield "model_bytes", _whole(values.get("model_bytes"), names.model_bytes_scale)
+    for field in ("model_bytes", "model_gpu_bytes"):
+        yield field, _whole(values.get(field), names.model_bytes_scale)
     for field, one in names.distributions.items():
         yield from _of_distribution(field, one, totals)
         if field in SPREAD and since is not None:

@@ -125,6 +125,7 @@ METRICS = MetricMap(
     first_token=Distribution(of=(series("sglang:time_to_first_token_seconds"),)),
     inter_token=Distribution(of=(series("sglang:inter_token_latency_seconds"),)),
     kv_cache=(series("sglang:token_usage"),),
+    preemptions=(series("sglang:num_retracted_requests_total", pp_rank="0?"),),
     model_label="model_name",
     marks=("sglang:", "# HELP sglang:", "# TYPE sglang:"),
 )

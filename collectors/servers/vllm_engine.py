@@ -91,7 +91,8 @@ KNOBS = (
 
 _OTHER_OPTIONS = (
     ("--model",), ("--served-model-name",), ("--host",), ("--port",), ("--uds",), ("--headless",), ("--config",),
-    ("--disable-log-stats",), (KV_BYTES,), ("--ssl-keyfile",), ("--ssl-certfile",),
+    ("--disable-log-stats",), (KV_BYTES,), ("--ssl-keyfile",), ("--ssl-certfile",), ("--enforce-eager",),
+    ("--no-enforce-eager",),
 )  # fmt: skip
 SPELLING = Spelling(
     *spellings(KNOBS, *_OTHER_OPTIONS),
@@ -119,6 +120,7 @@ METRICS = MetricMap(
         of=(series("vllm:inter_token_latency_seconds"), series("vllm:time_per_output_token_seconds"))
     ),
     kv_cache=(series("vllm:kv_cache_usage_perc"), series("vllm:gpu_cache_usage_perc")),
+    preemptions=(series("vllm:num_preemptions_total"),),
     model_label="model_name",
     marks=("vllm:", "# HELP vllm:", "# TYPE vllm:"),
 )

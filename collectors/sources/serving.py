@@ -61,7 +61,11 @@ class ServingSample(Sample, frozen=True, kw_only=True, gc=False):
     inter_token_p50_us: Annotated[int | None, metric("seconds", "Median time between tokens.", scale=1e-6)]
     inter_token_p99_us: Annotated[int | None, metric("seconds", "99th percentile between tokens.", scale=1e-6)]
     kv_cache_ppm: Annotated[int | None, metric("ratio", "Share of the KV cache in use.", scale=1e-6)]
+    preemptions: Annotated[
+        int | None, metric("requests", "Running requests that lost their place in the KV cache.", counter=True)
+    ]
     model_bytes: Annotated[int | None, metric("bytes", "Memory of loaded models.")]
+    model_gpu_bytes: Annotated[int | None, metric("bytes", "What of that is on GPUs, where models are split.")]
     source: Annotated[str | None, metric("", "Who printed the page: counters go on only within one source.")] = None
 
 

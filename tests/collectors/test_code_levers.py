@@ -45,6 +45,12 @@ def test_waiting_moves_to_a_thread_and_python_to_a_process() -> None:
     assert shown(Lever.LOOP_OFFLOAD, "process pool", "uvicorn") == [("code", key, "process pool")]
 
 
+def test_the_code_of_a_model_captures_its_kernels_where_no_setting_does() -> None:
+    key = 'torch.compile(mode="reduce-overhead")'
+    assert shown(Lever.CUDA_GRAPHS, True, "litserve") == [("code", key, True)]
+    assert shown(Lever.CUDA_GRAPHS, True, "sglang") == []
+
+
 @pytest.mark.parametrize("stage", ["decode", "tokenise", "features"])
 def test_each_stage_of_preprocessing_has_its_advice(stage: str) -> None:
     assert shown(Lever.PREPROCESSING, stage_advice(stage), "uvicorn") == [("code", stage, stage_advice(stage))]

@@ -31,7 +31,9 @@ NAMES = MetricMap(
     first_token=Distribution(of=(series("ft"),)),
     inter_token=Distribution(of=(series("it"),)),
     kv_cache=(series("kv"),),
+    preemptions=(series("pre"),),
     model_bytes=(series("mb"),),
+    model_gpu_bytes=(series("mg"),),
     model_bytes_scale=1e6,
     model_label="model",
 )
@@ -55,8 +57,10 @@ ft_count 90
 it_sum 17
 it_count 3300
 kv 0.8125
+pre_total 7
 mb{model="a"} 512
 mb{model="b"} 0.5
+mg{model="a"} 500
 """
 
 
@@ -86,7 +90,8 @@ def test_every_field_in_its_unit() -> None:
         "in_flight": 4, "queue": 2, "queue_length_sum": 42, "queue_length_count": 24, "queue_time_sum_us": 1_250_000,
         "queue_time_count": 90, "batch_size_sum": 640, "batch_size_count": 80, "tokens_in": 12000, "tokens_out": 3400,
         "first_token_sum_us": 3_500_000, "first_token_count": 90, "inter_token_sum_us": 17_000_000,
-        "inter_token_count": 3300, "kv_cache_ppm": 812_500, "model_bytes": 512_500_000,
+        "inter_token_count": 3300, "kv_cache_ppm": 812_500, "preemptions": 7, "model_bytes": 512_500_000,
+        "model_gpu_bytes": 500_000_000,
     }  # fmt: skip
 
 

@@ -55,6 +55,7 @@ def test_its_page() -> None:
     assert (sample.requests, sample.errors) == (180 + 15 + 1 + 90 + 8, 2 + 1 + 4)
     assert (sample.in_flight, sample.queue, sample.kv_cache_ppm) == (21, 5, 937_500)
     assert (sample.tokens_in, sample.tokens_out) == (200_000, 60_000)
+    assert sample.preemptions == 7
     assert (sample.latency_sum_us, sample.latency_count) == (720_000_000, 304)
     assert (sample.queue_time_sum_us, sample.queue_time_count) == (33_000_000, 304)
     assert (sample.first_token_sum_us, sample.first_token_count) == (35_000_000, 300)

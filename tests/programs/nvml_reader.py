@@ -1,6 +1,6 @@
 """The collectors of NVIDIA's devices in a process of their own, which does what the lines of its standard input say.
 
-    LD_LIBRARY_PATH=FOLDER NODEWRIGHT_NVML_SCENARIO=FILE python nvml_reader.py [ROOT]
+    LD_LIBRARY_PATH=FOLDER STANDIN_NVML_SCENARIO=FILE python nvml_reader.py [ROOT]
 
 ROOT holds the files of a made machine; without it, those of this one count. A line is a JSON object whose `do` names a
 function below; each is answered with one line.
@@ -94,9 +94,6 @@ class Program:
         assert self._running is not None
         self._running.join()
         return self._readings
-
-    def unsupported(self, uuid: str) -> list[str]:
-        return sorted(nvml().unsupported.get(uuid, ()))
 
     def call(self, name: str, *arguments: Any, device: int | None = None) -> Any:
         """A function of the binding: its answer as text, or the number of its error."""

@@ -2,11 +2,10 @@
 
 import msgspec
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import ContentSwitcher
 
 from advisor.documents import AdviceDocument, Snapshot
-from tests.fakes_tui import REFUSED, FakeSource
+from tests.fakes_tui import REFUSED, FakeSource, app_with, press
 from tests.snapshots import HEALTHY, LOADED, empty_snapshot, example_snapshot
 from tui.app import TopApp
 from tui.screens.advice import AdviceScreen
@@ -23,18 +22,6 @@ from tui.widgets.service_list import ServiceList
 from tui.widgets.status_line import StatusLine
 from tui.widgets.unreadable_list import UnreadableList
 from tui.widgets.worker_table import WorkerTable
-
-AN_HOUR = 3600.0
-"""The tests ask by key, never by clock."""
-
-
-def app_with(*answers: object) -> TopApp:
-    return TopApp(FakeSource(answers), interval_seconds=AN_HOUR)  # type: ignore[arg-type]
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    await pilot.press(*keys)
-    await pilot.pause()
 
 
 async def test_the_overview_opens_with_every_service_and_core() -> None:

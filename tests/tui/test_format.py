@@ -10,6 +10,13 @@ def test_unreadable_is_a_dash_and_zero_is_zero() -> None:
     writers = (fmt.cores, fmt.percent, fmt.size, fmt.duration, fmt.rate)
     assert {write(None) for write in writers} == {"–"}
     assert [write(0) for write in writers] == ["0.00", "0 %", "0 B", "0 s", "0 /s"]
+    writers = (fmt.speed, fmt.watts, fmt.celsius, fmt.frequency)
+    assert {write(None) for write in writers} == {"–"}
+    assert [write(0) for write in writers] == ["0 B/s", "0 W", "0 °C", "0 MHz"]
+
+
+def test_memory_that_a_driver_does_not_tell_of_a_process_is_neither_a_dash_nor_zero() -> None:
+    assert [fmt.vram(value) for value in (None, 0, 3 << 30)] == ["?", "0 B", "3.0 GiB"]
 
 
 @pytest.mark.parametrize(
@@ -34,7 +41,11 @@ def test_a_small_share_is_not_rounded_to_none() -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
-    [(1.9, "cores", "1.9 cores"), (0.21, "seconds", "210 ms"), (0.41, "ratio", "41 %"), (12345.6, "count", "12346")],
+    [
+        (1.9, "cores", "1.9 cores"), (0.21, "seconds", "210 ms"), (0.41, "ratio", "41 %"), (12345.6, "count", "12346"),
+        (3 << 30, "bytes_per_second", "3.0 GiB/s"), (698.4, "watts", "698 W"), (71.0, "celsius", "71 °C"),
+        (1.98e9, "hertz", "1980 MHz"),
+    ],
 )  # fmt: skip
 def test_evidence_is_written_in_its_unit(value: float, unit: str, text: str) -> None:
     assert fmt.quantity(value, unit) == text

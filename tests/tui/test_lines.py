@@ -4,7 +4,7 @@ from textual.content import Content
 
 from advisor.documents import CoreStatus
 from advisor.finding import Gain
-from tui.lines import bar, columns, dotted, indented
+from tui.lines import bar, columns, dotted, hanging, indented, packed
 from tui.widgets.core_strip import mark, summary
 from tui.widgets.gain_chart import axis, interval, scale_reach
 
@@ -23,6 +23,21 @@ def test_columns_are_as_wide_as_their_cells() -> None:
 def test_the_first_column_gives_way_where_the_screen_is_narrow() -> None:
     table = columns(("", "n"), [("a rather long name", "10")], right=frozenset({1}), width=14)
     assert table.plain.split("\n")[1] == "a rather …  10"
+
+
+def test_another_column_may_give_way() -> None:
+    table = columns(("n", "name"), [("10", "a rather long name")], width=14, yielding=1)
+    assert table.plain.split("\n")[1] == "10  a rather …"
+
+
+def test_facts_are_broken_between_two_of_them_and_never_within() -> None:
+    assert [line.plain for line in packed(["8 of 16 lanes", "", "a b", "c d"], 20)] == ["8 of 16 lanes · a b", "c d"]
+    assert [line.plain for line in packed(["longer than wide"], 4)] == ["longer than wide"]
+    assert packed([], 20) == []
+
+
+def test_a_label_stands_before_the_first_of_its_lines_only() -> None:
+    assert [line.plain for line in hanging("PCIe ", packed(["sent", "received"], 9))] == ["PCIe sent", "     received"]
 
 
 def test_wrapped_lines_keep_their_indent() -> None:

@@ -7,7 +7,13 @@ from textual.pilot import Pilot
 
 from advisor.documents import Problem, Snapshot
 from tests.fakes_tui import REFUSED, FakeSource
-from tests.snapshots import empty_snapshot, example_snapshot
+from tests.snapshots import (
+    empty_snapshot,
+    example_snapshot,
+    gpu_snapshot,
+    gpuless_snapshot,
+    unreadable_gpu_snapshot,
+)
 from tui.app import TopApp
 
 STATES: dict[str, Snapshot | Problem] = {
@@ -17,7 +23,16 @@ STATES: dict[str, Snapshot | Problem] = {
 }
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+GPU_STATES: dict[str, Snapshot | Problem] = {
+    "live": gpu_snapshot(),
+    "empty": gpuless_snapshot(),
+    "unsupported": unreadable_gpu_snapshot(),
+    "disconnected": REFUSED,
+}
+SIZES = pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+
+
+@SIZES
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("key", ["o", "a"], ids=["overview", "advice"])
 def test_screen_looks_as_accepted(
@@ -33,3 +48,22 @@ def test_screen_looks_as_accepted(
 
     app = TopApp(FakeSource([STATES[state]]), interval_seconds=3600)
     assert snap_compare(app, terminal_size=size, run_before=settle)
+
+
+@SIZES
+@pytest.mark.parametrize("state", GPU_STATES)
+def test_gpu_screen_looks_as_accepted(
+    snap_compare: Callable[..., bool], state: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    app = TopApp(FakeSource([GPU_STATES[state]]), interval_seconds=3600)
+    assert snap_compare(app, terminal_size=size, press=["g"])
+
+
+@SIZES
+@pytest.mark.parametrize("state", ["live", "unsupported"])
+def test_overview_of_a_node_with_gpus_looks_as_accepted(
+    snap_compare: Callable[..., bool], state: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert snap_compare(TopApp(FakeSource([GPU_STATES[state]]), interval_seconds=3600), terminal_size=size)

@@ -8,6 +8,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Footer
 
+from advisor.documents import NodeStatus
 from collectors import frameworks
 from tui import format as fmt
 from tui.source import Picture
@@ -36,6 +37,10 @@ class StateScreen(Screen[None]):
     def show(self, picture: Picture) -> None:
         """Fill the body."""
 
+    def absence(self, picture: Picture) -> tuple[str, ...]:
+        """Headline and sentences where `picture` has nothing to fill the body with; empty where it has."""
+        return () if picture.services else no_server_text(picture.node)
+
     def compose(self) -> ComposeResult:
         yield StatusLine()
         with ContentSwitcher(initial="notice"):
@@ -50,23 +55,28 @@ class StateScreen(Screen[None]):
         self.state = state
         self.query_one(StatusLine).state = state
         switcher, notice = self.query_one(ContentSwitcher), self.query_one(Notice)
-        if state.picture is not None and state.picture.services:
+        absence = connection_text(state) if state.picture is None else self.absence(state.picture)
+        if state.picture is not None and not absence:
             switcher.current = "body"
             self.show(state.picture)
             return
         switcher.current = "notice"
-        notice.say(*notice_text(state))
+        notice.say(*absence)
 
 
-def notice_text(state: State) -> tuple[str, ...]:
-    """Headline and sentences for a state in which there is nothing to show."""
-    if state.picture is not None:
-        return (
-            f"No model server runs on {state.picture.node.node}",
-            f"Looked for: {', '.join(framework_names())}.",
-            "A server that starts appears here within a few seconds.",
-            "One that is not recognised can be named in the configuration: nodewright config schema.",
-        )
+def no_server_text(node: NodeStatus) -> tuple[str, ...]:
+    """What is said of a node on which nothing is served."""
+    return (
+        f"No model server runs on {node.node}",
+        f"Looked for: {', '.join(framework_names())}.",
+        "A server that starts appears here within a few seconds.",
+        "One that is not recognised can be named in the configuration: nodewright config schema.",
+        *([f"It has {fmt.count(len(node.gpus), 'GPU')}: press g."] if node.gpus else []),
+    )
+
+
+def connection_text(state: State) -> tuple[str, ...]:
+    """What is said before the first picture."""
     if state.problem is None:
         return (f"Connecting to {state.origin}", "The first answer is on its way.")
     return (

@@ -15,9 +15,11 @@ from tui.lines import heading, lines
 _KEYS = (
     ("1, o", "overview"),
     ("2, a", "advice"),
+    ("3, g", "GPUs"),
     ("j, k, ↓, ↑", "next and previous line; scroll a page"),
     ("enter", "from a service to its advice, from the list to the page"),
     ("→, l, ←, h", "from the list to the page and back"),
+    ("J, K", "scroll the lower part of the overview"),
     ("r", "ask again now"),
     ("?", "this page"),
     ("q", "quit"),
@@ -27,9 +29,11 @@ _WORDS = (
     ("waiting", "time that runnable threads had no core, per second"),
     ("pressure", "share of time in which some task waited (PSI)"),
     ("queued", "connections that the server has not accepted yet"),
+    ("busy-time", "a GPU's time in which anything ran: not how much it did"),
     ("×4", "after / before; the dot is the middle of the interval"),
     ("#1", "rank within its service: act on this first"),
     ("–", "not readable here; 0 is zero"),
+    ("?", "GPU memory of a process that its driver does not tell"),
 )
 _TERM_WIDTH = 12
 

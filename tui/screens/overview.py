@@ -1,16 +1,21 @@
 """How is the node: its services, its cores, its memory, and what watching costs?"""
 
+from typing import ClassVar
+
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.widget import Widget
 from textual.widgets import OptionList
 
 from advisor.documents import ServiceStatus
+from tui.gpus import pids_on
 from tui.messages import AdviceWanted
 from tui.screens.base import StateScreen
 from tui.source import Picture
 from tui.widgets.core_strip import CoreStrip
+from tui.widgets.gpu_block import GpuBlock
 from tui.widgets.meters import Meters
 from tui.widgets.own_cost import OwnCost
 from tui.widgets.service_list import ServiceList
@@ -20,7 +25,8 @@ from tui.widgets.worker_table import WorkerTable
 
 
 class OverviewScreen(StateScreen):
-    """Services at the top, the node below; where there is room, the processes and threads of the chosen service."""
+    """Services at the top, the node below, its GPUs first; where there is room, the processes and threads of the chosen
+    service."""
 
     DEFAULT_CSS = """
     OverviewScreen #services { height: auto; max-height: 50%; }
@@ -33,16 +39,26 @@ class OverviewScreen(StateScreen):
     OverviewScreen.-short .roomy { display: none; }
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("J", "scroll_node(1)", show=False),
+        Binding("K", "scroll_node(-1)", show=False),
+    ]
+
     def body(self) -> Widget:
         return _Body(id="body")
 
     def show(self, picture: Picture) -> None:
         self.query_one(ServiceList).show(picture.services)
+        self.query_one(GpuBlock).node = picture.node
         self.query_one(CoreStrip).cores = picture.node.cores
         self.query_one(Meters).node = picture.node
         self.query_one(OwnCost).status = picture.self_status
-        self.query_one(UnreadableList).show(picture.node.collectors)
+        self.query_one(UnreadableList).show(picture.node)
         self._show_processes(picture)
+
+    def action_scroll_node(self, lines: int) -> None:
+        """What is below the services may be more than fits, and the keys for moving belong to their list."""
+        self.query_one("#node").scroll_relative(y=lines, animate=False, immediate=True)
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self) -> None:
@@ -66,6 +82,7 @@ class OverviewScreen(StateScreen):
         processes = tuple(worker for worker in picture.workers if worker.service == name)
         self.query_one(WorkerTable).service = service
         self.query_one(WorkerTable).processes = processes
+        self.query_one(WorkerTable).on_gpus = pids_on(picture.node.gpus)
         self.query_one(ThreadTable).processes = processes
 
 
@@ -73,6 +90,7 @@ class _Body(Vertical):
     def compose(self) -> ComposeResult:
         yield ServiceList(id="services")
         with VerticalScroll(id="node", can_focus=False):
+            yield GpuBlock(classes="part")
             with Container(id="machine"):
                 with Vertical():
                     yield CoreStrip(classes="part")

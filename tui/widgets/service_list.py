@@ -65,6 +65,8 @@ def numbers(service: ServiceStatus) -> Content:
         f"{fmt.cores(service.cores_used)} of {fmt.cores(service.usable_cores)} cores",
         f"{fmt.cores(service.waiting_cores)} waiting",
     ]
+    if service.gpus:
+        parts.append(f"VRAM {fmt.vram(service.gpu_memory_bytes)}")
     if service.requests_per_second is not None:
         parts.append(fmt.rate(service.requests_per_second))
     if service.accept_queue:

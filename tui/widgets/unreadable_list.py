@@ -4,8 +4,9 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from advisor.documents import CollectorStatus
+from advisor.documents import CollectorStatus, NodeStatus
 from tui import format as fmt
+from tui.gpus import is_told_by_reader
 from tui.lines import heading, lines
 from tui.palette import QUIET
 
@@ -24,8 +25,18 @@ class UnreadableList(Widget):
     def watch_collectors(self) -> None:
         self.display = bool(self.collectors)
 
-    def show(self, collectors: tuple[CollectorStatus, ...]) -> None:
-        self.collectors = tuple(collector for collector in collectors if collector.status != "ok")
+    def show(self, node: NodeStatus) -> None:
+        """What nobody misses, and what the block of GPUs says already, is left out."""
+        self.collectors = tuple(
+            collector
+            for collector in node.collectors
+            if collector.status != "ok" and not is_absent(collector) and not is_told_by_reader(collector, node)
+        )
+
+
+def is_absent(collector: CollectorStatus) -> bool:
+    """Whether there is nothing of its kind on this node: what could be enabled comes with a hint."""
+    return collector.status == "unsupported" and not collector.hint
 
 
 def line(collector: CollectorStatus) -> Content:

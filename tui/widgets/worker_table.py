@@ -9,8 +9,10 @@ from tui import format as fmt
 from tui.lines import columns, dotted, heading, lines
 from tui.palette import QUIET
 
-_HEADER = ("pid", "role", "slot", "cores", "waiting", "memory", "threads", "active", "may run on", "command")
+_HEADER = ("pid", "role", "slot", "cores", "waiting", "memory")
+_HEADER_END = ("threads", "active", "may run on", "command")
 _RIGHT = frozenset({0, 2, 3, 4, 5, 6, 7})
+_RIGHT_WITH_VRAM = _RIGHT | {8}
 _AT_MOST = 32
 
 
@@ -22,18 +24,27 @@ class WorkerTable(Widget):
     """
     service: reactive[ServiceStatus | None] = reactive(None, layout=True)
     processes: reactive[tuple[WorkerStatus, ...]] = reactive((), layout=True)
+    on_gpus: reactive[frozenset[int]] = reactive(frozenset(), layout=True)
+    """Processes of this node that are on a device."""
 
     def render(self) -> Content:
         if self.service is None:
             return Content("")
         name = Content.assemble(heading("processes of "), heading(fmt.plain(self.service.name)))
-        table = columns(_HEADER, [row(worker) for worker in self.processes[:_AT_MOST]], _RIGHT)
+        table = self._table(self.service)
         rest = len(self.processes) - _AT_MOST
         more = [Content.styled(f"and {rest} more", QUIET)] if rest > 0 else []
         return lines([name, settings(self.service), table, *more, *missing(self.processes)])
 
+    def _table(self, service: ServiceStatus) -> Content:
+        shown = self.processes[:_AT_MOST]
+        if not service.gpus:
+            return columns((*_HEADER, *_HEADER_END), [row(worker) for worker in shown], _RIGHT)
+        rows = [row(worker, vram_text(worker, self.on_gpus)) for worker in shown]
+        return columns((*_HEADER, "VRAM", *_HEADER_END), rows, _RIGHT_WITH_VRAM)
 
-def row(worker: WorkerStatus) -> tuple[str, ...]:
+
+def row(worker: WorkerStatus, *vram: str) -> tuple[str, ...]:
     return (
         str(worker.pid),
         worker.role,
@@ -41,11 +52,17 @@ def row(worker: WorkerStatus) -> tuple[str, ...]:
         fmt.cores(worker.cores_used),
         fmt.cores(worker.waiting_cores),
         fmt.size(worker.resident_bytes),
+        *vram,
         fmt.UNKNOWN if worker.threads is None else str(worker.threads),
         fmt.UNKNOWN if worker.active_threads is None else str(worker.active_threads),
         fmt.UNKNOWN if worker.allowed_cpus is None else fmt.plain(worker.allowed_cpus),
         fmt.command_line(worker.command),
     )
+
+
+def vram_text(worker: WorkerStatus, on_gpus: frozenset[int]) -> str:
+    """Nothing for a process that is on no device."""
+    return fmt.vram(worker.gpu_memory_bytes) if worker.pid in on_gpus or worker.gpu_memory_bytes is not None else ""
 
 
 def settings(service: ServiceStatus) -> Content:

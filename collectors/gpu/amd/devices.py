@@ -47,6 +47,7 @@ class Devices:
             self._found = [before.get(device.name, device) for device in self._look(library)]
             self._session, self._looked_ns = library.session, mono_ns
         if not self._found:
+            library.end()  # it looks for devices when it begins
             raise in_state("no device", "the amdgpu driver is loaded and names no GPU that this process may use")
         return self._found
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from collectors.gpu.amd.device_now import temperature
 from collectors.gpu.amd.devices import Device
-from collectors.gpu.amd.values import whole
+from collectors.gpu.amd.values import part, whole
 from collectors.gpu.samples import GpuHealthSample, nothing_known
 from collectors.sample import Sample
 
@@ -25,7 +25,7 @@ def device_health(device: Device) -> Sample:
     """Its GpuHealthSample. Raises Lost."""
     entry, handle = device.asked.entry, device.handle
     ecc = entry("get_gpu_total_ecc_count", handle)
-    link = entry("get_pcie_info", handle).get("pcie_metric") or {}
+    link = part(entry("get_pcie_info", handle), "pcie_metric")
     return nothing_known(
         GpuHealthSample,
         device.entity,

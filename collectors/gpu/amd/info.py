@@ -6,7 +6,7 @@ from collectors.gpu.amd.device_now import clock
 from collectors.gpu.amd.devices import Device
 from collectors.gpu.amd.health import power_limit
 from collectors.gpu.amd.processes import compute_units
-from collectors.gpu.amd.values import whole, word
+from collectors.gpu.amd.values import part, whole, word
 from collectors.gpu.pci import numa_node
 from collectors.gpu.samples import GpuInfoSample, nothing_known
 from collectors.host import Host
@@ -26,7 +26,7 @@ def device_info(device: Device, host: Host) -> Sample:
     asic = entry("get_gpu_asic_info", handle)
     driver = entry("get_gpu_driver_info", handle)
     address = word(device.asked.get("get_gpu_device_bdf", handle))
-    static = entry("get_pcie_info", handle).get("pcie_static") or {}
+    static = part(entry("get_pcie_info", handle), "pcie_static")
     return nothing_known(
         GpuInfoSample,
         device.entity,

@@ -11,7 +11,7 @@ their number by the Python documentation, which is believed where it is above 10
 from typing import Any
 
 from collectors.gpu.amd.devices import Device
-from collectors.gpu.amd.values import PERCENT, whole, word
+from collectors.gpu.amd.values import PERCENT, part, whole, word
 from collectors.gpu.namespace import Namespace
 from collectors.gpu.samples import GpuProcessSample
 
@@ -36,8 +36,7 @@ def processes(device: Device, namespace: Namespace, total: int | None) -> list[G
 def _sample(
     device: Device, pid: int, entry: dict[str, Any], namespace: Namespace, total: int | None
 ) -> GpuProcessSample:
-    usage = entry.get("memory_usage")
-    memory = whole(usage.get("vram_mem"), total or _MOST_BYTES) if isinstance(usage, dict) else None
+    memory = whole(part(entry, "memory_usage").get("vram_mem"), total or _MOST_BYTES)
     return GpuProcessSample(
         entity=f"gpu-process:{device.name}/{pid}",
         worker=namespace.worker(pid, ours=bool(memory) and word(entry.get("name")) is not None),

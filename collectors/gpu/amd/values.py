@@ -34,3 +34,9 @@ def word(value: Any) -> str | None:
     if not isinstance(value, str) or value.strip() in ("", "N/A"):
         return None
     return value.strip()[:200]
+
+
+def part(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """The dict within `answer` of that name; empty where there is none."""
+    value = answer.get(name)
+    return value if isinstance(value, dict) else {}

@@ -17,7 +17,6 @@ class Events:
         self._doing = doing
         self._session = 0
         self._set: Any = None
-        self._watched: set[str] = set()
         self.counts: dict[str, int] = {}
         self.last: dict[str, int] = {}
 
@@ -25,9 +24,9 @@ class Events:
         """Take what came in since the last time; waits for nothing."""
         api = library.api
         if self._session != library.session:
-            self._session, self._set, self._watched = library.session, None, set()
+            self._session, self._set = library.session, None
         for device in devices:
-            if device.parent is None and not device.lost and device.uuid not in self._watched:
+            if device.parent is None and not device.lost and "events" not in device.kept:
                 self._watch(library, device)
         if self._set is None:
             return
@@ -43,7 +42,7 @@ class Events:
 
     def _watch(self, library: Nvml, device: Device) -> None:
         api = library.api
-        self._watched.add(device.uuid)
+        device.kept["events"] = True
         try:
             if self._set is None:
                 self._set = api.nvmlEventSetCreate()
@@ -56,7 +55,7 @@ class Events:
     def _count(self, event: Any, devices: list[Device]) -> None:
         address = _address(event.device)
         for device in devices:
-            if device.parent is None and _address(device.handle) == address:
+            if address is not None and device.parent is None and _address(device.handle) == address:
                 self.counts[device.uuid] = self.counts.get(device.uuid, 0) + 1
                 self.last[device.uuid] = int(event.eventData)
 

@@ -67,10 +67,15 @@ def _sampled_traffic(library: Nvml, device: Device) -> dict[str, int | None]:
 
 def _links(library: Nvml, device: Device) -> int | None:
     """Number of NVLinks that are up; None on a device that has none."""
-    states = [
-        device.asked.ask(f"NvLinkState.{link}", library.api.nvmlDeviceGetNvLinkState, device.handle, link)
-        for link in range(_LINKS)
-    ]
+    unsupported = device.asked.unsupported
+    if "NvLinkState" in unsupported:
+        return None
+    names = [f"NvLinkState.{link}" for link in range(_LINKS)]
+    call = library.api.nvmlDeviceGetNvLinkState
+    states = [device.asked.ask(name, call, device.handle, link) for link, name in enumerate(names)]
+    if unsupported.issuperset(names):  # one word says it
+        unsupported.difference_update(names)
+        unsupported.add("NvLinkState")
     return None if all(state is None for state in states) else sum(state == 1 for state in states)
 
 

@@ -5,11 +5,12 @@ device has no such reading, and only what concerns the whole device or driver is
 """
 
 import threading
+from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
 
 from collectors.gpu import asked
-from collectors.gpu.asked import Doing, Refusal
+from collectors.gpu.asked import Answer, Doing, Refusal
 from collectors.gpu.states import GpuState, in_state
 from collectors.reading import Unreadable
 
@@ -17,7 +18,7 @@ _NEVER = frozenset((2, 3, 4, 13, 25))
 """Invalid argument, not supported, no permission, function not found, argument of another version: not asked again."""
 _GONE = frozenset((15, 16))
 """GPU is lost, reset required."""
-_BROKEN = frozenset((1, 9, 17, 18))
+BROKEN = frozenset((1, 9, 17, 18))
 """Uninitialised, driver not loaded, blocked by the operating system, library and driver of different versions."""
 
 _STATES: dict[int, tuple[GpuState, str]] = {
@@ -106,9 +107,30 @@ class Asked(asked.Asked):
         super().__init__(doing, unsupported, library.api.NVMLError, partial(_refusal, library))
 
 
+class InstanceGone(Exception):  # noqa: N818 - a state of the instance
+    """This instance of MIG was taken away; nothing is wrong with its device."""
+
+
+class InstanceAsked(Asked):
+    """The questions to one instance of MIG. What it answered before it refuses for good once there is no such instance."""
+
+    def __init__(self, library: Nvml, doing: Doing, uuid: str) -> None:
+        super().__init__(library, doing, uuid)
+        self._answered: set[str] = set()
+
+    def ask(self, name: str, call: Callable[..., Answer], *arguments: object) -> Answer | None:
+        """As of a device; raises InstanceGone as well."""
+        answer = super().ask(name, call, *arguments)
+        if answer is not None:
+            self._answered.add(name)
+        elif name in self._answered and name in self.unsupported:
+            raise InstanceGone(name)
+        return answer
+
+
 def _refusal(library: Nvml, error: Any) -> Refusal:
     code = error.value
-    if code in _BROKEN:
+    if code in BROKEN:
         library.end()
         raise unreadable(code)
     return "gone" if code in _GONE else "never" if code in _NEVER else "later"

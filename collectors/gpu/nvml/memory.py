@@ -31,6 +31,8 @@ def memory(library: Nvml, device: Device, host: Host) -> Memory:
     second = ask("MemoryInfo_v2", api.nvmlDeviceGetMemoryInfo, device.handle, api.nvmlMemory_v2)
     if second is not None:
         return Memory(second.total, second.reserved, second.used, second.free)
+    if "MemoryInfo_v2" not in device.asked.unsupported:  # it failed this time; the first means another thing by `used`
+        return NOTHING
     first = ask("MemoryInfo", api.nvmlDeviceGetMemoryInfo, device.handle)
     if first is not None:
         return Memory(first.total, None, first.used, first.free)

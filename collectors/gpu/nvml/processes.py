@@ -19,6 +19,8 @@ LISTS = {"compute": "Compute", "graphics": "Graphics", "mps": "MPSCompute"}
 _PERCENT = 10_000
 _WHOLE = 0xFFFFFFFF
 """Of a process on a device that is not divided: no GPU instance."""
+_AHEAD_US = 2_000_000
+"""Stamps further ahead of the clock are from before it was set back."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ def processes(library: Nvml, device: Device, namespace: Namespace, wall_ns: int)
             memory_bytes=known.memory,
             sm_ppm=known.sm,
             memory_busy_ppm=known.memory_busy,
+            doubtful=None if namespace.outermost else 1,
         )
         for pid, known in listed.items()
     ]
@@ -61,14 +64,19 @@ def _listed(library: Nvml, device: Device) -> dict[int, Found] | None:
             continue
         answered = True
         for entry in entries:
-            instance = getattr(entry, "gpuInstanceId", _WHOLE)
-            if device.parent is not None and instance != device.instance:
+            if device.parent is not None and _instance(entry) != (device.instance, device.compute):
                 continue
             known = found.setdefault(entry.pid, Found())
-            known.kinds.append(kind)
+            if kind not in known.kinds:
+                known.kinds.append(kind)
             if entry.usedGpuMemory:  # 0 is what drivers say of a process whose memory they do not tell
                 known.memory = max(entry.usedGpuMemory, known.memory or 0)
     return found if answered else None
+
+
+def _instance(entry: Any) -> tuple[int, int]:
+    """The GPU instance and the compute instance in which a listed process is."""
+    return getattr(entry, "gpuInstanceId", _WHOLE), getattr(entry, "computeInstanceId", _WHOLE)
 
 
 def _list(library: Nvml, device: Device, name: str) -> list[Any] | None:
@@ -105,7 +113,7 @@ def utilisation(library: Nvml, device: Device, now_us: int) -> dict[int, tuple[i
     A sample that is older than asked for, or above 100 %, is none. `now_us`: Unix time, which the driver's stamps are.
     """
     since: int | None = device.kept.get("utilised_us")
-    if since is None:
+    if since is None or since > now_us + _AHEAD_US:
         device.kept["utilised_us"] = now_us
         return None
     newest = since

@@ -26,9 +26,7 @@ def held_down(library: Nvml, device: Device, mono_ns: int) -> dict[str, int | No
     counted = _counted(library, device)
     if counted is not None:
         return counted
-    bits = device.asked.ask(
-        "CurrentClocksEventReasons", library.api.nvmlDeviceGetCurrentClocksEventReasons, device.handle
-    )
+    bits = _now(library, device)
     if bits is None:
         return dict.fromkeys(REASONS)
     sums: dict[str, int] = device.kept.setdefault("reasons", dict.fromkeys(REASONS, 0))
@@ -38,6 +36,15 @@ def held_down(library: Nvml, device: Device, mono_ns: int) -> dict[str, int | No
         if bits & bit:
             sums[name] += min(mono_ns - since, _LONGEST_NS)
     return dict(sums)
+
+
+def _now(library: Nvml, device: Device) -> int | None:
+    """The bits of this moment, by the name that drivers before 535 have for the call where that is all there is."""
+    api, ask = library.api, device.asked.ask
+    bits = ask("CurrentClocksEventReasons", api.nvmlDeviceGetCurrentClocksEventReasons, device.handle)
+    if bits is None and "CurrentClocksEventReasons" in device.asked.unsupported:
+        bits = ask("CurrentClocksThrottleReasons", api.nvmlDeviceGetCurrentClocksThrottleReasons, device.handle)
+    return bits
 
 
 def _counted(library: Nvml, device: Device) -> dict[str, int | None] | None:
@@ -50,8 +57,8 @@ def _counted(library: Nvml, device: Device) -> dict[str, int | None] | None:
     if None in numbers or "ClocksEventReasonCounters" in device.asked.unsupported:
         return None
     values = device.asked.ask("FieldValues", api.nvmlDeviceGetFieldValues, device.handle, numbers)
-    if values is None:
-        return None
+    if values is None:  # counters that failed once must not begin anew as sums
+        return None if "FieldValues" in device.asked.unsupported else dict.fromkeys(REASONS)
     found = [_value(value) for value in values]
     if all(value is None for value in found):
         device.asked.unsupported.add("ClocksEventReasonCounters")

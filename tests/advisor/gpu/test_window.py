@@ -137,12 +137,31 @@ def test_a_process_of_another_namespace_is_nobodys() -> None:
     assert service_gpus([view], node.services[0]) == ()
 
 
-def test_a_worker_that_has_the_device_open_but_is_hidden_is_there_with_what_it_has_unknown() -> None:
-    node = Node(service(7, devices=("/dev/nvidia1",)))
-    node.tick(device(processes=0), nothing_known(GpuInfoSample, CARD, vendor="nvidia", device_file="/dev/nvidia1"))
+@pytest.mark.parametrize(
+    ("doubtful", "libraries", "joined"),
+    [(None, ("torch",), True), (1, ("torch",), False), (1, (), False), (1, ("cuda",), True), (1, None, True)],
+)
+def test_a_number_that_may_be_of_another_namespace_counts_only_for_a_worker_with_a_driver(
+    doubtful: int | None, libraries: tuple[str, ...] | None, joined: bool
+) -> None:
+    node = Node(service(7, libraries=libraries)).tick(
+        device(processes=1), on_card(7, memory_bytes=GIB, doubtful=doubtful)
+    )
+    assert bool(service_gpus(node.gpus().values(), node.services[0])) is joined
+
+
+def test_who_has_a_tpu_open_is_on_it_with_what_it_has_unknown() -> None:
+    node = Node(service(7, devices=("/dev/accel1",)))
+    node.tick(device(), nothing_known(GpuInfoSample, CARD, vendor="google", device_file="/dev/accel1"))
     (own,) = service_gpus(node.gpus().values(), node.services[0])
     assert [(p.pid, p.contexts, p.memory_bytes) for p in own.own] == [(7, ("open",), None)]
     assert own.memory_bytes is None
+
+
+def test_who_has_a_cuda_device_open_may_use_another_one() -> None:
+    node = Node(service(7, devices=("/dev/nvidia0", "/dev/nvidia1")))
+    node.tick(device(processes=0), nothing_known(GpuInfoSample, CARD, vendor="nvidia", device_file="/dev/nvidia1"))
+    assert service_gpus(node.gpus().values(), node.services[0]) == ()
 
 
 def test_a_device_that_is_divided_belongs_to_nobody_and_its_instances_do() -> None:

@@ -179,6 +179,7 @@ def test_its_page() -> None:
     ]
     sample = sample_of_page(OLLAMA, body)
     assert (sample.model_bytes, sample.requests, sample.latency_count) == (7_502_289_920, None, None)
+    assert sample.model_gpu_bytes == 5137025024 + 848000000
     assert samples_of_page(OLLAMA, body)["model:5e41ce/llama3.1:8b"].model_bytes == 6_654_289_920
 
 

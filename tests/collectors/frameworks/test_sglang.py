@@ -188,7 +188,7 @@ def test_its_page() -> None:
     sample = sample_of_page(SGLANG, text, zeroed(text))
     assert (sample.requests, sample.errors) == (180, 5)
     assert (sample.in_flight, sample.queue) == (14, 4)  # neither the second pipeline stage nor a priority's own part
-    assert sample.kv_cache_ppm == 620_000
+    assert (sample.kv_cache_ppm, sample.preemptions) == (620_000, 2)
     assert (sample.tokens_in, sample.tokens_out) == (100_000, 36_000)
     assert (sample.latency_sum_us, sample.latency_count) == (480_000_000, 180)
     assert (sample.latency_p50_us, sample.latency_p99_us) == (1_750_000, 7_600_000)

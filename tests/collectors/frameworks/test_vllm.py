@@ -199,6 +199,11 @@ def test_nothing_is_asked_for_where_there_is_no_file_here() -> None:
         (Lever.DATA_PARALLEL, ("--data-parallel-size-local", "2"), 1, "default"),
         (Lever.API_SERVERS, ("--api-server-count", "3"), 3, "argument --api-server-count"),
         (Lever.API_SERVERS, (), None, "default (as many as data-parallel ranks)"),
+        (Lever.CUDA_GRAPHS, (), True, "default (graphs, unless --enforce-eager is given)"),
+        (Lever.CUDA_GRAPHS, ("--enforce_eager",), False, "flag --enforce-eager"),
+        (Lever.CUDA_GRAPHS, ("--enforce-eager", "--no-enforce-eager"), True, "argument --no-enforce-eager"),
+        (Lever.CUDA_GRAPHS, ("--no-enforce-eager", "--enforce-eager"), False, "flag --enforce-eager"),
+        (Lever.CUDA_GRAPHS, ("-O0",), None, "argument --O0 may turn them off"),
     ],
 )  # fmt: skip
 def test_every_knob_and_where_it_comes_from(
@@ -238,6 +243,16 @@ def test_a_file_of_options_that_was_not_read_may_set_anything() -> None:
     whole = service_of("vllm", (one, FRONT))
     assert said(VLLM, Lever.TENSOR_PARALLEL, whole, {}) == (None, "--config is not readable")
     assert VLLM.traits([(one, FRONT)], {}).port is None
+
+
+def test_graphs_are_had_by_taking_the_option_back() -> None:
+    (place,) = VLLM.places(Lever.CUDA_GRAPHS, True, *service(LLAMA, "--enforce-eager"))
+    assert (place.kind, place.key, place.value, place.effective) == ("argument", "--no-enforce-eager", None, True)
+    assert "removing --enforce-eager does the same" in (place.because or "")
+    one = serve(LLAMA, "--config", "/etc/vllm.yaml")
+    held = SettingsFile("--config", "/etc/vllm.yaml", True, {"enforce-eager": True})
+    known = {one.key: facts(one, environ={}, files=(held,))}
+    assert said(VLLM, Lever.CUDA_GRAPHS, service_of("vllm", (one, FRONT)), known) == (False, "file --config")
 
 
 def test_the_places_of_a_knob() -> None:

@@ -85,7 +85,7 @@ static void parse(FILE *file) {
 /* Under the lock. */
 static bool read_if_changed(void) {
     struct stat is;
-    const char *path = getenv("NODEWRIGHT_NVML_SCENARIO");
+    const char *path = getenv("STANDIN_NVML_SCENARIO");
     if (path == NULL || stat(path, &is) != 0)
         return false;
     if (is.st_ino == seen.st_ino && is.st_size == seen.st_size && is.st_mtim.tv_sec == seen.st_mtim.tv_sec &&
@@ -115,7 +115,7 @@ static bool is_about(const struct line *line, const struct device *who) {
     return line->index == EVERY || (line->index == who->index && line->place == who->place);
 }
 
-/* Copies what holds now into `found`, the last first if only that is wanted; the number of lines. */
+/* Copies the lines that hold now into `found`, where only one is wanted the last; how many. */
 static int look_up(const struct device *who, const char *key, struct line *found, int most, double *now) {
     int number = 0;
     pthread_mutex_lock(&lock);

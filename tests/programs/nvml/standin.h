@@ -1,5 +1,5 @@
 /* What the parts of the stand-in for NVML share. It answers what a scenario says: a text file, named by the environment
-   variable NODEWRIGHT_NVML_SCENARIO, that is read again whenever it changes (tests/nvml.py describes and writes it). */
+   variable STANDIN_NVML_SCENARIO, that is read again whenever it changes (tests/nvml.py describes and writes it). */
 
 #ifndef STANDIN_H
 #define STANDIN_H

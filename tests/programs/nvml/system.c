@@ -6,11 +6,13 @@
 
 static struct device handles[MOST_DEVICES][MOST_PLACES + 1];
 
-const struct device *handle_of(int index, int place) {
-    struct device *handle = &handles[index][place + 1];
-    *handle = (struct device){index, place};
-    return handle;
+static __attribute__((constructor)) void number_the_handles(void) {
+    for (int index = 0; index < MOST_DEVICES; index++)
+        for (int place = WHOLE; place < MOST_PLACES; place++)
+            handles[index][place + 1] = (struct device){index, place};
 }
+
+const struct device *handle_of(int index, int place) { return &handles[index][place + 1]; }
 
 static int devices(void) {
     uint64_t number = 0;
