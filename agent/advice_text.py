@@ -57,6 +57,18 @@ def _text(document: AdviceDocument) -> Iterator[str]:
             if finding.subject.name == service.name:
                 yield from _finding(finding)
         yield from _open_questions(document, service.name)
+    for device in devices(document):
+        yield f"\n{device}"
+        for finding in document.findings:
+            if finding.subject.name == device:
+                yield from _finding(finding)
+        yield from _open_questions(document, device)
+
+
+def devices(document: AdviceDocument) -> list[str]:
+    """Names of the devices of which something is said, whoever uses them."""
+    subjects = [f.subject for f in document.findings] + [i.subject for i in document.inconclusive]
+    return list(dict.fromkeys(subject.name for subject in subjects if subject.kind == "device"))
 
 
 def _open_questions(document: AdviceDocument, service: str) -> Iterator[str]:
@@ -95,12 +107,19 @@ def _markdown(document: AdviceDocument) -> Iterator[str]:
     yield f"# Advice for {document.node}, {document.generated_at}\n"
     for service in document.services:
         yield f"## {service.name}\n\n{service.verdict}\n"
-        own = [f for f in document.findings if f.subject.name == service.name]
-        if own:
-            yield "| # | severity | rule | what | gain |\n| --- | --- | --- | --- | --- |"
-        for finding in own:
-            gains = "; ".join(gain_text(g) for g in finding.gains)
-            yield f"| {finding.rank} | {finding.severity} | {finding.rule} | {finding.title} | {gains} |"
+        yield from _table(document, service.name)
+    for device in devices(document):
+        yield f"## {device}\n"
+        yield from _table(document, device)
+
+
+def _table(document: AdviceDocument, subject: str) -> Iterator[str]:
+    own = [f for f in document.findings if f.subject.name == subject]
+    if own:
+        yield "| # | severity | rule | what | gain |\n| --- | --- | --- | --- | --- |"
+    for finding in own:
+        gains = "; ".join(gain_text(g) for g in finding.gains)
+        yield f"| {finding.rank} | {finding.severity} | {finding.rule} | {finding.title} | {gains} |"
 
 
 def _github(document: AdviceDocument) -> Iterator[str]:
