@@ -11,6 +11,7 @@ from itertools import combinations
 import msgspec
 
 from advisor.finding import Evidence, Gain
+from advisor.gpu.room import copies_on_gpus
 from advisor.intervals import gain, throughput
 from advisor.rule import Settings, Threshold, evidence
 from advisor.view import ThreadView, View, WorkerView
@@ -78,7 +79,8 @@ def untangled(view: View) -> tuple[Gain, Gain, Gain]:
 
 
 def copies_that_fit(view: View) -> int:
-    """How many more copies of the largest worker fit into the free memory, with a tenth of it kept."""
+    """How many more copies of the largest worker fit into the free memory, of the service's devices too, with a tenth of it
+    kept."""
     sizes = [w.resident_bytes for w in view.serving if w.resident_bytes]
     free = view.memory_available_bytes
     limit = view.cgroup.memory_limit_bytes if view.cgroup else None
@@ -86,8 +88,8 @@ def copies_that_fit(view: View) -> int:
     if limit is not None and current is not None:
         free = min(free if free is not None else limit, limit - current)
     if not sizes or free is None:
-        return 1 << 10
-    return max(0, int(0.9 * free // max(sizes)))
+        return copies_on_gpus(view)
+    return max(0, min(int(0.9 * free // max(sizes)), copies_on_gpus(view)))
 
 
 def strict_masks(view: View) -> dict[int, frozenset[int]]:

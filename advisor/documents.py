@@ -192,6 +192,11 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     first_token_seconds: float | None = None
     inter_token_seconds: float | None = None
     kv_cache_ratio: float | None = None
+    preemptions_per_second: float | None = None
+    """Running requests that lost their place in the KV cache and are computed again."""
+    model_bytes: float | None = None
+    model_gpu_bytes: float | None = None
+    """What of the models' memory is on GPUs, where the server splits models."""
     chains: tuple[tuple[str, ...], ...] = ()
     """Pipelines, each as the names of its models in order."""
     pod: str | None = None

@@ -8,8 +8,9 @@ import msgspec
 
 from collectors.levers import Lever, Place, Value
 
-Harm = Literal["holds-port", "takes-requests"]
-"""What goes wrong beside what gains can express: a server cannot start on its port; requests go where nobody looks."""
+Harm = Literal["holds-port", "takes-requests", "runs-out-of-memory"]
+"""What goes wrong beside what gains can express: a server cannot start on its port; requests go where nobody looks; memory
+fills up, and what needs more of it then ends."""
 Metric = Literal["throughput_ratio", "latency_p99_ratio", "latency_p50_ratio", "memory_ratio", "cost_ratio"]
 
 

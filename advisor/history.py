@@ -155,6 +155,10 @@ class History:
         load = load_of(service.rates)
         if load is not None and not service.mixed:
             service.loads.append(load)
+        if before is None or before.source != sample.source:
+            service.pages.clear()
+        elif not service.mixed:
+            service.pages.append((now, now - then, service.rates))
         service.mixed = False
 
     def end_tick(self, services: Sequence[Service], now: Instant) -> None:
@@ -225,6 +229,7 @@ class History:
         if track := self.tracks.services.get(f"service:{service.id}"):
             track.seconds.clear()
             track.loads.clear()
+            track.pages.clear()
             track.mixed = True
 
     def view(self, service: Service, horizon_seconds: int = 15) -> View:

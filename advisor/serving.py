@@ -34,6 +34,11 @@ class ServingRates(msgspec.Struct, frozen=True, kw_only=True):
     first_token_seconds: float | None = None
     inter_token_seconds: float | None = None
     kv_cache_ratio: float | None = None
+    preemptions_per_second: float | None = None
+    """Running requests that lost their place in the KV cache and are computed again."""
+    model_bytes: float | None = None
+    model_gpu_bytes: float | None = None
+    """What of that is on GPUs, where the server splits models."""
 
 
 NOTHING = ServingRates()
@@ -46,6 +51,8 @@ def rates(now: ServingSample, before: ServingSample | None, seconds: float) -> S
         in_flight=now.in_flight,
         server_queue=now.queue,
         kv_cache_ratio=_scaled(now.kv_cache_ppm),
+        model_bytes=now.model_bytes,
+        model_gpu_bytes=now.model_gpu_bytes,
         latency_p50_seconds=_scaled(now.latency_p50_us),
         latency_p99_seconds=_scaled(now.latency_p99_us),
     )
@@ -63,6 +70,7 @@ def rates(now: ServingSample, before: ServingSample | None, seconds: float) -> S
         batch_size=_mean(now.batch_size_sum, before.batch_size_sum, now.batch_size_count, before.batch_size_count),
         tokens_in_per_second=_rate(now.tokens_in, before.tokens_in, seconds),
         tokens_out_per_second=_rate(now.tokens_out, before.tokens_out, seconds),
+        preemptions_per_second=_rate(now.preemptions, before.preemptions, seconds),
         first_token_seconds=_scaled(
             _mean(now.first_token_sum_us, before.first_token_sum_us, now.first_token_count, before.first_token_count)
         ),

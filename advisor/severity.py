@@ -15,7 +15,11 @@ _WEIGHT: dict[str, dict[str, float]] = {
 }
 _STEPS = ((1.0, Severity.HIGH), (0.4, Severity.MEDIUM), (0.08, Severity.LOW))
 """In doublings: a likely factor of 2 is high, of 1.3 medium, of 1.06 low."""
-_HARM: dict[Harm, Severity] = {"holds-port": Severity.MEDIUM, "takes-requests": Severity.HIGH}
+_HARM: dict[Harm, Severity] = {
+    "holds-port": Severity.MEDIUM,
+    "takes-requests": Severity.HIGH,
+    "runs-out-of-memory": Severity.HIGH,
+}
 _SURE = 0.5
 """A harm of which we are less sure than this counts for no more than low."""
 

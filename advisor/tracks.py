@@ -19,6 +19,7 @@ KEPT_TICKS = 320
 KEPT_THREAD_TICKS = 75
 KEPT_LOADS = 120
 """Metrics pages of which the load is remembered: 20 minutes of them."""
+KEPT_PAGES = 40
 
 
 def delta(now: int | None, before: int | None) -> int:
@@ -82,12 +83,14 @@ class Second:
 class ServiceTrack:
     """The seconds of one service, and its last metrics page: when it came (monotonic), what it said, what it meant.
 
-    `loads` are those of its present configuration; `mixed`: the next page spans two configurations."""
+    `loads` and `pages` (when it came, seconds since the one before, what it meant) are those of its present configuration;
+    `mixed`: the next page spans two configurations."""
 
     seconds: deque[Second] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
     serving: tuple[float, ServingSample] | None = None
     rates: ServingRates = NOTHING
     loads: deque[Load] = field(default_factory=lambda: deque(maxlen=KEPT_LOADS))
+    pages: deque[tuple[float, float, ServingRates]] = field(default_factory=lambda: deque(maxlen=KEPT_PAGES))
     mixed: bool = False
 
 

@@ -23,6 +23,16 @@ class Load(msgspec.Struct, frozen=True):
     per_second: float
 
 
+class PageView(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the last metrics pages: how old it is, how long before it the one before was read, and what it said."""
+
+    age_seconds: float
+    seconds: float
+    preempted: float | None = None
+    """Requests that lost their place in the KV cache since the page before."""
+    kv_cache_ratio: float | None = None
+
+
 class ThreadView(msgspec.Struct, frozen=True, kw_only=True):
     """One thread over the window. `cpus_seen`: share of its busy seconds that ended on each CPU."""
 
@@ -147,10 +157,15 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     first_token_seconds: float | None = None
     inter_token_seconds: float | None = None
     kv_cache_ratio: float | None = None
+    preemptions_per_second: float | None = None
+    model_bytes: float | None = None
+    model_gpu_bytes: float | None = None
     metrics_age_seconds: float | None = None
     """How old the last metrics page is; None = there was none. What it said stands above, see `advisor.serving`."""
     loads: tuple[Load, ...] = ()
     """What the server said of its load since its configuration is as it is, oldest first; a point per metrics page."""
+    pages: tuple[PageView, ...] = ()
+    """Its metrics pages of the last five minutes under its present configuration, oldest first."""
     gpus: tuple[ServiceGpu, ...] = ()
     """The devices on which its processes are, over the loaded seconds."""
     node_gpus: tuple[GpuView, ...] = ()

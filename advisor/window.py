@@ -7,12 +7,13 @@ import msgspec
 from advisor.gpu.window import gpu_views, service_gpus
 from advisor.serving import NOTHING, STALE_SECONDS
 from advisor.tracks import Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
-from advisor.view import CgroupView, CoreView, ThreadView, View, WorkerView
+from advisor.view import CgroupView, CoreView, PageView, ThreadView, View, WorkerView
 from collectors.cpulist import parse_cpulist
 from collectors.entities import Role, Service, WorkerKey
 
 OLDEST_FACTOR = 3
 """Loaded seconds older than this many horizons do not count as the present."""
+PAGES_SECONDS = 300.0
 
 
 def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
@@ -45,9 +46,24 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
         ),
         metrics_age_seconds=age,
         loads=tuple(track.loads),
+        pages=_page_views(track, tracks.now),
         gpus=service_gpus(gpus.values(), service),
         node_gpus=tuple(gpus.values()),
         **msgspec.structs.asdict(NOTHING if age is None or age > STALE_SECONDS else track.rates),
+    )
+
+
+def _page_views(track: ServiceTrack, now: float) -> tuple[PageView, ...]:
+    """A page of which no rate is known, as after a gap, tells its levels only."""
+    return tuple(
+        PageView(
+            age_seconds=max(0.0, now - at),
+            seconds=seconds,
+            preempted=None if said.preemptions_per_second is None else said.preemptions_per_second * seconds,
+            kv_cache_ratio=said.kv_cache_ratio,
+        )
+        for at, seconds, said in track.pages
+        if now - at <= PAGES_SECONDS
     )
 
 

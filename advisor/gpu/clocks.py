@@ -30,7 +30,7 @@ def gains_of(gpu: GpuView, busy: float, held: float) -> tuple[Gain, ...]:
     elif dram is None or computing is None or computing < COMPUTES:
         bounds = (1.0, (1 + own) / 2, faster)
     else:
-        bounds = (1.0 if capped > held or _at_limit(gpu) else (1 + own) / 2, own, faster)
+        bounds = (1.0 if capped > held or _at_limit(gpu) else (1 + own) / 2, 1 + (own - 1) * computing, faster)
     return (throughput(*(1 / (1 - busy + busy / each) for each in bounds)),)
 
 

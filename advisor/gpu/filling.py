@@ -38,8 +38,7 @@ class Filling(msgspec.Struct, frozen=True, kw_only=True):
         """Seconds until it is full, at the growth's 90 %, 50 % and 10 % points."""
         if self.growth is None:
             return None
-        low = self.growth.low if self.growth.low > 0 else self.growth.likely / 10
-        return self.free / self.growth.high, self.free / self.growth.likely, self.free / low
+        return self.free / self.growth.high, self.free / self.growth.likely, self.free / self.growth.low
 
     @property
     def holder(self) -> bool:

@@ -23,7 +23,7 @@ SURE, LIKELY = 1.96, 1.28
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes per second: 10 %, 50 % and 90 % points. `seconds`: over how long it was seen."""
+    """Bytes per second, above 0: 10 %, 50 % and 90 % points. `seconds`: over how long it was seen."""
 
     low: float
     likely: float
@@ -34,13 +34,13 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
 
 def growth_of(seen: Seen) -> Growth | None:
     """None where the readings are too few, or do not show that it grows steadily."""
-    if len(seen) < LEAST_POINTS or seen[0][0] - seen[-1][0] < LEAST_SECONDS:
+    if len(seen) < LEAST_POINTS or seen[0][0] - seen[-1][0] < LEAST_SECONDS or not _steady(seen):
         return None
     slopes = sorted(_slopes(seen))
-    if _at(slopes, len(seen), -SURE) <= 0 or not _steady(seen):
+    if _at(slopes, len(seen), -SURE) <= 0:
         return None
     return Growth(
-        low=max(_at(slopes, len(seen), -LIKELY), 0.0),
+        low=_at(slopes, len(seen), -LIKELY),
         likely=_at(slopes, len(seen), 0.0),
         high=_at(slopes, len(seen), LIKELY),
         seconds=seen[0][0] - seen[-1][0],

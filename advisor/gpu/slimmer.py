@@ -10,13 +10,16 @@ from advisor.gpu.amounts import GIB
 from advisor.gpu.filling import Filling
 from advisor.gpu.holding import VALUE_BYTES, geometry_of, kv_bytes_per_token, weights_bytes
 from advisor.gpu.pool import AT_START
+from advisor.gpu.staying import workers_needed
 from advisor.intervals import gain, memory
 from advisor.view import View
 from collectors.levers import Lever
 
 CONTEXT_STEP = 256
-LEAST_CONTEXT = 0.5
-"""Of the present context, at least: a shorter one is another service."""
+LEAST_CONTEXT = 0.75
+"""Of a context that was chosen, at least: a shorter one is another service."""
+SHORTEST = 4096
+"""Of one that nobody chose."""
 EIGHT_BITS = "q8_0"
 MARGIN_BYTES = GIB
 """What llama.cpp itself leaves free of a device."""
@@ -56,20 +59,23 @@ def slimmer(view: View, facts: ServiceFacts, found: Filling, until_ratio: float)
 
 
 def reserved_cache(facts: ServiceFacts) -> Cache | None:
-    """None where the shape of the only model, or a setting, is not known."""
+    """None where the shape of the only model, or a setting, is not known. Without one llama-server takes the model's context,
+    at most; Ollama's depends on the device."""
     models = facts.service.models
     shape = geometry_of(models[0]) if len(models) == 1 else None
     if shape is None:
         return None
     kind = _given(facts, Lever.KV_CACHE_PRECISION) or "f16"
-    context = _given(facts, Lever.CONTEXT_LENGTH) or shape.context
-    slots = _given(facts, Lever.MAX_REQUESTS_IN_FLIGHT) if facts.service.framework == "ollama" else 1
+    ollama, context = facts.service.framework == "ollama", _given(facts, Lever.CONTEXT_LENGTH)
+    context_set = bool(context)
+    context = context or (None if ollama else shape.context)
+    slots = _given(facts, Lever.MAX_REQUESTS_IN_FLIGHT) if ollama else 1
     per_token = kv_bytes_per_token(models[0], kind)
     if per_token is None or not isinstance(context, int) or context <= 0 or not isinstance(slots, int) or slots < 1:
         return None
     return Cache(
         per_token=per_token, context=context, slots=slots, kind=str(kind),
-        context_set=bool(_given(facts, Lever.CONTEXT_LENGTH)), slots_set=facts.service.framework == "ollama",
+        context_set=context_set, slots_set=ollama,
     )  # fmt: skip
 
 
@@ -81,7 +87,7 @@ def _given(facts: ServiceFacts, lever: Lever) -> int | float | str | bool | None
 def smaller_cache(cache: Cache, missing: float) -> Slimmer | None:
     """In the order of least harm: a shorter context, fewer slots, 8 bits; the first that gives back enough."""
     context = floor((cache.context - missing / cache.per_token / cache.slots) / CONTEXT_STEP) * CONTEXT_STEP
-    if context >= LEAST_CONTEXT * cache.context:
+    if context >= (LEAST_CONTEXT * cache.context if cache.context_set else SHORTEST):
         now = cache.context if cache.context_set else None
         freed = (cache.context - context) * cache.per_token * cache.slots
         return Slimmer(change=Change(lever=Lever.CONTEXT_LENGTH, current=now, proposed=context), freed=freed)
@@ -97,16 +103,15 @@ def smaller_cache(cache: Cache, missing: float) -> Slimmer | None:
 
 
 def _fewer_workers(view: View, found: Filling, missing: int) -> Slimmer | None:
-    """Where each worker holds its own part of the device."""
-    serving = {w.key for w in view.serving}
-    count = len(found.one.own)
-    if found.own is None or count < 2 or any(p.worker not in serving for p in found.one.own):
+    """Where each worker holds its own part of the device, and those that stay can do the work of all."""
+    count, needed = len(found.one.own), workers_needed(view, found.one)
+    if found.own is None or count < 2 or count != len(view.serving) or needed is None or missing <= 0:
         return None
     each = found.own / count
-    gone = ceil(missing / each) if missing > 0 else 0
-    if not 0 < gone < count:
+    gone = ceil(missing / each)
+    if count - gone < needed:
         return None
-    change = Change(lever=Lever.WORKERS, current=len(serving), proposed=len(serving) - gone)
+    change = Change(lever=Lever.WORKERS, current=count, proposed=count - gone)
     return Slimmer(change=change, freed=gone * each)
 
 

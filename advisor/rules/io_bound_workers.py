@@ -13,8 +13,9 @@ from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile
 from advisor.profiling.occupation import Occupation, occupation_of
 from advisor.profiling.view import ProfileView
+from advisor.queued import crowded, waiting_requests
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
-from advisor.view import View, quantile
+from advisor.view import View
 from collectors.levers import Lever
 
 FULL = 0.8
@@ -167,24 +168,6 @@ class IoBoundWorkers(Rule):
             added = cost_of_more(view, int(plan.change.proposed or 0) - len(view.serving))
             gains += [added] if added else []
         return tuple(gains)
-
-
-def waiting_requests(view: View) -> float:
-    """Requests that wait to be accepted, in the median second, or inside the server."""
-    return max(quantile(view.accept_queue, 0.5) or 0.0, view.server_queue or 0.0)
-
-
-def crowded(view: View, least: float) -> bool:
-    """Whether so many more connections are open than there are threads that requests may queue unseen inside a server that
-    accepts more than it works on. A worker of one thread accepts only what it works on."""
-    if view.established is None:
-        return False
-    known = [w.request_threads for w in view.service.serving]
-    if any(each is None for each in known):
-        there = sum(w.thread_count or 0 for w in view.serving)
-        return view.service.calls == "synchronous" and there > 0 and view.established >= least * there
-    each = [number for number in known if number is not None]
-    return max(each, default=1) > 1 and view.established >= least * sum(each)
 
 
 def planned(view: View, facts: ServiceFacts, held: Occupation, queue: float, left: float) -> Plan | None:

@@ -1,6 +1,5 @@
 """Does preparing the inputs (decoding, tokenising, features) take more CPU time than the model is worth?"""
 
-import re
 from collections.abc import Mapping
 
 from advisor.facts import ServiceFacts
@@ -8,6 +7,17 @@ from advisor.finding import Change, Conclusion, Gain, Need, Rejected
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile, share_evidence, sureness, told
 from advisor.profiling.limits import PRESSURE, busiest, faster, fullness, limiting, part_of, pressed, speedup
+from advisor.profiling.stages import (
+    CLASSES,
+    COMPILED,
+    NAMES,
+    hottest,
+    kind_of,
+    largest,
+    stages_of,
+    stages_told,
+    together,
+)
 from advisor.profiling.view import ProfileView, Share
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
@@ -17,7 +27,6 @@ from collectors.levers import Lever
 LEFT: Mapping[str, tuple[float, float]] = {"decode": (0.8, 0.35), "tokenise": (1.0, 0.6), "features": (1.0, 0.6)}
 """Stage -> what is assumed to be left of its time, at worst and likely. Decoding at half the size leaves a third or less of
 what follows the entropy decoder; a tokeniser that is compiled already leaves nothing to win, hence 1."""
-COMPILED = "tokenise-compiled"
 LEFT_OF_COMPILED = 0.9
 """What is likely left of the time of a tokeniser that is compiled already: only shorter or repeated texts save some."""
 ACCELERATED = 0.05
@@ -36,7 +45,7 @@ class PreprocessHeavy(Rule):
     """
 
     proven = ("built",)
-    yields_to = ("cgroup-cpu-throttled",)
+    yields_to = ("cgroup-cpu-throttled", "gpu-starved-by-preprocess")
     thresholds = {
         "preprocess_share": Threshold(
             enter=0.4, leave=0.3, unit="ratio", doc="preparing inputs, share of the limiting processes' CPU time"
@@ -53,15 +62,15 @@ class PreprocessHeavy(Rule):
         limit = limiting(view, seen, settings)
         if limit is None or limit.share("cuda-launch", "cuda-sync").value >= ACCELERATED:
             return None
-        stages, serialise = _stages(limit), limit.share("serialise")
-        whole = Share(sum(s.value for s in stages.values()), sum(s.error**2 for s in stages.values()) ** 0.5)
+        stages, serialise = stages_of(limit), limit.share("serialise")
+        whole = together(stages)
         if whole.value - whole.error < settings.limit("preprocess_share") or serialise.value >= whole.value:
             return None
-        first = max(stages, key=lambda name: stages[name].value)
+        first = largest(stages)
         return Conclusion(
             subject=subject_of(view),
-            title=f"Preparing inputs takes {whole.value:.0%} of the CPU time, most of it in {_NAMES[first]}",
-            summary=f"{_told(stages)} took {told(whole)} of the CPU time that limits the service{_where(limit)}; the "
+            title=f"Preparing inputs takes {whole.value:.0%} of the CPU time, most of it in {NAMES[first]}",
+            summary=f"{stages_told(stages)} took {told(whole)} of the CPU time that limits the service{hottest(limit)}; the "
             f"model's own work was {limit.share('kernel', 'array', 'trees').value:.0%}. At best, with that time gone, the "
             f"service is {speedup(whole.value, 0.0):.1f} times as fast; a faster model changes the rest only.",
             confidence=sureness(0.85, limit),
@@ -78,7 +87,7 @@ class PreprocessHeavy(Rule):
                 Rejected("gpu-starved-by-preprocess", f"calls of CUDA took {told(limit.share('cuda-launch', 'cuda-sync'))}"),
                 Rejected("cpu-oversubscribed-openmp", f"spinning took {told(limit.share('spin'))}"),
             ),
-            changes=(Change(lever=Lever.PREPROCESSING, current=_NAMES[first], proposed=stage_advice(_stage(first, limit))),),
+            changes=(Change(lever=Lever.PREPROCESSING, current=NAMES[first], proposed=stage_advice(kind_of(first, limit))),),
             gains=self._gains(view, limit, stages),
         )  # fmt: skip
 
@@ -86,9 +95,9 @@ class PreprocessHeavy(Rule):
     def _gains(view: View, limit: ProfileView, stages: Mapping[str, Share]) -> tuple[Gain, ...]:
         """By stage: the least and the likely saving of each; at most all of them vanish, with all that is unknown."""
         least = sum(max(0.0, s.value - s.error) * (1 - LEFT[name][0]) for name, s in stages.items())
-        left = {name: LEFT_OF_COMPILED if _stage(name, limit) == COMPILED else LEFT[name][1] for name in stages}
+        left = {name: LEFT_OF_COMPILED if kind_of(name, limit) == COMPILED else LEFT[name][1] for name in stages}
         likely = sum(s.value * (1 - left[name]) for name, s in stages.items())
-        part = part_of(limit, *_CLASSES)
+        part = part_of(limit, *CLASSES)
         unknown, features = limit.share("unknown").value, stages["features"].value + stages["features"].error
         most = min(MOST, part.most + max(0.0, features - unknown))  # features may be what is of no known class
         return faster(view, limit, speedup(least, 0.0), speedup(likely, 0.0), speedup(most, 0.0))
@@ -96,37 +105,3 @@ class PreprocessHeavy(Rule):
 
 MOST = 0.98
 """However much seems to go into inputs, something is left."""
-_CLASSES = ("decode", "tokenise")
-_COMPILED = re.compile(
-    r"\.so\b|TokenizerFast|tokenization_utils_(?:fast|tokenizers)|\btokenizers[./]|tiktoken|sentencepiece",
-    re.IGNORECASE,
-)
-_NAMES = {"decode": "decoding", "tokenise": "tokenising", "features": "features"}
-
-
-def _stages(limit: ProfileView) -> dict[str, Share]:
-    """Shares of the stages. `features`: the rest of what the names of functions call preprocessing, less what takes
-    payloads apart, with a binomial error."""
-    classes = {name: limit.share(name) for name in _CLASSES}
-    cores = limit.cores or 1.0
-    phase = sum(w.phases.get("preprocess", 0.0) * w.cores for w in limit.workers) / cores
-    rest = max(0.0, phase - sum(s.value for s in classes.values()) - limit.share("serialise").value)
-    error = (rest * (1 - rest) / max(1, limit.samples)) ** 0.5
-    return {**classes, "features": Share(rest, error)}
-
-
-def _stage(name: str, limit: ProfileView) -> str:
-    """The stage, or `COMPILED` for tokenising by a shared library, as functions of it or of what calls it show."""
-    spots = [s for w in limit.workers for s in w.hot if s.work == "tokenise"]
-    return COMPILED if name == "tokenise" and any(_COMPILED.search(spot.where) for spot in spots) else name
-
-
-def _told(stages: Mapping[str, Share]) -> str:
-    parts = [f"{_NAMES[name]} {s.value:.0%}" for name, s in stages.items() if s.value >= 0.01]
-    return ", ".join(parts).capitalize()
-
-
-def _where(limit: ProfileView) -> str:
-    spots = sorted((s for w in limit.workers for s in w.hot if s.work in _CLASSES), key=lambda s: -s.share)
-    names = list(dict.fromkeys(spot.where for spot in spots))[:2]
-    return f" ({'; '.join(names)})" if names else ""

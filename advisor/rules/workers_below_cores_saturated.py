@@ -4,8 +4,10 @@ from math import ceil
 
 from advisor.contention import copies_that_fit, pool_threads
 from advisor.facts import ServiceFacts
-from advisor.finding import Change, Conclusion, Gain, Rejected
+from advisor.finding import Change, Conclusion, Gain, Need, Rejected
+from advisor.gpu.room import left_on_gpus
 from advisor.intervals import latency_p50_of, memory, throughput
+from advisor.profiling.asking import profile_of
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
 from collectors.levers import Lever
@@ -19,11 +21,12 @@ class WorkersBelowCoresSaturated(Rule):
     Why it matters: requests queue inside the server for a worker although the node has room to serve them.
     What to do: one worker per core, as far as the memory allows another copy of the model.
     When it is wrong: for workers that are slowed by a mask, a quota or a neighbour, or where the front-end itself is the
-    limit; then more workers only share the same capacity.
+    limit; then more workers only share the same capacity. Workers that wait for a GPU on a CPU look like this: where the
+    service uses one, a profile tells.
     """
 
     proven = ("live", "built")
-    caused_by = ("context-switch-storm",)
+    caused_by = ("context-switch-storm", "gpu-launch-bound")
     yields_to = (
         "affinity-too-narrow",
         "affinity-overlapping-pins",
@@ -32,12 +35,15 @@ class WorkersBelowCoresSaturated(Rule):
         "cpu-oversubscribed-openmp",
         "accept-imbalance",
         "gil-bound-worker",
+        "gpu-starved-by-preprocess",
+        "gpu-wait-workers",
     )
     thresholds = {
         "worker_busy": Threshold(enter=0.9, leave=0.75, unit="ratio", doc="runnable share of the least busy worker"),
         "cores_unused": Threshold(enter=0.2, leave=0.1, unit="ratio", doc="unused share of the usable cores"),
         "throttled_ratio": Threshold(enter=0.05, unit="ratio", doc="at most this share of periods throttled"),
         "delay_share": Threshold(enter=0.5, unit="ratio", doc="at most this share of runnable time spent waiting"),
+        "gpu_wait_share": Threshold(enter=0.3, unit="ratio", doc="at most this share of the CPU time waits for a GPU"),
     }
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
@@ -60,9 +66,16 @@ class WorkersBelowCoresSaturated(Rule):
         front = view.front_end
         if front and front.key not in {w.key for w in workers} and front.runnable >= 0.9:
             return None
-        proposed = min(target, count + copies_that_fit(view))
+        room = left_on_gpus(view)
+        proposed = min(target, count + copies_that_fit(view), ceil(count * room - 0.25))
         if proposed <= count:
             return None
+        if view.gpus:
+            seen = profile_of(facts, "whether its workers compute, or wait for the GPU on a CPU")
+            if isinstance(seen, Need):
+                return seen
+            if seen.share("cuda-sync").value >= settings.limit("gpu_wait_share"):
+                return None
         threads_of_python = max(len(w.active_threads) for w in workers)
         return Conclusion(
             subject=subject_of(view),
@@ -86,7 +99,7 @@ class WorkersBelowCoresSaturated(Rule):
                 Rejected("io-bound-workers", f"each worker uses {used:.2f} cores, it computes"),
             ),
             changes=(Change(lever=Lever.WORKERS, current=count, proposed=proposed),),
-            gains=self._gains(view, count, proposed, left, busy),
+            gains=self._gains(view, count, proposed, min(left, room * view.cores_used), busy),
         )
 
     @staticmethod

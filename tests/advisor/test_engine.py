@@ -44,7 +44,8 @@ def test_less_than_fifteen_loaded_seconds_say_how_many_are_missing():
     judgement = ENGINE.judge(seen, facts(seen))
     assert judgement.judged == ()
     assert {(i.needs.kind, i.needs.text) for i in judgement.inconclusive} == {("time", "6 more seconds of load")}
-    assert len(judgement.inconclusive) == 22
+    judging = [rule for rule in all_rules() if rule.needs_load and not rule.of_devices and not rule.of_orphans]
+    assert len(judgement.inconclusive) == len(judging) > 20
 
 
 def test_a_kernel_without_run_queue_delay_is_inconclusive_not_healthy():
@@ -145,9 +146,9 @@ def test_a_conclusion_without_evidence_cannot_be_made():
 
 def test_every_rule_has_a_whole_page():
     found = {page.id: page for page in pages()}
-    assert len(found) == 23
+    assert len(found) == len(all_rules())
     assert all(p.looks_for and p.why_it_matters and p.what_to_do and p.when_it_is_wrong for p in found.values())
-    assert [p.id for p in found.values() if p.experimental] == ["input-larger-than-needed"]
+    assert [p.id for p in found.values() if p.experimental] == ["input-larger-than-needed", "vram-fragmented"]
 
 
 def test_a_framework_known_from_documentation_only_gives_low_confidence_and_says_so():

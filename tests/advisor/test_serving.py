@@ -5,7 +5,7 @@ import pytest
 
 from advisor.history import History
 from advisor.serving import STALE_SECONDS, ServingRates, load_of, rates
-from advisor.view import Load, View
+from advisor.view import Load, PageView, View
 from collectors.entities import Process, Role, Service, Worker, WorkerKey
 from collectors.reading import Instant, Ok, Reading
 from collectors.sources.serving import ServingSample
@@ -26,12 +26,14 @@ BEFORE = said(
     requests=1000, errors=10, latency_sum_us=5_000_000, latency_count=1010, in_flight=1, queue_length_sum=40,
     queue_length_count=20, batch_size_sum=900, batch_size_count=300, tokens_in=50_000, tokens_out=9000,
     first_token_sum_us=700_000, first_token_count=900, inter_token_sum_us=4_000_000, inter_token_count=8000,
+    preemptions=40,
 )  # fmt: skip
 NOW = said(
     requests=1200, errors=15, latency_sum_us=15_250_000, latency_count=1215, latency_p50_us=40_000,
     latency_p99_us=None, in_flight=7, queue_length_sum=100, queue_length_count=32, batch_size_sum=1100,
     batch_size_count=350, tokens_in=70_000, tokens_out=10_000, first_token_sum_us=10_700_000, first_token_count=1100,
     inter_token_sum_us=14_000_000, inter_token_count=9000, kv_cache_ppm=625_000,
+    preemptions=43, model_bytes=6_000_000_000, model_gpu_bytes=5_000_000_000,
 )  # fmt: skip
 
 
@@ -50,6 +52,9 @@ def test_counters_become_rates_and_sums_means() -> None:
         first_token_seconds=0.05,
         inter_token_seconds=0.01,
         kv_cache_ratio=0.625,
+        preemptions_per_second=0.3,
+        model_bytes=6e9,
+        model_gpu_bytes=5e9,
     )
 
 
@@ -62,13 +67,16 @@ def test_a_gauge_of_the_queue_is_nearer_than_the_mean_of_its_lengths() -> None:
     ("before", "seconds"), [(None, 0.0), (BEFORE, 0.0), (BEFORE, STALE_SECONDS + 1), (BEFORE, -5.0)]
 )
 def test_one_page_alone_or_one_too_old_gives_levels_only(before: ServingSample | None, seconds: float) -> None:
-    assert rates(NOW, before, seconds) == ServingRates(in_flight=7, kv_cache_ratio=0.625)
+    assert rates(NOW, before, seconds) == ServingRates(
+        in_flight=7, kv_cache_ratio=0.625, model_bytes=6e9, model_gpu_bytes=5e9
+    )
 
 
 def test_where_nothing_happened_there_is_no_mean() -> None:
     assert rates(BEFORE, BEFORE, 10.0) == ServingRates(
-        requests_per_second=0.0, errors_per_second=0.0, tokens_in_per_second=0.0, tokens_out_per_second=0.0, in_flight=1
-    )
+        requests_per_second=0.0, errors_per_second=0.0, tokens_in_per_second=0.0, tokens_out_per_second=0.0, in_flight=1,
+        preemptions_per_second=0.0,
+    )  # fmt: skip
 
 
 def test_a_counter_that_went_back_has_no_rate_and_the_others_keep_theirs() -> None:
@@ -159,3 +167,42 @@ def test_the_view_holds_the_loads_of_the_present_configuration_only() -> None:
     assert node.view(41).loads == ()  # this page spans both configurations
     node.page(50, said(requests=1850, latency_sum_us=60_000_000, latency_count=1050))
     assert node.view(51).loads == (Load(pytest.approx(1.0), 5.0),)
+
+
+def told(node: Node, second: float, preemptions: int | None, kv_cache_ppm: int = 970_000, source: str = "a") -> None:
+    known = dict.fromkeys(ServingSample.__struct_fields__[1:], None)
+    known |= {"preemptions": preemptions, "kv_cache_ppm": kv_cache_ppm, "source": source}
+    node.page(second, ServingSample(entity="service:s1", **known))
+
+
+def test_the_view_holds_what_the_pages_of_the_last_minutes_said() -> None:
+    node = Node()
+    for page in range(4):
+        told(node, 10 * page, 3 * page)
+    assert node.view(31).pages == tuple(
+        PageView(age_seconds=pytest.approx(age), seconds=10.0, preempted=pytest.approx(3.0), kv_cache_ratio=0.97)
+        for age in (21, 11, 1)
+    )
+    assert [page.age_seconds for page in node.view(315).pages] == [pytest.approx(295), pytest.approx(285)]
+
+
+def test_pages_before_a_restart_or_another_configuration_are_not_held() -> None:
+    node = Node()
+    told(node, 0, 40)
+    told(node, 10, 43)
+    told(node, 20, 1, source="b")
+    assert node.view(21).pages == ()
+    told(node, 30, 2, source="b")
+    assert [page.preempted for page in node.view(31).pages] == [pytest.approx(1.0)]
+    node.history.restart_window(SERVICE)
+    told(node, 40, 9, source="b")
+    assert node.view(41).pages == ()  # it spans both configurations
+    told(node, 50, 9, source="b")
+    assert [page.preempted for page in node.view(51).pages] == [0.0]
+
+
+def test_a_page_after_a_gap_tells_its_levels_only() -> None:
+    node = Node()
+    told(node, 0, 40)
+    told(node, 60, 43)
+    assert [(page.preempted, page.kv_cache_ratio) for page in node.view(61).pages] == [(None, 0.97)]

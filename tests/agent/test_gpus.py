@@ -52,7 +52,7 @@ def watching(tmp_path: Path, library: Path, told: Scenario) -> Any:
 
 
 def workers_of(running: Agent, service: str) -> list[dict[str, Any]]:
-    found = running.wait_for("/v1/workers", lambda all: sum(w["service"] == service for w in all) == 3)
+    found = running.wait_for("/v1/workers", lambda found: sum(w["service"] == service for w in found) == 3)
     return [w for w in found if w["service"] == service and w["role"] == "worker"]
 
 
@@ -80,9 +80,9 @@ def test_devices_services_and_workers_say_what_is_on_the_gpu(tmp_path: Path, lib
         assert gpu["temperature_celsius"] is None, "what is not given is not zero"
         assert gpu["unknown_processes"] == 1
         joined = {p["pid"]: (p["service"], p["memory_bytes"], p["joined"]) for p in gpu["processes"]}
-        assert joined == {pid: (server, 3 * GIB, True) for pid in pids} | {UNKNOWN: (None, None, False)}
+        assert joined == dict.fromkeys(pids, (server, 3 * GIB, True)) | {UNKNOWN: (None, None, False)}
         running.wait_for("/v1/node", lambda of: of["gpus"][0]["sm_active_ratio"] == 0.235)
-        service = running.wait_for("/v1/services", lambda all: (of_name(all, server)["gpu_sm_ratio"] or 0) > 0.7)
+        service = running.wait_for("/v1/services", lambda found: (of_name(found, server)["gpu_sm_ratio"] or 0) > 0.7)
         assert of_name(service, server)["gpu_memory_bytes"] == 6 * GIB
         assert of_name(service, server)["gpu_contexts"] == 2
         assert of_name(service, server)["gpus"] == ["GPU-7b1c"]

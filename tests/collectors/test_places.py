@@ -7,7 +7,7 @@ import pytest
 from collectors.entities import Role, Service
 from collectors.facts import Library
 from collectors.levers import Lever, Value
-from collectors.places import places_for, settings_of
+from collectors.places import places_for, settings_of, time_as_set
 from collectors.registry import all_frameworks, all_managers
 from tests.captures import facts, process, service_of
 
@@ -101,3 +101,12 @@ def test_a_framework_that_is_not_known_has_no_settings_and_no_places() -> None:
 
 def test_the_switch_interval_of_the_interpreter_is_set_in_the_programs_own_code() -> None:
     assert shown(Lever.SWITCH_INTERVAL, 0.0005, service()) == [("code", "gunicorn", "sys.setswitchinterval", 0.0005)]
+
+
+@pytest.mark.parametrize(
+    ("framework", "value"), [("triton", 4000), ("tensorflow-serving", 4000), ("torchserve", 4), ("litserve", 0.004)]
+)
+def test_a_time_is_written_in_the_unit_of_the_server(framework: str, value: float) -> None:
+    of = service_of(framework, (process(10, "python"), Role.FRONT_END))
+    assert time_as_set(Lever.MAX_BATCH_DELAY, 0.004, of) == value
+    assert time_as_set(Lever.MAX_BATCH_DELAY, 0.0000004, of) == 0

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from advisor.finding import Need
 from advisor.rules.workers_below_cores_saturated import WorkersBelowCoresSaturated
 from tests.advisor.built import (
     MIB,
@@ -20,6 +21,8 @@ from tests.advisor.built import (
     view,
     worker,
 )
+from tests.advisor.gpu_services import SYNC, looked_into, on_gpu
+from tests.advisor.gpus_built import GIB
 
 RULE = WorkersBelowCoresSaturated()
 
@@ -80,3 +83,27 @@ def test_what_the_server_says_of_its_load_is_shown_where_it_says_it():
     talking = msgspec.structs.replace(one_saturated_worker(), requests_per_second=111.4, server_queue=7.2)
     seen = numbers(concluded(RULE, talking))
     assert (seen["requests_per_second"], seen["server_queue"]) == (111.4, 7.2)
+
+
+LAUNCH = {"cuda-launch": 0.4, "array": 0.4}
+
+
+def test_a_worker_that_waits_for_a_gpu_on_a_cpu_is_not_saturated_by_computing():
+    seen = on_gpu()
+    need = verdict(RULE, seen)
+    assert isinstance(need, Need)
+    assert (need.kind, "wait for the GPU" in need.text) == ("profile", True)
+    assert verdict(RULE, seen, looked_into(seen, SYNC)) is None
+    assert verdict(RULE, seen, looked_into(seen, LAUNCH)) is not None
+
+
+def test_no_more_workers_than_the_gpu_has_idle_time_and_memory_for():
+    seen = on_gpu(busy_ratio=0.3)
+    found = concluded(RULE, seen, looked_into(seen, LAUNCH))
+    assert [c.proposed for c in found.changes] == [4]  # 1 / 0.3, not one for each of eight cores
+    assert gains(found)["throughput_ratio"][2] == pytest.approx(1.06 / 0.3, abs=0.01)
+    little = on_gpu(busy_ratio=0.3, copy=20 * GIB)
+    assert [c.proposed for c in concluded(RULE, little, looked_into(little, LAUNCH)).changes] == [3]
+    for known in ({"copy": None}, {"busy_ratio": None, "sm_active_ratio": None}, {"busy_ratio": 0.9}):
+        unknown = on_gpu(**known)
+        assert verdict(RULE, unknown, looked_into(unknown, LAUNCH)) is None

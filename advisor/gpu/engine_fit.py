@@ -1,0 +1,158 @@
+"""Does a model fit the devices of a server that loads it whole (vLLM, SGLang, TGI), before it has loaded it?"""
+
+from collections.abc import Sequence
+from math import ceil, floor, inf
+
+import msgspec
+
+from advisor.facts import ServiceFacts
+from advisor.finding import Change
+from advisor.gpu.amounts import GIB
+from advisor.gpu.holding import NO_WEIGHTS, geometry_of, kv_bytes_per_token, weights_bytes
+from advisor.gpu.preempted import EIGHT_BITS
+from advisor.gpu.view import GpuView
+from advisor.view import View
+from collectors.entities import Model
+from collectors.levers import Lever, Value
+
+WHOLE = frozenset(("vllm", "sglang", "tgi"))
+LEAST_REST = 0.3 * GIB
+"""A bare CUDA context: what is claimed not to fit does not fit beside no more than that."""
+MOST_REST, REST_PART, REST_LIMIT = 0.65 * GIB, 0.2, 4 * GIB
+"""Context with libraries, and activations as a part of the weights, at most: what is proposed leaves room for all that."""
+LEAST_CACHE = GIB
+CONTEXT_STEP, SHORTEST = 256, 2048
+PARALLEL = (2, 4, 8)
+HIDDEN_PART = 0.1
+"""Of the weights: more than that of nobody known may be the server's own."""
+LARGEST_SHARE = 0.97
+"""Of a device, where the server's own share of it is not known."""
+
+
+class Misfit(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of one device. `weights`: at least; `cache`: of one request of the full context, 0 where the server needs none to
+    start; `room`: of what the server may take of the tightest device that it needs."""
+
+    weights: float
+    cache: float
+    room: float
+    devices: int
+    context: int | None
+    changes: tuple[Change, ...]
+
+    @property
+    def need(self) -> float:
+        return self.weights + self.cache + LEAST_REST
+
+
+def misfit_of(view: View, facts: ServiceFacts) -> Misfit | None:
+    """None where it fits, has been loaded, or a size is not known."""
+    models = facts.service.models
+    stored = weights_bytes(models)
+    if facts.service.framework not in WHOLE or len(models) != 1 or not stored or _loaded(view, stored):
+        return None
+    model, devices = models[0], _devices(view, facts)
+    rooms = sorted((room for gpu in view.node_gpus if (room := _room(view, facts, gpu)) is not None), reverse=True)
+    if len(rooms) < len([gpu for gpu in view.node_gpus if not gpu.mig]) or not rooms:
+        return None
+    weights = _least_weights(facts, model, stored) / devices - _out(facts) * GIB
+    per_token, context = kv_bytes_per_token(model, _given(facts, Lever.KV_CACHE_PRECISION)), _context(facts, model)
+    cache = per_token * context / devices if per_token and context and facts.service.framework == "vllm" else 0.0
+    room = rooms[min(devices, len(rooms)) - 1]
+    if weights + cache + LEAST_REST <= room:
+        return None
+    changes = _changes(view, facts, model, stored, devices, rooms, per_token)
+    return Misfit(weights=weights, cache=cache, room=room, devices=devices, context=context, changes=changes)
+
+
+def _loaded(view: View, stored: int) -> bool:
+    """Whether it has, or may have: it answers, its processes hold half of the weights, or somebody does who is not known."""
+    held = [one.memory_bytes for one in view.gpus]
+    if view.metrics_age_seconds is not None or None in held or sum(each or 0 for each in held) >= stored / 2:
+        return True
+    plain = [gpu for gpu in view.node_gpus if not gpu.mig]
+    return any(not gpu.processes_known or _hidden(gpu) > HIDDEN_PART * stored for gpu in plain)
+
+
+def _hidden(gpu: GpuView) -> float:
+    return inf if gpu.unknown_memory_bytes is None else gpu.unknown_memory_bytes
+
+
+def _room(view: View, facts: ServiceFacts, gpu: GpuView) -> float | None:
+    """What others leave, and no more than its share of the whole."""
+    usable, used = gpu.memory_usable_bytes, gpu.memory_used_bytes
+    if usable is None or used is None or gpu.mig or gpu.unified_memory:
+        return None
+    own = sum(one.memory_bytes or 0 for one in view.gpus if one.gpu.uuid == gpu.uuid)
+    share = _given(facts, Lever.GPU_MEMORY_SHARE)
+    part = float(share) if isinstance(share, int | float) and 0 < share <= 1 else LARGEST_SHARE
+    return min(float(usable - max(0, used - own)), part * usable)
+
+
+def _given(facts: ServiceFacts, lever: Lever) -> Value:
+    setting = facts.setting(lever)
+    return setting.value if setting is not None else None
+
+
+def _devices(view: View, facts: ServiceFacts) -> int:
+    """How many share the weights; TGI takes all that it sees where nothing is set."""
+    value = _given(facts, Lever.TENSOR_PARALLEL)
+    if isinstance(value, int) and value > 0:
+        return value
+    return max(1, len([gpu for gpu in view.node_gpus if not gpu.mig])) if facts.service.framework == "tgi" else 1
+
+
+def _out(facts: ServiceFacts) -> float:
+    """GiB of each device's part that are asked to stay in the node's memory."""
+    value = _given(facts, Lever.CPU_OFFLOAD)
+    return max(0.0, float(value)) if isinstance(value, int | float) else 0.0
+
+
+def _context(facts: ServiceFacts, model: Model) -> int | None:
+    value, shape = _given(facts, Lever.CONTEXT_LENGTH), geometry_of(model)
+    return value if isinstance(value, int) and value > 0 else shape.context if shape else None
+
+
+def _least_weights(facts: ServiceFacts, model: Model, stored: int) -> float:
+    """32 bits are loaded as 16; what is to be quantised at loading may come to 4 bits of 16."""
+    files = [one for one in model.files if one.format not in NO_WEIGHTS]
+    wide = all(set(one.dtypes) == {"F32"} for one in files)
+    quantised = _given(facts, Lever.PRECISION) is not None and not any(one.quantization for one in model.files)
+    return stored / (2 if wide else 1) / (4 if quantised else 1)
+
+
+def _changes(
+    view: View,
+    facts: ServiceFacts,
+    model: Model,
+    stored: int,
+    devices: int,
+    rooms: Sequence[float],
+    per_token: float | None,
+) -> tuple[Change, ...]:
+    """The first that makes it fit: a shorter context, weights of 8 bits, more devices, weights in the node's memory."""
+    weights = stored / (
+        2 if _least_weights(facts, model, stored) < stored and _given(facts, Lever.PRECISION) is None else 1
+    )
+    rest = MOST_REST + min(REST_PART * weights / devices, REST_LIMIT)
+    room = rooms[min(devices, len(rooms)) - 1]
+    left = room - weights / devices - rest
+    if per_token and facts.service.framework == "vllm":
+        context = floor(left * devices / per_token / CONTEXT_STEP) * CONTEXT_STEP
+        if context >= SHORTEST:
+            return (Change(lever=Lever.CONTEXT_LENGTH, current=_given(facts, Lever.CONTEXT_LENGTH), proposed=context),)
+    precision = facts.setting(Lever.PRECISION)
+    plain = precision is not None and precision.value is None and not any(one.quantization for one in model.files)
+    kinds = {gpu.architecture for gpu in view.node_gpus}
+    if plain and kinds <= EIGHT_BITS and weights / 2 / devices + rest + LEAST_CACHE <= room:
+        return (Change(lever=Lever.PRECISION, current=None, proposed="fp8"),)
+    shape = geometry_of(model)
+    heads = (shape.heads if shape else None) or 1
+    more = [count for count in PARALLEL if devices < count <= len(rooms) and heads % count == 0]
+    enough = next((count for count in more if weights / count + rest + LEAST_CACHE <= rooms[count - 1]), None)
+    if enough is not None:
+        return (Change(lever=Lever.TENSOR_PARALLEL, current=devices, proposed=enough),)
+    out = ceil((weights / devices + rest + LEAST_CACHE - room) / GIB)
+    if facts.setting(Lever.CPU_OFFLOAD) is None or (view.memory_available_bytes or 0) < 1.2 * out * GIB * devices:
+        return ()
+    return (Change(lever=Lever.CPU_OFFLOAD, current=_given(facts, Lever.CPU_OFFLOAD), proposed=out),)

@@ -1,0 +1,193 @@
+"""Are requests computed one by one on a GPU that could compute several in about the same time?"""
+
+from math import floor, log2
+
+import msgspec
+
+from advisor.facts import ServiceFacts
+from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
+from advisor.gpu.use import all_known, counters, fullest, link_share, seen_on_gpu, unread
+from advisor.gpu.view import GpuView, ServiceGpu
+from advisor.intervals import gain, throughput
+from advisor.queued import in_progress
+from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
+from advisor.view import View
+from collectors.levers import Lever
+from collectors.places import time_as_set
+
+SLACK = 0.1
+"""Part of the time to the objective, or of the latency where there is none, for which a batch may wait to fill."""
+LARGEST = 64
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """Largest batch, how long it may wait to fill, and how many requests it would hold as they come now."""
+
+    size: int
+    delay_seconds: float
+    expected: float
+    most: float
+
+
+class GpuSmallBatches(Rule):
+    """Requests go to the GPU one or two at a time, though several are in the server and most of the GPU idles.
+
+    What it looks for: a mean batch of two or less with four requests or more in progress, on a GPU whose multiprocessors work
+    less than half of the time, in a server that can put requests together.
+    Why it matters: a batch reads the weights once and launches each kernel once for all its requests. One by one, each pays
+    for it alone.
+    What to do: dynamic batching, at most as many requests as are in progress for half of the instances, with a delay that is a
+    tenth of the time to the objective.
+    When it is wrong: for models whose batch dimension is fixed, and where the host and not the GPU is the limit. How much
+    longer a batch takes than one request cannot be told before one was seen: the gain is an upper bound until then.
+    """
+
+    proven = ("built",)
+    yields_to = ("cgroup-cpu-throttled", "gpu-starved-by-preprocess", "pcie-bound")
+    thresholds = {
+        "batch_size": Threshold(enter=2.0, leave=2.5, unit="requests", doc="mean achieved batch, at most"),
+        "in_progress": Threshold(enter=4.0, leave=3.0, unit="requests", doc="requests in the server for each instance"),
+        "sm_active": Threshold(enter=0.5, leave=0.6, unit="ratio", doc="share of the multiprocessors' time, at most"),
+        "expected_batch": Threshold(
+            enter=1.5,
+            leave=1.3,
+            unit="requests",
+            doc="1 + rate × delay + waiting requests, at least: else it only waits",
+        ),
+    }
+
+    def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
+        limit = facts.setting(Lever.MAX_BATCH_SIZE)
+        if not view.gpus or limit is None or facts.setting(Lever.MAX_BATCH_DELAY) is None:
+            return None  # without a delay it puts requests together by itself, or not at all
+        found, here = fullest(view.gpus), in_progress(view)
+        if found is None:
+            return unread(view.gpus[0].gpu)
+        one, use = found
+        instances = max(len(each.own) for each in view.gpus)
+        batch = _achieved(view, limit.value)
+        if (here is not None and here < settings.limit("in_progress") * instances) or (
+            batch is not None and batch > settings.limit("batch_size")
+        ):
+            return None
+        if use.counted and use.mean >= settings.limit("sm_active"):
+            return None
+        if here is None or batch is None or view.requests_per_second is None or view.latency_seconds is None:
+            return _unknown(view, here, batch)
+        if not use.counted:
+            return _blind(one.gpu, batch)
+        plan = _plan(view, facts, batch, here, instances)
+        if plan is None or plan.expected < settings.limit("expected_batch"):
+            return None
+        return Conclusion(
+            subject=subject_of(view),
+            title=f"Batches hold {batch:.1f} of {here:.0f} requests in progress while {one.gpu.subject_name} works "
+            f"{use.mean:.0%} of the time: put up to {plan.size} together",
+            summary=f"The GPU gets {batch:.1f} requests at a time; {here:.1f} were in the server. With up to {plan.size} in a "
+            f"batch that waits {plan.delay_seconds * 1000:.1f} ms at most, it would hold about {plan.expected:.1f}. How much "
+            "longer such a batch takes has not been seen yet: the gain is what is possible at most, and may be nothing.",
+            confidence=0.65 if one.alone else 0.5,
+            evidence=(
+                evidence(view, "mean_batch_size", "requests", batch, settings.enter("batch_size")),
+                evidence(view, "requests_in_progress", "requests", here, settings.enter("in_progress") * instances),
+                seen_on_gpu(one.gpu, use.metric, "ratio", use.mean, settings.enter("sm_active")),
+                evidence(view, "expected_batch", "requests", plan.expected, settings.enter("expected_batch")),
+                *_inputs(one.gpu),
+                *asked(view),
+            ),
+            rejected=_rejected(view, one, use.p95),
+            changes=_changes(view, facts, limit.value, plan),
+            gains=_gains(view, one.gpu, batch, plan),
+        )
+
+
+def _achieved(view: View, limit: object) -> float | None:
+    """Mean batch; one by one where the setting turns batching off and the page counts none."""
+    if view.batch_size is not None:
+        return view.batch_size
+    return 1.0 if isinstance(limit, int) and limit in (0, 1) else None
+
+
+def _unknown(view: View, here: float | None, batch: float | None) -> Need:
+    known = (
+        ("requests in progress", here),
+        ("its mean batch", batch),
+        ("requests per second", view.requests_per_second),
+        ("latency", view.latency_seconds),
+    )
+    lacking = ", ".join(name for name, value in known if value is None)
+    return Need(kind="metrics", text=f"{lacking}: the server's own metrics, to tell whether it computes one by one")
+
+
+def _blind(gpu: GpuView, batch: float) -> Need:
+    busy = f"{gpu.busy_ratio:.0%} of the time" if gpu.busy_ratio is not None else "an unknown part of the time"
+    return Need(
+        kind="metrics",
+        text=f"how much of {gpu.subject_name} works while batches hold {batch:.1f} requests ({counters(gpu)}); that it is busy "
+        f"{busy} says nothing of that",
+    )
+
+
+def _plan(view: View, facts: ServiceFacts, batch: float, here: float, instances: int) -> Plan | None:
+    """A power of two, such that two batches for each instance are in progress; None where that is no more than now, or
+    where the objective leaves no time to wait."""
+    if view.requests_per_second is None or view.latency_seconds is None:
+        return None
+    size = min(LARGEST, 2 ** max(1, floor(log2(here / (2 * instances)))))
+    now = view.latency_p99_seconds if view.latency_p99_seconds is not None else view.latency_seconds
+    slack = view.latency_seconds if facts.slo_p99_seconds is None else facts.slo_p99_seconds - now
+    delay = SLACK * slack
+    waiting = (view.server_queue or 0.0) / instances
+    expected = min(float(size), 1 + view.requests_per_second / instances * delay + waiting)
+    most = min(float(size), here / instances)
+    return Plan(size=size, delay_seconds=delay, expected=expected, most=most) if most > batch and delay > 0 else None
+
+
+def _changes(view: View, facts: ServiceFacts, limit: object, plan: Plan) -> tuple[Change, ...]:
+    """The size where it is smaller now or not known, and the delay in the server's own unit."""
+    current = limit if isinstance(limit, int) else None
+    size = (
+        ()
+        if current is not None and current >= plan.size
+        else (Change(lever=Lever.MAX_BATCH_SIZE, current=current, proposed=plan.size),)
+    )
+    wait = facts.setting(Lever.MAX_BATCH_DELAY)
+    proposed = time_as_set(Lever.MAX_BATCH_DELAY, plan.delay_seconds, view.service)
+    return (*size, Change(lever=Lever.MAX_BATCH_DELAY, current=wait.value if wait else None, proposed=proposed))
+
+
+def _gains(view: View, gpu: GpuView, batch: float, plan: Plan) -> tuple[Gain, ...]:
+    """Nothing at least: a batch may take as many times longer as it is larger. At most as many times more as it is larger.
+    Likely half of what fits beside: while anything ran, only a part of the multiprocessors did, so that so many more requests
+    find room in that time."""
+    sm, busy = max(0.001, gpu.sm_active_ratio or 0.0), gpu.busy_ratio
+    beside = max(1.0, (busy if busy is not None else 1.0) / sm)
+    most = max(1.0, plan.most / batch)
+    likely = (1 + min(most, max(1.0, plan.expected / batch), beside)) / 2
+    ratio = throughput(1.0, likely, most)
+    added = plan.delay_seconds / view.latency_seconds if view.latency_seconds else 0.0
+    return (
+        ratio,
+        gain("latency_p50_ratio", 0.9 / ratio.p90, 1 / ratio.p50, 1.1 + added),
+        gain("latency_p99_ratio", 0.9 / ratio.p90, 1 / ratio.p50, 1.2 + added),
+    )
+
+
+def _inputs(gpu: GpuView) -> tuple[Evidence, ...]:
+    return all_known(
+        gpu,
+        ("gpu_busy_mean", "ratio", gpu.busy_ratio),
+        ("gpu_dram_active", "ratio", gpu.dram_active_ratio),
+        ("gpu_tensor_active", "ratio", gpu.tensor_active_ratio),
+    )
+
+
+def _rejected(view: View, one: ServiceGpu, p95: float) -> tuple[Rejected, ...]:
+    link = link_share(one.gpu)
+    pcie = "its traffic is not known" if link is None else f"PCIe carries {link:.0%} of what the link can"
+    return (
+        Rejected("gpu-full", f"the 95 % point of its use is {p95:.0%}"),
+        Rejected("gpu-wait-workers", f"{len(one.own)} processes share it; batches come before another one"),
+        Rejected("pcie-bound", pcie),
+        Rejected("cpu-noisy-neighbour", f"others use {view.others(view.pool):.2f} cores"),
+    )

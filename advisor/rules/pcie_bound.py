@@ -1,0 +1,174 @@
+"""Do copies between the host and a GPU take the time?"""
+
+from typing import Literal
+
+from advisor.facts import ServiceFacts
+from advisor.finding import Conclusion, Evidence, Gain, Need, Rejected
+from advisor.gpu.copying import Copying, kept_of_received, most_copying, with_profile
+from advisor.gpu.use import all_known, seen_on_gpu, use_of
+from advisor.gpu.view import ServiceGpu
+from advisor.intervals import gain, latency_p50_of, throughput
+from advisor.profiling.asking import FRESH_SECONDS, profile_of
+from advisor.profiling.evidence import seen_in_profile
+from advisor.profiling.limits import PRESSURE, busy
+from advisor.rule import Rule, Settings, Threshold, Verdict, asked, subject_of
+from advisor.view import View
+
+Why = Literal["link_share", "slow_link_share", "copied_link_share"]
+"""The threshold that it rests on: the link is full, is slower than it could be, or copies fill the CPU time beside it."""
+SURE: dict[Why, float] = {"link_share": 0.8, "slow_link_share": 0.8, "copied_link_share": 0.7}
+SAMPLED, SHARED = 0.7, 0.8
+"""What is left of the confidence where traffic is seen in samples only, and where others use the device, too."""
+
+
+class PcieBound(Rule):
+    """Copies over PCIe take as long as the link, or the kind of memory that they come from, makes them.
+
+    What it looks for: traffic of a GPU at three fifths of its link or more while no model is loaded; a link that runs below
+    what device and slot can do, under traffic; or workers that spend half of their time in copies which use little of it.
+    Why it matters: what is copied anew for each request costs time in which the GPU has nothing to compute, and no change of
+    the model, its batches or its workers takes that away.
+    What to do: keep on the device what does not change; pinned memory with `non_blocking=True`, so that copies run at the speed
+    of the link and beside kernels; a smaller type or smaller inputs; reseat the card, or use another slot, where the link is
+    too slow.
+    When it is wrong: traffic is counted for the whole device, so of shared ones a profile has to show copies, too. Copies that
+    already run beside kernels cost less than it says: that is the lower bound. Copy functions are named only where the
+    profiler sees who calls the driver.
+    """
+
+    proven = ("recorded", "built")
+    yields_to = ("cgroup-cpu-throttled", "model-exceeds-vram")
+    thresholds = {
+        "link_share": Threshold(enter=0.6, leave=0.5, unit="ratio", doc="PCIe traffic / what the link carries"),
+        "slow_link_share": Threshold(enter=0.3, leave=0.2, unit="ratio", doc="the same on a link below its best"),
+        "copied_link_share": Threshold(
+            enter=0.1, leave=0.05, unit="ratio", doc="the same where copies fill the CPU time"
+        ),
+        "copy_share": Threshold(enter=0.5, leave=0.4, unit="ratio", doc="CPU time in functions that copy"),
+        "wait_share": Threshold(
+            enter=0.2, leave=0.15, unit="ratio", doc="CPU time in copies and waits, where traffic alone does not tell"
+        ),
+        "kept_share": Threshold(enter=0.25, unit="ratio", doc="memory growth / bytes that came in: a model is loaded"),
+        "process_busy": PRESSURE["process_busy"],
+    }
+
+    def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
+        found = most_copying(view.gpus)
+        if found is None or found.link < settings.limit("copied_link_share"):
+            return None
+        if (kept_of_received(found.one.gpu) or 0.0) >= settings.limit("kept_share"):
+            return None
+        why = _why(found, settings)
+        needs = why == "copied_link_share" or not found.one.alone or found.one.gpu.pcie_sampled
+        if why == "copied_link_share" and not _saturated(view, found.one, settings):
+            return None
+        fresh = facts.profile is not None and facts.profile.age_seconds <= FRESH_SECONDS
+        if needs or fresh:
+            seen = profile_of(facts, "whether its workers wait for copies to and from the GPU")
+            if isinstance(seen, Need) and needs:
+                return seen
+            found = found if isinstance(seen, Need) else with_profile(found, seen)
+        if why == "copied_link_share" and (found.named or 0.0) < settings.limit("copy_share"):
+            return None
+        witness = found.seen if found.one.alone else found.named or 0.0  # who waits on a shared one may wait for others
+        if needs and witness < settings.limit("wait_share"):
+            return None
+        return _conclusion(view, facts, settings, found, why)
+
+
+def _why(found: Copying, settings: Settings) -> Why:
+    if found.slower < 1 and found.link >= settings.limit("slow_link_share"):
+        return "slow_link_share"
+    return "link_share" if found.link >= settings.limit("link_share") else "copied_link_share"
+
+
+def _saturated(view: View, one: ServiceGpu, settings: Settings) -> bool:
+    own = {p.worker for p in one.own}
+    return any(busy(w) >= settings.limit("process_busy") for w in view.workers if w.key in own)
+
+
+def _conclusion(view: View, facts: ServiceFacts, settings: Settings, found: Copying, why: Why) -> Conclusion:
+    gpu, use, kept = found.one.gpu, use_of(found.one.gpu), kept_of_received(found.one.gpu)
+    sure = SURE[why] * (SAMPLED if gpu.pcie_sampled else 1.0) * (1.0 if found.one.alone else SHARED)
+    grew = "growth of its memory is not known" if kept is None else f"its memory grew by {kept:.0%} of what came in"
+    return Conclusion(
+        subject=subject_of(view),
+        title=_title(found, why),
+        summary=_summary(found, why),
+        confidence=round(sure, 3),
+        evidence=(
+            seen_on_gpu(gpu, "gpu_link_share", "ratio", found.link, settings.enter(why)),
+            *all_known(
+                gpu,
+                ("gpu_pcie_sent", "bytes_per_second", gpu.pcie_tx_bytes_per_second),
+                ("gpu_pcie_received", "bytes_per_second", gpu.pcie_rx_bytes_per_second),
+                ("gpu_pcie_link", "bytes_per_second", gpu.pcie_link_bytes_per_second),
+                ("gpu_pcie_link_of_best", "ratio", found.slower),
+            ),
+            *(() if use is None else (seen_on_gpu(gpu, use.metric, "ratio", use.mean),)),
+            *_profiled(facts, settings, found),
+            *asked(view),
+        ),
+        rejected=(
+            Rejected("model-load", grew),
+            Rejected(
+                "gpu-full", "its use is not known" if use is None else f"the 95 % point of its use is {use.p95:.0%}"
+            ),
+        ),
+        gains=_gains(found, why),
+    )
+
+
+def _profiled(facts: ServiceFacts, settings: Settings, found: Copying) -> tuple[Evidence, ...]:
+    if facts.profile is None or found.named is None:
+        return ()
+    return (
+        seen_in_profile(facts.profile, "copy_share", "ratio", found.named, settings.enter("copy_share")),
+        seen_in_profile(facts.profile, "gpu_wait_share", "ratio", found.waits or 0.0),
+    )
+
+
+def _title(found: Copying, why: Why) -> str:
+    gpu = found.one.gpu
+    if why == "slow_link_share":
+        link = f"generation {gpu.pcie_generation} x{gpu.pcie_width}"
+        return f"The link of {gpu.subject_name} runs at {found.slower:.0%} of its best ({link}) and is {found.link:.0%} full"
+    if why == "link_share":
+        return f"Copies fill {found.link:.0%} of the link to {gpu.subject_name}"
+    return f"Copies to {gpu.subject_name} take {found.named or 0.0:.0%} of the workers' time and {found.link:.0%} of the link"
+
+
+ADVICE: dict[Why, str] = {
+    "link_share": "Keep on the device what does not change, send a smaller type, or let copies run beside kernels (pinned "
+    "memory, non_blocking=True).",
+    "slow_link_share": "Reseat the card or use another slot; a riser, a switch or the firmware may hold the link down.",
+    "copied_link_share": "From pageable memory the driver copies twice and the caller waits: pinned memory with "
+    "non_blocking=True runs at the speed of the link.",
+}
+
+
+def _summary(found: Copying, why: Why) -> str:
+    gpu = found.one.gpu
+    ways = ((gpu.pcie_rx_bytes_per_second, "to it"), (gpu.pcie_tx_bytes_per_second, "from it"))
+    rates = " and ".join(f"{rate / 1e9:.1f} GB/s {way}" for rate, way in ways if rate is not None)
+    said = [
+        f"PCIe carried {rates}, of about {(gpu.pcie_link_bytes_per_second or 0) / 1e9:.1f} GB/s each way.",
+        ADVICE[why],
+    ]
+    said += ["Traffic is sampled for 20 ms every ten seconds only."] if gpu.pcie_sampled else []
+    said += [] if found.one.alone else ["Others use the device too, and traffic is counted for all of them."]
+    return " ".join(said)
+
+
+def _gains(found: Copying, why: Why) -> tuple[Gain, ...]:
+    """Nothing at least, as copies may run beside kernels already; likely half of what is possible. Possible is: the link at
+    its best; copies at the link's speed; copies beside kernels, or half as many bytes."""
+    link = found.link
+    if why == "slow_link_share":
+        most = 1 / max(0.05, 1 - link * (1 - found.slower))
+    elif why == "copied_link_share":
+        most = 1 / max(0.05, 1 - max(0.0, (found.named or 0.0) - link))
+    else:
+        most = max(1 / max(link, 1 - link), 1 / (1 - link / 2))
+    ratio = throughput(1.0, (1 + most) / 2, most)
+    return (ratio, latency_p50_of(ratio), gain("latency_p99_ratio", 0.9 / ratio.p90, 1 / ratio.p50, 1.1))
