@@ -212,8 +212,8 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Memory of its processes on all of them; None = it has none there, or it is not known of one of them."""
     gpu_sm_ratio: float | None = None
     """Shares of time of its processes, added up per device, then over devices; None likewise."""
-    gpu_contexts: int = 0
-    """Processes of it on devices; one that is on two counts twice."""
+    gpu_contexts: int | None = None
+    """Processes of it on devices; one that is on two counts twice. None = none is known."""
 
 
 class ThreadStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from advisor.gpu.view import GpuView
-from advisor.gpu.window import gpu_views
+from advisor.gpu.window import HORIZON_SECONDS, gpu_views
 from advisor.serving import load_of, rates
 from advisor.tracks import (
     KEPT_TICKS,
@@ -57,18 +57,22 @@ class History:
             CgroupSample: self._add_cgroup,
             ListenSample: self._add_listen,
             MemorySample: self._add_memory,
-            GpuProcessSample: lambda sample: self.tracks.gpus.add_process(sample, self.tracks.tick),
             GpuHealthSample: self.tracks.gpus.add_health,
             GpuInfoSample: self.tracks.gpus.add_info,
         }
 
     def add(self, reading: Reading) -> None:
         """Take in one reading of the current tick."""
+        ended = (
+            reading.at.mono_ns + reading.duration_ns
+        ) / 1e9  # a driver may keep a run waiting, and then tells the present
         for sample in reading.samples:
             if isinstance(sample, ServingSample):
                 self._add_serving(sample, reading.at.mono_ns / 1e9)
             elif isinstance(sample, GpuSample):
-                self.tracks.gpus.add_device(sample, self.tracks.tick, reading.at.mono_ns / 1e9)
+                self.tracks.gpus.add_device(sample, self.tracks.tick, ended)
+            elif isinstance(sample, GpuProcessSample):
+                self.tracks.gpus.add_process(sample, self.tracks.tick, ended)
             elif handler := self._add.get(type(sample)):
                 handler(sample)
 
@@ -176,12 +180,13 @@ class History:
                 worker.ticks.pop(self.tracks.tick - KEPT_TICKS, None)
             for service in services:
                 self._end_second(service, seconds)
+        self.tracks.gpus.end_tick(services)
         for worker in self.tracks.workers.values():
             worker.pending_run = worker.pending_delay = 0.0
         self._core_now, self._cgroup_now = {}, {}
         if self.tracks.tick % 10 == 0:
             self._forget(services)
-            self.tracks.gpus.forget(self.tracks.tick)
+            self.tracks.gpus.forget(self.tracks.now)
         self.tracks.tick += 1
 
     def _end_second(self, service: Service, seconds: float) -> None:
@@ -203,7 +208,7 @@ class History:
                 seconds=seconds,
                 loaded=used / seconds >= LOADED_CORES
                 or bool(queue)
-                or self.tracks.gpus.works(service, self.tracks.tick),
+                or self.tracks.gpus.works(service, self.tracks.now),
                 demand=demand,
                 accept_queue=queue,
                 established=None if listen is None else listen.established,
@@ -236,6 +241,6 @@ class History:
         """The last `horizon_seconds` loaded seconds of a service (fewer where there were fewer)."""
         return view_of(self.tracks, service, horizon_seconds)
 
-    def gpus(self, services: Sequence[Service], horizon_seconds: int = 60) -> tuple[GpuView, ...]:
+    def gpus(self, horizon_seconds: float = HORIZON_SECONDS) -> tuple[GpuView, ...]:
         """Every device over the last seconds, loaded or not."""
-        return tuple(gpu_views(self.tracks.gpus, self.tracks.tick, services, horizon=horizon_seconds).values())
+        return tuple(gpu_views(self.tracks.gpus, self.tracks.now, horizon_seconds).values())

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from advisor.gpu.window import gpu_views, service_gpus
+from advisor.gpu.window import service_gpus
 from advisor.serving import NOTHING, STALE_SECONDS
 from advisor.tracks import Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
 from advisor.view import CgroupView, CoreView, PageView, ThreadView, View, WorkerView
@@ -24,7 +24,7 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
     ticks = {s.tick for s in chosen}
     span = sum(s.seconds for s in chosen)
     workers = tuple(_worker_view(tracks, w.key, w.role, w.slot, ticks, span) for w in service.workers)
-    gpus = gpu_views(tracks.gpus, tracks.tick, (service,), ticks)
+    gpus, node_gpus = service_gpus(tracks.gpus, tracks.now, service, ticks)
     age = None if track.serving is None else max(0.0, tracks.now - track.serving[0])
     return View(
         service=service,
@@ -47,8 +47,8 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
         metrics_age_seconds=age,
         loads=tuple(track.loads),
         pages=_page_views(track, tracks.now),
-        gpus=service_gpus(gpus.values(), service),
-        node_gpus=tuple(gpus.values()),
+        gpus=gpus,
+        node_gpus=node_gpus,
         **msgspec.structs.asdict(NOTHING if age is None or age > STALE_SECONDS else track.rates),
     )
 

@@ -83,7 +83,7 @@ class Watch:
         self.snapshot = Snapshot(
             generation=(self.snapshot.generation if self.snapshot else 0) + 1,
             node=self.picture.take(
-                latest.samples(), collectors, now, self.judging.gpus(services), services, self.readers.status()
+                latest.samples(), collectors, now, self.judging.gpus(), services, self.readers.status()
             ),
             services=tuple(statuses),
             workers=tuple(workers),

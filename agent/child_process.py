@@ -47,6 +47,11 @@ class Backoff:
         """A child was started."""
         self._began = time.monotonic()
 
+    def replaced(self) -> float:
+        """A child was ended to be replaced, which is no failure of its; seconds until another should be started."""
+        self._next = FIRST_BACKOFF_SECONDS
+        return FIRST_BACKOFF_SECONDS
+
     def ended(self) -> float:
         """A child ended; seconds until another should be started."""
         if time.monotonic() - self._began >= STEADY_SECONDS:

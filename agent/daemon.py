@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,6 +112,7 @@ class _Daemon:
             enabled=loaded.config.profiling.enabled,
         )
         self._known = KnownProcesses(paths.db.parent, self._watch.host)
+        self._gpus_known: set[str] = set()
         cost.profiling = self._profiling
         self._restore()
 
@@ -156,7 +158,15 @@ class _Daemon:
         """In the sampler thread, after each judgement."""
         self._findings.take(snapshot, self._watch.judging, time.monotonic())
         self._known.take(self._watch.discovery, self._aside)
+        for gpu in snapshot.node.gpus:
+            if gpu.uuid not in self._gpus_known:
+                self._gpus_known.add(gpu.uuid)
+                self._aside(partial(self._restore_gpu, f"gpu:{gpu.uuid}"))
         self._updates.publish(snapshot.generation)
+
+    def _restore_gpu(self, entity: str) -> None:
+        """What the device did in the last day, before a restart; taken in with a later tick."""
+        self._watch.history.tracks.gpus.restored.append((entity, last_day(self._reader, entity, time.time())))
 
     def _aside(self, task: Callable[[], None]) -> None:
         """Let another thread do what may wait for a disk."""
@@ -210,15 +220,13 @@ class _Daemon:
         return {cgroup_entity(w.process.cgroups): s.name for s in services for w in s.serving[:1]}
 
     def _restore(self) -> None:
-        """Acknowledgements, whose worker a process was, and what GPUs did in the last day, outlive a restart."""
+        """Acknowledgements, and whose worker a process was, outlive a restart."""
         self._watch.discovery.recall(self._known.load(), self._watch.host.clock.now())
         kept: dict[str, Acknowledged] = {}
         for entry in self._reader.acknowledgements():
             if (found := restored(entry)) is not None:
                 kept[entry.finding_id] = found
         self._watch.judging.board.restore(kept)
-        for entity, minutes in last_day(self._reader, time.time()).items():
-            self._watch.history.tracks.gpus.restore(entity, minutes)
 
 
 def pyroscope_of(config: Config) -> "PyroscopePusher | None":

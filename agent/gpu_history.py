@@ -1,23 +1,23 @@
 """What GPUs did in the last day, from before a restart: rules on idle devices want hours, and agents are restarted."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from advisor.gpu.tracks import DAY_MINUTES, MINUTE_SECONDS, DayMinute
+from advisor.gpu.day import DAY_MINUTES, MINUTE_SECONDS, DayMinute
 from agent.store.reader import StoreReader
 
 _KIND = "gpu"
 
 
-def last_day(reader: StoreReader, now_unix: float) -> Mapping[str, Sequence[DayMinute]]:
-    """By `gpu:UUID`: its minutes of the last day, oldest first. Nothing where the store cannot be read."""
+def last_day(reader: StoreReader, entity: str, now_unix: float) -> tuple[DayMinute, ...]:
+    """The minutes of `gpu:UUID` in the last day, oldest first. None where the store cannot be read."""
     try:
-        return {entity: _minutes(reader, entity, now_unix) for entity in reader.entities(_KIND)}
+        return _minutes(reader, entity, now_unix)
     except (sqlite3.Error, LookupError):
-        return {}
+        return ()
 
 
-def _minutes(reader: StoreReader, entity: str, now_unix: float) -> Sequence[DayMinute]:
+def _minutes(reader: StoreReader, entity: str, now_unix: float) -> tuple[DayMinute, ...]:
     busy = _means(reader, entity, "busy_ppm", now_unix)
     active = _means(reader, entity, "sm_active_ppm", now_unix)
     used = _means(reader, entity, "memory_used_bytes", now_unix)
@@ -27,7 +27,7 @@ def _minutes(reader: StoreReader, entity: str, now_unix: float) -> Sequence[DayM
         whole = total.get(minute)
         ratio = used[minute] / whole if whole and minute in used else None
         found.append(DayMinute(busy.get(minute, active.get(minute)), ratio))
-    return found
+    return tuple(found)
 
 
 def _means(reader: StoreReader, entity: str, field: str, now_unix: float) -> Mapping[int, float]:

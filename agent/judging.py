@@ -14,6 +14,7 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Finding, Severity
 from advisor.gpu.devices import device_views
 from advisor.gpu.view import GpuView
+from advisor.gpu.window import HORIZON_SECONDS
 from advisor.history import History
 from advisor.orphaned import orphaned_of
 from advisor.profiling.view import ProfileView
@@ -29,9 +30,6 @@ from collectors.reading import Instant
 from collectors.seen_environment import as_seen
 
 log = logging.getLogger("nodewright.judging")
-
-GPU_SECONDS = 60
-"""The window on which devices are judged by themselves."""
 
 
 class Judging:
@@ -74,7 +72,7 @@ class Judging:
                 self._generations[service.id] = self.generation(service) + 1
                 continue
             self._judge(service, view, facts, now)
-        devices = device_views(self._history.gpus(services, GPU_SECONDS), GPU_SECONDS)
+        devices = device_views(self._history.gpus(), HORIZON_SECONDS)
         for view in devices:
             self._judge(view.service, view, ServiceFacts(service=view.service), now)
         with self._lock:
@@ -87,9 +85,9 @@ class Judging:
         with self._lock:
             self.board.update(service, judgement, view, now)
 
-    def gpus(self, services: Sequence[Service]) -> tuple[GpuView, ...]:
-        """Every device over the window on which services are judged."""
-        return self._history.gpus(services, int(self._config.advice.window_seconds))
+    def gpus(self) -> tuple[GpuView, ...]:
+        """Every device over as many seconds as services are judged on."""
+        return self._history.gpus(self._config.advice.window_seconds)
 
     def generation(self, service: Service) -> int:
         """How often a lever of the service was seen to change."""

@@ -1,6 +1,6 @@
 """The newest sample of every entity and the newest run of every collector, for `/metrics`, doctor and the screens."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from advisor.documents import CollectorStatus
@@ -11,7 +11,9 @@ from collectors.sample import Sample
 class Latest:
     """Written by the sampler thread, read by others: each kind's mapping is replaced as a whole, never changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, apart: Iterable[str] = ()) -> None:
+        """`apart`: collectors whose last samples say nothing any more once they do not read: those of drivers."""
+        self._apart = frozenset(apart)
         self._samples: dict[tuple[str, str], Mapping[str, Sample]] = {}
         """By kind and collector: several may read the same kind of thing."""
         self._collectors: dict[str, CollectorStatus] = {}
@@ -20,9 +22,9 @@ class Latest:
         if isinstance(reading.outcome, Ok):
             found: dict[tuple[str, str], dict[str, Sample]] = {(kind.kind, reading.collector): {} for kind in kinds}
             for sample in reading.outcome.samples:
-                found[sample.kind, reading.collector][sample.entity] = sample
+                found.setdefault((sample.kind, reading.collector), {})[sample.entity] = sample
             self._samples.update(found)
-        elif isinstance(reading.outcome, Unsupported):
+        elif isinstance(reading.outcome, Unsupported) or reading.collector in self._apart:
             for kind in kinds:  # what a driver that is gone said last is not how it is now
                 self._samples.pop((kind.kind, reading.collector), None)
         before = self._collectors.get(reading.collector)

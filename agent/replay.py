@@ -62,7 +62,8 @@ def play(loaded: LoadedConfig, path: Path) -> Played:
 
 def _play(loaded: LoadedConfig, path: Path, replay: Replay) -> Played:
     known = _facts(path, replay.meta.facts)
-    history, latest, beat = History(), Latest(), Beat()
+    apart = (c.name for c in all_collectors() if c.process is not None)
+    history, latest, beat = History(), Latest(apart), Beat()
     now = Instant(0, 0)
     judging = Judging(loaded.config, history, lambda: now)
     judging.learn(known.services, {f.key: f for f in known.processes})
@@ -83,19 +84,26 @@ def _play(loaded: LoadedConfig, path: Path, replay: Replay) -> Played:
 
 
 def ticks(readings: Iterator[Reading]) -> Iterator[tuple[Instant, Sequence[Reading]]]:
-    """The readings by tick, with its instant: a new one begins where a collector of the sampler comes again."""
-    current: list[Reading] = []
+    """The readings by tick, with its instant: a new one begins where a collector of the sampler comes again. What was read
+    beside the sampler is taken in by the next tick after it, behind the sampler's own readings, as in a running agent."""
+    own: list[Reading] = []
+    waiting: list[Reading] = []
+    since: list[Reading] = []
     began: dict[str, Instant] = {}
-    background = {c.name for c in all_collectors() if c.own_thread or c.process is not None}
+    beside = {c.name for c in all_collectors() if c.own_thread or c.process is not None}
     for reading in readings:
+        if reading.collector in beside:
+            since.append(reading)
+            continue
         if reading.collector in began:
-            yield min(began.values()), current
-            current, began = [], {}
-        current.append(reading)
-        if reading.collector not in background:
-            began[reading.collector] = reading.at
+            yield min(began.values()), [*own, *waiting]
+            own, waiting, since, began = [], since, [], {}
+        elif not began:
+            waiting, since = [*waiting, *since], []
+        own.append(reading)
+        began[reading.collector] = reading.at
     if began:
-        yield min(began.values()), current
+        yield min(began.values()), [*own, *waiting, *since]
 
 
 def judge_recording(loaded: LoadedConfig, path: Path) -> AdviceDocument:
@@ -151,7 +159,7 @@ def picture(played: Played) -> Snapshot:
     return Snapshot(
         generation=1,
         node=NodePicture(played.node, Topology(())).take(
-            played.latest.samples(), collectors, played.now, played.judging.gpus(played.services), played.services
+            played.latest.samples(), collectors, played.now, played.judging.gpus(), played.services
         ),
         services=tuple(statuses),
         workers=tuple(workers),

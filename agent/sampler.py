@@ -61,7 +61,7 @@ class Sampler:
     ) -> None:
         """`readings`: what processes of their own have read since the last tick."""
         self.beat = Beat()
-        self.latest = Latest()
+        self.latest = Latest(c.name for c in collectors if c.process is not None)
         self.discovery = discovery
         self.judging = judging
         self.interval_seconds = interval_seconds

@@ -1,76 +1,109 @@
-"""How do the remembered readings of GPUs become views: of a device over a window, and of what a service has there?"""
+"""How do the remembered readings of GPUs become views: of all devices, and of what a service has over its loaded seconds?"""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from advisor.gpu.tracks import DeviceTrack, GpuTracks, ProcessTrack
+import msgspec
+
+from advisor.gpu.tracks import POINT_SECONDS, DeviceTrack, GpuTracks, ProcessTrack, Seen
 from advisor.gpu.view import GpuProcessView, GpuView, ServiceGpu
+from advisor.gpu.windowed import windowed
 from collectors.cpulist import parse_cpulist
 from collectors.entities import Service, Worker, WorkerKey
 from collectors.gpu.samples import GpuHealthSample, GpuProcessSample, GpuSample
 
-DRIVERS = {"nvidia": "cuda"}
+DRIVERS = {"nvidia": "cuda", "amd": "rocm"}
 """Vendor -> kind of mapped library without which a process has no context there."""
 OPENED_BY_ITS_USER_ALONE = frozenset(("google",))
 """Vendors of whose devices one process at a time has the file open. CUDA and ROCm open the files of all devices that they may
 use, whichever they do use."""
-POINT_SECONDS = 10.0
-_FRESH_TICKS = 5
-"""A process or device that was not read for longer is not there now."""
-
-Value = Callable[[GpuSample], int | None]
-
-
-def gpu_views(
-    tracks: GpuTracks, tick: int, services: Sequence[Service], ticks: Collection[int] | None = None, horizon: int = 60
-) -> dict[str, GpuView]:
-    """By `gpu:UUID`: each device over the seconds `ticks`, or over the last `horizon` ones. `services`: whose workers may be
-    meant by the processes."""
-    workers = {w.key.entity: w for service in services for w in service.workers}
-    return {
-        entity: device_view(entity, track, tick, workers, ticks, horizon)
-        for entity, track in tracks.devices.items()
-        if track.recent and track.recent[-1][0] >= tick - _FRESH_TICKS
-    }
+HORIZON_SECONDS = 60.0
+ERRORS_SECONDS = 300.0
+FRESH_SECONDS = 6.0
+"""A device that was not read for longer is not there now."""
 
 
-def service_gpus(views: Iterable[GpuView], service: Service) -> tuple[ServiceGpu, ...]:
-    """The devices on which a process of the service is, with those processes. A device that is divided is left out: its
-    instances are devices too."""
+def gpu_views(tracks: GpuTracks, now: float, horizon_seconds: float = HORIZON_SECONDS) -> Mapping[str, GpuView]:
+    """Every device by `gpu:UUID`, over its last seconds."""
+    return _seen(tracks, now, horizon_seconds).views
+
+
+def service_gpus(
+    tracks: GpuTracks, now: float, service: Service, ticks: Collection[int]
+) -> tuple[tuple[ServiceGpu, ...], tuple[GpuView, ...]]:
+    """The devices on which a process of the service is, over the ticks `ticks`, with those processes; and all devices of the
+    node, the others over their last seconds. One that is divided is nobody's: its instances are devices too."""
+    seen = _seen(tracks, now, HORIZON_SECONDS)
     keys = {w.key for w in service.workers}
-    found = (
-        ServiceGpu(gpu=view, own=tuple(p for p in view.processes if p.worker in keys)) for view in views if not view.mig
+    places = {entity for key in keys for entity in seen.places.get(key, ())}
+    if not places:
+        return (), tuple(seen.views.values())
+    own: list[ServiceGpu] = []
+    every: list[GpuView] = []
+    for entity, view in seen.views.items():
+        if entity in places:
+            view = _over_ticks(tracks.devices[entity], view, keys, ticks)
+            own.append(ServiceGpu(gpu=view, own=tuple(p for p in view.processes if p.worker in keys)))
+        every.append(view)
+    return tuple(own), tuple(every)
+
+
+def _seen(tracks: GpuTracks, now: float, horizon: float) -> Seen:
+    """The views of this moment; worked out once, however many services ask."""
+    key = (tracks.version, now)
+    known = tracks.seen.get(horizon)
+    if known is not None and known.key == key:
+        return known
+    views = {
+        entity: _device_view(entity, track, tracks.workers, horizon)
+        for entity, track in tracks.devices.items()
+        if track.recent and now - track.recent[-1][1] <= FRESH_SECONDS
+    }
+    places: dict[WorkerKey, set[str]] = {}
+    for entity, view in views.items():
+        for process in () if view.mig else view.processes:
+            if process.worker is not None:
+                places.setdefault(process.worker, set()).add(entity)
+    seen = tracks.seen[horizon] = Seen(key, views, {worker: frozenset(found) for worker, found in places.items()})
+    return seen
+
+
+def _over_ticks(track: DeviceTrack, view: GpuView, keys: Collection[WorkerKey], ticks: Collection[int]) -> GpuView:
+    """The view with what is of a window over these ticks, and the shares of these workers over them."""
+    oldest = min(ticks, default=0)
+    chosen: list[tuple[float, GpuSample]] = []
+    for tick, at, sample in reversed(track.recent):
+        if tick < oldest:
+            break
+        if tick in ticks:
+            chosen.append((at, sample))
+    chosen.reverse()
+    processes = tuple(
+        msgspec.structs.replace(p, sm_ratio=_share(track.processes.get(_entity(view, p)), ticks))
+        if p.worker in keys
+        else p
+        for p in view.processes
     )
-    return tuple(one for one in found if one.own)
+    return msgspec.structs.replace(view, processes=processes, **windowed(chosen, track))
 
 
-def device_view(
-    entity: str,
-    track: DeviceTrack,
-    tick: int,
-    workers: dict[str, Worker],
-    ticks: Collection[int] | None,
-    horizon: int,
-) -> GpuView:
-    chosen = [
-        (at, sample)
-        for number, at, sample in track.recent
-        if (number in ticks if ticks is not None else number > tick - horizon)
-    ]
-    samples = [sample for _, sample in chosen]
-    last, info = track.recent[-1][2], track.info
-    seconds = chosen[-1][0] - chosen[0][0] if len(chosen) > 1 else 0.0
+def _entity(view: GpuView, process: GpuProcessView) -> str:
+    return f"gpu-process:{view.uuid}/{process.pid}"
+
+
+def _share(track: ProcessTrack | None, ticks: Collection[int]) -> float | None:
+    known = [share for tick, share in track.shares if tick in ticks and share is not None] if track is not None else []
+    return sum(known) / len(known) * 1e-6 if known else None
+
+
+def _device_view(entity: str, track: DeviceTrack, workers: Mapping[str, Worker], horizon: float) -> GpuView:
+    _, now, last = track.recent[-1]
+    chosen = [(at, sample) for _, at, sample in track.recent if at > now - horizon]
+    info, health = track.info, track.health[-1] if track.health else None
     vendor = (info.vendor if info else None) or "nvidia"
-    listed = [
-        _process(name, one, vendor, workers, ticks, tick - horizon)
-        for name, one in sorted(track.processes.items())
-        if one.recent[-1][0] >= track.recent[-1][0] - 1
-    ]
+    # what is read of a device and of its processes is read in one go: a process that is not in the newest reading is gone
+    listed = [_process(n, one, vendor, workers) for n, one in sorted(track.processes.items()) if one.at == now]
     alone = info.device_file if info and vendor in OPENED_BY_ITS_USER_ALONE else None
-    processes = (*listed, *_holders(alone, listed, workers))
-    known_day = [busy for busy, _ in track.day if busy is not None]
-    known_memory = [used for _, used in track.day if used is not None]
     return GpuView(
         uuid=entity.partition(":")[2],
         name=(info.name if info else None) or "GPU",
@@ -78,100 +111,40 @@ def device_view(
         vendor=vendor,
         architecture=info.architecture if info else None,
         state=last.state or "ok",
-        samples=len(samples),
-        window_seconds=seconds,
-        **_activity(samples, track),
+        **windowed(chosen, track),
         memory_total_bytes=last.memory_total_bytes,
         memory_reserved_bytes=last.memory_reserved_bytes,
         memory_used_bytes=last.memory_used_bytes,
         memory_free_bytes=last.memory_free_bytes,
-        memory_used_max_bytes=max(
-            (s.memory_used_bytes for s in samples if s.memory_used_bytes is not None), default=None
-        ),
         memory_seen=_memory_seen(track),
         unknown_memory_bytes=last.unknown_memory_bytes,
-        processes=processes,
+        processes=(*listed, *_holders(alone, listed, workers)),
         processes_known=last.processes is not None,
-        **_clocks(samples, track),
-        **_held_down(chosen),
-        xid_events=_xids(track),
-        last_xid=last.last_xid,
+        sm_clock_max_hertz=_scaled(info.sm_clock_max_mhz if info else None, 1e6),
+        power_limit_watts=_scaled(health.power_limit_mw if health else None, 1e-3),
+        power_limit_default_watts=_scaled(info.power_limit_default_mw if info else None, 1e-3),
+        xid_events=_errors(track, now),
+        last_xid=track.last_error,
         **_links(track),
-        **_health(track.health[-1] if track.health else None),
+        **_health(health),
         numa_node=info.numa_node if info else None,
         cpus=parse_cpulist(info.cpus) if info and info.cpus else None,
         compute_mode=info.compute_mode if info else None,
         mps=None if info is None or info.mps is None else bool(info.mps),
-        mig=bool(info and info.mig),
-        parent=info.parent if info else None,
+        mig=bool(last.divided),
+        parent=last.parent,
         unified_memory=bool(info and info.unified_memory),
         other_readers=tuple((info.other_readers or "").split()) if info else (),
-        hours=len(track.day) / 60,
-        day_busy_p95=_p95(known_day),
-        day_memory_p95=_p95(known_memory),
+        hours=track.day.hours,
+        day_busy_p95=track.day.busy_p95,
+        day_memory_p95=track.day.memory_p95,
     )
 
 
-def _activity(samples: Sequence[GpuSample], track: DeviceTrack) -> dict[str, Any]:
-    sent = _mean(samples, lambda s: s.pcie_tx_bytes_per_second)
-    received = _mean(samples, lambda s: s.pcie_rx_bytes_per_second)
-    sampled = sent is None and received is None and bool(track.health)
-    if sampled:
-        sent = _of(track.health, lambda h: h.pcie_sampled_tx_bytes_per_second)
-        received = _of(track.health, lambda h: h.pcie_sampled_rx_bytes_per_second)
-    return {
-        "busy_ratio": _ratio(samples, lambda s: s.busy_ppm),
-        "busy_p95": _ratio_p95(samples, lambda s: s.busy_ppm),
-        "memory_busy_ratio": _ratio(samples, lambda s: s.memory_busy_ppm),
-        "sm_active_ratio": _ratio(samples, lambda s: s.sm_active_ppm),
-        "sm_active_p95": _ratio_p95(samples, lambda s: s.sm_active_ppm),
-        "sm_occupancy_ratio": _ratio(samples, lambda s: s.sm_occupancy_ppm),
-        "tensor_active_ratio": _ratio(samples, lambda s: s.tensor_active_ppm),
-        "dram_active_ratio": _ratio(samples, lambda s: s.dram_active_ppm),
-        "dram_active_p95": _ratio_p95(samples, lambda s: s.dram_active_ppm),
-        "pcie_tx_bytes_per_second": sent,
-        "pcie_rx_bytes_per_second": received,
-        "pcie_sampled": sampled and (sent is not None or received is not None),
-    }
-
-
-def _clocks(samples: Sequence[GpuSample], track: DeviceTrack) -> dict[str, Any]:
-    info, health = track.info, track.health[-1] if track.health else None
-    return {
-        "sm_clock_hertz": _scaled(_mean(samples, lambda s: s.sm_clock_mhz), 1e6),
-        "memory_clock_hertz": _scaled(_mean(samples, lambda s: s.memory_clock_mhz), 1e6),
-        "sm_clock_max_hertz": _scaled(info.sm_clock_max_mhz if info else None, 1e6),
-        "power_watts": _scaled(_mean(samples, lambda s: s.power_mw), 1e-3),
-        "power_limit_watts": _scaled(health.power_limit_mw if health else None, 1e-3),
-        "power_limit_default_watts": _scaled(info.power_limit_default_mw if info else None, 1e-3),
-        "temperature_celsius": _mean(samples, lambda s: s.temperature_celsius),
-    }
-
-
-def _held_down(chosen: Sequence[tuple[float, GpuSample]]) -> dict[str, Any]:
-    """Growth of the counters between neighbouring readings of the window, over the time between those."""
-    return {
-        "power_cap_ratio": _growth(chosen, lambda s: s.power_cap_ns),
-        "software_thermal_ratio": _growth(chosen, lambda s: s.software_thermal_ns),
-        "hardware_thermal_ratio": _growth(chosen, lambda s: s.hardware_thermal_ns),
-        "power_brake_ratio": _growth(chosen, lambda s: s.power_brake_ns),
-    }
-
-
-def _growth(chosen: Sequence[tuple[float, GpuSample]], value: Value) -> float | None:
-    grown = seconds = 0.0
-    for (before_at, before), (at, now) in pairwise(chosen):
-        first, second = value(before), value(now)
-        if first is None or second is None or second < first or not 0 < at - before_at < POINT_SECONDS:
-            continue
-        grown += (second - first) * 1e-9
-        seconds += at - before_at
-    return min(1.0, grown / seconds) if seconds > 0 else None
-
-
-def _xids(track: DeviceTrack) -> int | None:
-    known = [s.xid_events for _, _, s in track.recent if s.xid_events is not None]
-    return max(0, known[-1] - known[0]) if known else None
+def _errors(track: DeviceTrack, now: float) -> int | None:
+    if not track.errors:
+        return None
+    return sum(grown for at, grown in track.errors if at > now - ERRORS_SECONDS)
 
 
 def _memory_seen(track: DeviceTrack) -> tuple[tuple[float, int], ...]:
@@ -206,19 +179,15 @@ def _health(health: GpuHealthSample | None) -> dict[str, Any]:
     }
 
 
-def _process(
-    name: str, track: ProcessTrack, vendor: str, workers: dict[str, Worker], ticks: Collection[int] | None, oldest: int
-) -> GpuProcessView:
-    chosen = [s for t, s in track.recent if (t in ticks if ticks is not None else t > oldest)]
-    last = track.recent[-1][1]
-    shares = [s.sm_ppm for s in chosen if s.sm_ppm is not None]
+def _process(name: str, track: ProcessTrack, vendor: str, workers: Mapping[str, Worker]) -> GpuProcessView:
+    shares = [share for _, share in track.shares if share is not None]
     return GpuProcessView(
         pid=int(name.rpartition("/")[2]),
-        worker=_worker(last, vendor, workers),
-        contexts=tuple(part for part in (last.context or "").split("+") if part),
-        memory_bytes=last.memory_bytes,
+        worker=_worker(track.last, vendor, workers),
+        contexts=tuple(part for part in (track.last.context or "").split("+") if part),
+        memory_bytes=track.last.memory_bytes,
         sm_ratio=sum(shares) / len(shares) * 1e-6 if shares else None,
-        memory_seen=tuple((float(track.recent[-1][0] - t), held) for t, held in track.memory),
+        memory_seen=tuple((track.at - at, held) for at, held in track.memory),
     )
 
 
@@ -237,41 +206,17 @@ def _holders(
 
 
 def _worker(sample: GpuProcessSample, vendor: str, workers: Mapping[str, Worker]) -> WorkerKey | None:
-    """The process that is meant. Where the driver may have given a number of another PID namespace, one of ours whose
-    libraries are known and that has no driver mapped is not the one."""
+    """The process that is meant. Where the driver may have given a number of another PID namespace, it counts only for one of
+    ours that has the driver mapped."""
     if sample.worker is None:
         return None
+    pid, _, started = sample.worker.removeprefix("worker:").partition(":")
+    key = WorkerKey(int(pid), int(started))
+    if not sample.doubtful:
+        return key
     known, driver = workers.get(sample.worker), DRIVERS.get(vendor)
     libraries = known.compute_libraries if known is not None else None
-    if sample.doubtful and driver is not None and libraries is not None and driver not in libraries:
-        return None
-    pid, _, started = sample.worker.removeprefix("worker:").partition(":")
-    return WorkerKey(int(pid), int(started))
-
-
-def _mean(samples: Sequence[GpuSample], value: Value) -> float | None:
-    known = [v for s in samples if (v := value(s)) is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _of(health: Iterable[GpuHealthSample], value: Callable[[GpuHealthSample], int | None]) -> float | None:
-    known = [v for h in health if (v := value(h)) is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _ratio(samples: Sequence[GpuSample], value: Value) -> float | None:
-    return _scaled(_mean(samples, value), 1e-6)
-
-
-def _ratio_p95(samples: Sequence[GpuSample], value: Value) -> float | None:
-    return _scaled(_p95([v for s in samples if (v := value(s)) is not None]), 1e-6)
-
-
-def _p95(values: Sequence[float]) -> float | None:
-    if not values:
-        return None
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+    return key if driver is not None and libraries is not None and driver in libraries else None
 
 
 def _scaled(value: float | None, scale: float) -> float | None:

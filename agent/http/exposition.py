@@ -151,7 +151,7 @@ _OF_SERVICE: tuple[tuple[str, str, Callable[[ServiceStatus], float | None]], ...
     ("latency_seconds", "Mean latency, as its metrics page says.", lambda one: one.latency_seconds),
     ("gpu_memory_bytes", "GPU memory of its processes, where it is known of all.", lambda one: one.gpu_memory_bytes),
     ("gpu_sm_ratio", "Shares of GPU time of its processes, added up.", lambda one: one.gpu_sm_ratio),
-    ("gpu_contexts", "Its processes on GPUs.", lambda one: one.gpu_contexts or None),
+    ("gpu_contexts", "Its processes on GPUs.", lambda one: one.gpu_contexts),
     ("worker_processes", "Processes that run models.", lambda one: one.workers),
     ("loaded_ratio", "1 while it is under load, else 0.", lambda one: float(one.state == "loaded")),
 )

@@ -14,9 +14,10 @@ import time
 import msgspec
 
 from agent.framing import BadFrame, framed, receive
-from agent.readers.messages import Busy, Collect, Reply, read_of
+from agent.readers.messages import Busy, Collect, Read, Reply, read_of
 from collectors.collector import Collector, only_subclass
 from collectors.host import Host
+from collectors.reading import Failed
 from collectors.runner import collect_one
 
 
@@ -63,7 +64,10 @@ class Answers:
         try:
             frame = framed(msgspec.json.encode(reply))
         except BadFrame as problem:
-            frame = framed(msgspec.json.encode(Busy(collector=reply.collector, seconds=0.0, doing=str(problem))))
+            if not isinstance(reply, Read):
+                return
+            without = msgspec.structs.replace(reply, samples={}, why=Failed(str(problem)))
+            frame = framed(msgspec.json.encode(without))
         with self._lock:
             try:
                 self._stream.sendall(frame)

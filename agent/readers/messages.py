@@ -4,15 +4,22 @@ The agent asks for one run of a collector; the reader answers with its reading w
 before has not ended.
 """
 
+import re
 from collections.abc import Mapping
 
 import msgspec
 
+from collectors.cpulist import parse_cpulist
+from collectors.gpu.samples import GpuInfoSample, GpuProcessSample
 from collectors.reading import Failed, Instant, Ok, Outcome, Reading, Unsupported
 from collectors.sample import Sample
 
 Kinds = Mapping[str, type[Sample]]
 """Sample types by their kind."""
+_MOST = 1 << 63
+"""What SQLite can hold."""
+_PROCESS = re.compile(r"gpu-process:.+/\d+")
+_WORKER = re.compile(r"worker:\d+:\d+")
 
 
 class Collect(msgspec.Struct, frozen=True, tag="collect"):
@@ -66,7 +73,7 @@ def read_of(reading: Reading) -> Read:
 
 
 def reading_of(message: Read, kinds: Kinds) -> Reading:
-    """The reading of a message. Raises msgspec.DecodeError for samples that are none of `kinds`."""
+    """The reading of a message. Raises ValueError for samples that are none of `kinds`, or no such as a reader makes."""
     outcome: Outcome
     if message.why is not None:
         outcome = message.why
@@ -76,6 +83,8 @@ def reading_of(message: Read, kinds: Kinds) -> Reading:
             if kind not in kinds:
                 raise msgspec.DecodeError(f"samples of unknown kind {kind!r}")
             found += msgspec.json.decode(raw, type=list[kinds[kind]])  # type: ignore[valid-type]  # known at run time only
+        for sample in found:
+            _check(sample)
         outcome = Ok(tuple(found))
     return Reading(
         collector=message.collector,
@@ -85,3 +94,16 @@ def reading_of(message: Read, kinds: Kinds) -> Reading:
         late_ns=message.late_ns,
         outcome=outcome,
     )
+
+
+def _check(sample: Sample) -> None:
+    """Raises ValueError where the form of its names or the size of its numbers would mislead whoever reads on."""
+    for name in sample.__struct_fields__:
+        value = getattr(sample, name)
+        if isinstance(value, int) and not -_MOST <= value < _MOST:
+            raise ValueError(f"{sample.kind}.{name} is {value}")
+    if isinstance(sample, GpuProcessSample):
+        if not _PROCESS.fullmatch(sample.entity) or (sample.worker and not _WORKER.fullmatch(sample.worker)):
+            raise ValueError(f"a process called {sample.entity!r}, {sample.worker!r}")
+    elif isinstance(sample, GpuInfoSample) and sample.cpus:
+        parse_cpulist(sample.cpus)

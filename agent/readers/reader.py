@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from agent.child_process import KILLED_SECONDS, Backoff, spawn
+from agent.child_process import KILLED_SECONDS, LAST_BACKOFF_SECONDS, Backoff, spawn
 from agent.framing import BadFrame, framed, receive
 from agent.readers.messages import Busy, Collect, Kinds, Read, Reply, reading_of
 from collectors.collector import Collector
@@ -39,6 +39,8 @@ LOOK_SECONDS = 10.0
 RENEW_SECONDS = 30.0
 """A reader whose driver is out of order is replaced so often: a library that was updated on disk has to be loaded anew."""
 BEAT_SECONDS = 1.0
+ANSWERS_LIMIT = 1000
+"""So many without a pause are no answers any more."""
 POKE_SECONDS = 0.5
 """So often it is asked again while an answer is missing."""
 _HOME = Path(__file__).resolve().parents[2]
@@ -90,7 +92,7 @@ class Reader:
         self._host = host
         self._always = always
         self._on_change = on_change
-        self._kinds: Kinds = {kind.kind: kind for c in collectors for kind in c.samples}
+        self._kinds: dict[str, Kinds] = {c.name: {kind.kind: kind for kind in c.samples} for c in collectors}
         self._decoder: msgspec.json.Decoder[Reply] = msgspec.json.Decoder(Reply)
         self._done: deque[Reading] = deque(maxlen=256)
         self._stop = threading.Event()
@@ -123,11 +125,13 @@ class Reader:
         return found
 
     def _guarded(self) -> None:
-        try:
-            self._run()
-        except Exception:
-            log.exception("the reader %s is no longer watched", self.name)
-            self._tell_all(Unsupported("failed", "a fault of nodewright; the log has the reason"))
+        while not self._stop.is_set():
+            try:
+                self._run()
+            except Exception:
+                log.exception("watching the reader %s failed; it is begun again", self.name)
+                self._tell_all(Unsupported("failed", "a fault of nodewright; the log has the reason"))
+                self._stop.wait(LAST_BACKOFF_SECONDS)
 
     def _run(self) -> None:
         backoff = Backoff()
@@ -138,8 +142,8 @@ class Reader:
                 self._stop.wait(LOOK_SECONDS)
                 continue
             backoff.began()
-            self._serve()
-            self._stop.wait(backoff.ended())
+            replaced = self._serve()
+            self._stop.wait(backoff.replaced() if replaced else backoff.ended())
 
     def _nothing_here(self) -> Unsupported | None:
         if self._always:
@@ -150,40 +154,51 @@ class Reader:
             return Unsupported(why.reason, why.hint)
         return None
 
-    def _serve(self) -> None:
-        """One process, from its start to its end."""
+    def _serve(self) -> bool:
+        """One process, from its start to its end; whether it was ended only to be replaced."""
         modules = [type(a.collector).__module__ for a in self._asked.values()]
         started = spawn([sys.executable, "-I", "-c", _IN_CHILD, str(_HOME), *modules])
         if started is None:
             self._tell_all(Unsupported("failed", "the reader process cannot be started"))
-            return
+            return False
         self._process, stream = started
         self.health.pid, self.health.answered = self._process.pid, None
         for asked in self._asked.values():
             asked.due, asked.since, asked.hangs, asked.answered = 0.0, None, False, False
         try:
             with stream:
-                self._talk(stream, self._process)
+                return self._talk(stream, self._process)
         finally:
             self._let_go(self._process)
             self._process, self.health.pid = None, None
             self.health.restarts += 1
 
-    def _talk(self, stream: socket.socket, process: subprocess.Popen[bytes]) -> None:
-        """Ask what is due and take what comes, until it ends, hangs for too long or should be replaced."""
+    def _talk(self, stream: socket.socket, process: subprocess.Popen[bytes]) -> bool:
+        """Ask what is due and take what comes, until it ends, hangs for too long or should be replaced: True then."""
+        poll = select.poll()  # not select(), which knows no descriptor beyond 1023
+        poll.register(stream, select.POLLIN)
         self._began = beat = time.monotonic()
+        taken = 0
         while not self._stop.is_set() and process.poll() is None:
-            ready, _, _ = select.select([stream], [], [], max(0.0, min(beat - time.monotonic(), 0.5)))
-            if ready:  # before asking again: who was suspended meanwhile finds the answers here
+            if poll.poll(max(0.0, min(beat - time.monotonic(), 0.5)) * 1000):
+                # before asking again: who was suspended meanwhile finds the answers here
+                taken += 1
+                if taken > ANSWERS_LIMIT:
+                    self._tell_all(Unsupported("failed", "the reader process does not stop answering"))
+                    return False
                 if not self._take(stream):
                     self._ended_by_itself(process)
-                    return
+                    return False
                 continue
             now = time.monotonic()
             if now >= beat:
                 beat += POKE_SECONDS * (1 + int((now - beat) / POKE_SECONDS))
-                if not self._ask(stream, now) or self._is_done(now):
-                    return
+                taken = 0
+                if not self._ask(stream, now):
+                    return False
+                if self._is_done(now):
+                    return True
+        return False
 
     def _ended_by_itself(self, process: subprocess.Popen[bytes]) -> None:
         """Say so, where it did: its side of the connection is closed a moment before it is gone."""
@@ -225,7 +240,7 @@ class Reader:
                 self._notice(asked, reply.seconds, reply.doing)
             else:
                 self._read(reply)
-        except (OSError, BadFrame, msgspec.DecodeError, KeyError) as problem:
+        except (OSError, BadFrame, ValueError, KeyError, RecursionError) as problem:
             self._tell_all(Unsupported("failed", f"the reader process broke the protocol: {problem}"))
             return False
         self.health.answered = time.monotonic()
@@ -234,7 +249,7 @@ class Reader:
     def _read(self, reply: Read) -> None:
         asked = self._asked[reply.collector]
         asked.since, asked.hangs, asked.answered = None, False, True
-        self._put(reading_of(reply, self._kinds))
+        self._put(reading_of(reply, self._kinds[reply.collector]))
 
     def _notice(self, asked: _Asked, seconds: float, doing: str) -> None:
         """Say that a run hangs, once it does; and again with the call's name, when that is known."""
@@ -254,7 +269,8 @@ class Reader:
         waits = [now - a.since for a in self._asked.values() if a.since is not None and a.hangs]
         if waits and max(waits) >= KILL_SECONDS:
             return True
-        return self.health.state not in ("ok", "starting", "unresponsive") and now - self._began >= RENEW_SECONDS
+        out_of_order = self.health.state not in ("ok", "starting", "unresponsive")
+        return out_of_order and now - max(self._began, self.health.since) >= RENEW_SECONDS
 
     def _let_go(self, process: subprocess.Popen[bytes]) -> None:
         """Kill it and wait until it is gone: no second one is started beside one that hangs in the kernel."""

@@ -14,6 +14,15 @@ _TAKEN = frozenset(
 )  # fmt: skip
 
 
+def producers() -> Mapping[str, tuple[str, ...]]:
+    """Kinds of samples that several collectors make, with those collectors."""
+    found: dict[str, list[str]] = {}
+    for collector in all_collectors():
+        for kind in collector.samples:
+            found.setdefault(kind.kind, []).append(collector.name)
+    return {kind: tuple(names) for kind, names in found.items() if len(names) > 1}
+
+
 def known_kinds() -> dict[str, type[Sample]]:
     """The sample types of every collector that is installed."""
     return {kind.kind: kind for collector in all_collectors() for kind in collector.samples}

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent.store.columns import Kinds, known_kinds, quoted
+from agent.store.columns import Kinds, known_kinds, producers, quoted
 from agent.store.errors import BadRecording
 from agent.store.faults import READ_ERRORS
 from agent.store.files import open_readable
@@ -24,6 +24,7 @@ class Replay:
         """Check and open it. `kinds` None: those of the installed collectors. Raises BadRecording."""
         self._path = path
         self._kinds = known_kinds() if kinds is None else kinds
+        self._producers = producers()
         if not path.is_file():
             raise BadRecording(path, "is no file", "name a file that `nodewright record` wrote")
         with _clear_errors(path):
@@ -48,7 +49,7 @@ class Replay:
         """All readings in order of time. Raises BadRecording where the file turns out to be damaged."""
         with _clear_errors(self._path):
             queries = self._queries()
-            for row in self._connection.execute("SELECT * FROM reading ORDER BY time, mono_ns, collector"):
+            for row in self._connection.execute("SELECT * FROM reading ORDER BY mono_ns + duration_ns, collector"):
                 time_ms, collector, mono_ns, wall_ns, duration_ns, cpu_ns, late_ns, status, reason, hint = row
                 yield Reading(
                     collector=collector,
@@ -75,7 +76,8 @@ class Replay:
         queries: dict[str, list[tuple[type[Sample], str]]] = {}
         for name, collector in self._connection.execute("SELECT name, collector FROM kind ORDER BY name"):
             if (kind := self._kinds.get(name)) is not None:
-                queries.setdefault(collector, []).append((kind, self._query(kind)))
+                for producer in {collector, *self._producers.get(name, ())}:
+                    queries.setdefault(producer, []).append((kind, self._query(kind)))
         return queries
 
     def _query(self, kind: type[Sample]) -> str:

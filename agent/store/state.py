@@ -40,10 +40,9 @@ class StateFile:
     def insert_minutes(self, rows: Iterable[MinuteRow]) -> None:
         """Store minute rows in the open transaction. Raises sqlite3.Error."""
         tuples = [self._as_tuple(row) for row in rows]
-        try:
-            self.connection.executemany(_INSERT, tuples)
-        except OverflowError:  # a kernel's underflow reads as nearly 2**64; SQLite ends at 2**63
-            self.connection.executemany(_INSERT, [row for row in tuples if all(map(_storable, row))])
+        # a kernel's underflow reads as nearly 2**64, and SQLite ends at 2**63. A row is added to what is there, so that none
+        # may be tried twice
+        self.connection.executemany(_INSERT, [row for row in tuples if all(map(_storable, row))])
 
     def forget_before(self, unix_seconds: int) -> bool:
         """Delete older minute rows, an hour of them at most; whether there were any. Raises sqlite3.Error."""

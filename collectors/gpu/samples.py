@@ -68,6 +68,10 @@ class GpuSample(Sample, frozen=True, kw_only=True, gc=False):
     unknown_memory_bytes: Annotated[
         int | None, metric("bytes", "Used memory that belongs to no process whose memory is known.")
     ]
+    divided: Annotated[
+        int | None, metric("flag", "1: it is divided into MIG instances, which are devices of their own.")
+    ] = None
+    parent: Annotated[str | None, metric("", "gpu:UUID of the device of which it is an instance.")] = None
 
 
 class GpuProcessSample(Sample, frozen=True, kw_only=True, gc=False):

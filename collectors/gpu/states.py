@@ -5,7 +5,7 @@ A reader that cannot read raises `Unreadable` with one of these words as the rea
 
 from typing import Literal, get_args
 
-from collectors.reading import Failed, Ok, Outcome, Unreadable, Unsupported
+from collectors.reading import Ok, Outcome, Unreadable, Unsupported
 
 GpuState = Literal[
     "ok",
@@ -21,6 +21,7 @@ GpuState = Literal[
 ]
 """`absent`: nothing of its kind is in this node. `unresponsive`: the driver was asked and has not answered."""
 
+_REFUSED = ("Permission denied", "Operation not permitted")
 STATES: tuple[GpuState, ...] = get_args(GpuState)
 
 
@@ -43,7 +44,9 @@ def state_of(outcome: Outcome) -> GpuState:
             return "ok"
         case Unsupported(reason=reason) if reason in STATES:
             return reason
-        case Unsupported():
+        case Unsupported(hint=""):  # as Absent says it
             return "absent"
-        case Failed():
+        case Unsupported(reason=reason) if reason.startswith(_REFUSED):
+            return "permission"
+        case _:
             return "failed"

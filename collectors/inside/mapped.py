@@ -32,6 +32,7 @@ _LIBRARY = re.compile(
     r"|(?P<openvino>libopenvino)"
     r"|(?P<tbb>libtbb[-.\d])"
     r"|(?P<cuda>libcuda(?:rt)?[-.])"
+    r"|(?P<rocm>libamdhip64|libhsa-runtime64)"
     r"|(?P<llama>libllama|libggml)"
     r"|(?P<xgboost>libxgboost)"
     r"|(?P<lightgbm>lib_?lightgbm)"

@@ -32,8 +32,8 @@ def replayed(card: str, phase: str, *, first: int = 0) -> GpuView:
         tracks.add_device(sample, number, tick["unix"])
         tracks.add_health(health)
         for process in tick["answers"]["ComputeRunningProcesses"]:
-            tracks.add_process(_process(process), number)
-    (view,) = gpu_views(tracks, len(ticks) - 1, ()).values()
+            tracks.add_process(_process(process), number, tick["unix"])
+    (view,) = gpu_views(tracks, ticks[-1]["unix"]).values()
     return view
 
 

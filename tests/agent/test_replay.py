@@ -137,7 +137,19 @@ def test_a_tick_begins_where_a_collector_comes_again_and_background_readings_set
     late = reading("serving", 0.4, [])
     stream = [late, reading("cpu", 1, []), reading("threads", 1.1, []), reading("cpu", 2, []), late]
     found = [(at.mono_ns / SECOND, [r.collector for r in tick]) for at, tick in ticks(iter(stream))]
-    assert found == [(1.0, ["serving", "cpu", "threads"]), (2.0, ["cpu", "serving"])]
+    assert found == [(1.0, ["cpu", "threads", "serving"]), (2.0, ["cpu", "serving"])]
+
+
+def test_what_is_read_beside_the_sampler_is_taken_in_by_the_tick_after_it():
+    stream = [reading("cpu", 1, []), reading("nvidia", 1.4, []), reading("cpu", 2, []), reading("nvidia", 2.4, [])]
+    found = [[r.collector for r in tick] for _, tick in ticks(iter(stream))]
+    assert found == [["cpu"], ["cpu", "nvidia", "nvidia"]]
+    longer = [*stream, reading("cpu", 3, [])]
+    assert [[r.collector for r in tick] for _, tick in ticks(iter(longer))] == [
+        ["cpu"],
+        ["cpu", "nvidia"],
+        ["cpu", "nvidia"],
+    ]
 
 
 def test_a_file_that_is_no_recording_is_one_clear_error(tmp_path):

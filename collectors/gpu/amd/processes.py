@@ -44,6 +44,7 @@ def _sample(
         memory_bytes=memory or None,
         sm_ppm=_units(device, entry.get("cu_occupancy")),
         memory_busy_ppm=None,
+        doubtful=None if namespace.outermost else 1,
     )
 
 

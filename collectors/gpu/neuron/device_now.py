@@ -43,7 +43,7 @@ def _now(node: Node, device: Device, namespace: Namespace) -> list[Sample]:
 def _process(device: Device, use: Use, namespace: Namespace) -> GpuProcessSample:
     return GpuProcessSample(
         entity=f"gpu-process:{device.name}/{use.pid}",
-        worker=namespace.worker(use.pid, ours=use.memory is not None),
+        worker=namespace.worker(use.pid, ours=False),  # nothing tells of which namespace its number is
         context="compute",
         memory_bytes=use.memory,
         sm_ppm=None if use.busy is None else round(sum(use.busy) / max(1, len(use.busy))),

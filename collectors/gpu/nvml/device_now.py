@@ -46,7 +46,8 @@ def device_now(
 ) -> list[Sample]:
     """Its GpuSample, then one GpuProcessSample for each of its processes. Raises Lost."""
     held = memory(library, device, host)
-    listed = processes(library, device, namespace, now.wall_ns)
+    # the processes of a device that is divided are those of its instances
+    listed = None if device.mig else processes(library, device, namespace, now.wall_ns)
     sample = nothing_known(
         GpuSample,
         device.entity,
@@ -55,7 +56,9 @@ def device_now(
         memory_reserved_bytes=held.reserved,
         memory_used_bytes=held.used,
         memory_free_bytes=held.free,
-        **activity(library, device, now.mono_ns),
+        divided=int(device.mig),
+        parent=None if device.parent is None else device.parent.entity,
+        **activity(library, device, host.clock.now().mono_ns),  # the moment counts, whatever the devices before took
         **of_processes(held.used, listed),
         **({} if device.parent is not None else _of_the_chip(library, device, now, events)),
     )

@@ -19,6 +19,8 @@ LISTS = {"compute": "Compute", "graphics": "Graphics", "mps": "MPSCompute"}
 _PERCENT = 10_000
 _WHOLE = 0xFFFFFFFF
 """Of a process on a device that is not divided: no GPU instance."""
+_PERIOD_US = 700_000
+"""Between two looks that are closer the driver may have made no sample, and nothing is no zero then."""
 _AHEAD_US = 2_000_000
 """Stamps further ahead of the clock are from before it was set back."""
 
@@ -110,11 +112,17 @@ def utilisation(library: Nvml, device: Device, now_us: int) -> dict[int, tuple[i
     """Shares of time in ppm by process, since the newest sample that was seen before; None where the device keeps none, and
     at the first look: without a time to begin at, the driver answers with the mean of all that it still has.
 
-    A sample that is older than asked for, or above 100 %, is none. `now_us`: Unix time, which the driver's stamps are.
+    None too where the last look was just now. A sample that is older than asked for, or above 100 %, is none. `now_us`: Unix
+    time, which the driver's stamps are.
     """
     since: int | None = device.kept.get("utilised_us")
+    looked: int | None = device.kept.get("looked_us")
+    device.kept["looked_us"] = now_us
     if since is None or since > now_us + _AHEAD_US:
         device.kept["utilised_us"] = now_us
+        return None
+    if looked is not None and now_us - looked < _PERIOD_US:
+        device.kept["looked_us"] = looked
         return None
     newest = since
     found: dict[int, tuple[int, int]] = {}

@@ -18,8 +18,8 @@ def watched(*held: int | None) -> GpuProcessView:
         assert isinstance(device, GpuSample)
         assert isinstance(process, GpuProcessSample)
         tracks.add_device(device, tick, float(tick))
-        tracks.add_process(process, tick)
-    (view,) = gpu_views(tracks, len(held) - 1, ()).values()
+        tracks.add_process(process, tick, float(tick))
+    (view,) = gpu_views(tracks, float(len(held) - 1)).values()
     (found,) = view.processes
     return found
 

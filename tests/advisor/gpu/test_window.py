@@ -1,13 +1,13 @@
 """Do readings of GPUs become the numbers that rules are told, with unknown kept apart from zero?"""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from advisor.gpu.tracks import DayMinute, GpuTracks
-from advisor.gpu.view import GpuView, link_bytes_per_second
-from advisor.gpu.window import gpu_views, service_gpus
+from advisor.gpu.day import DayMinute
+from advisor.gpu.tracks import GpuTracks
+from advisor.gpu.view import GpuView, ServiceGpu, link_bytes_per_second
+from advisor.gpu.window import gpu_views
 from advisor.history import History
 from collectors.entities import Process, Role, Service, Worker, WorkerKey
 from collectors.gpu.samples import GpuHealthSample, GpuInfoSample, GpuProcessSample, GpuSample, nothing_known
@@ -67,8 +67,12 @@ class Node:
         self.second += 1
         return self
 
+    def own(self) -> tuple[ServiceGpu, ...]:
+        """What the first service has over its loaded seconds."""
+        return self.history.view(self.services[0]).gpus
+
     def gpus(self, horizon: int = 60) -> dict[str, GpuView]:
-        return {view.uuid: view for view in self.history.gpus(self.services, horizon)}
+        return {view.uuid: view for view in self.history.gpus(horizon)}
 
 
 def test_shares_are_means_over_the_window_and_the_95_percent_point_is_of_its_seconds() -> None:
@@ -121,10 +125,10 @@ def test_processes_are_those_of_the_last_reading_and_unknown_memory_stays_unknow
     node.tick(device(processes=2), on_card(7, memory_bytes=3 * GIB, sm_ppm=500_000), on_card(8))
     (view,) = node.gpus().values()
     assert [p.pid for p in view.processes] == [7, 8]
-    (own,) = service_gpus([view], node.services[0])
+    (own,) = node.own()
     assert [p.pid for p in own.own] == [7, 8]
     assert own.own[0].memory_bytes == 3 * GIB
-    assert own.own[0].sm_ratio == pytest.approx(0.5)
+    assert own.own[0].sm_ratio == pytest.approx((0.6 + 0.5 + 0.5) / 3), "the first second has no length"
     assert own.memory_bytes is None, "of one of the two it is not known"
     assert own.sm_ratio is None
     assert own.alone
@@ -134,12 +138,12 @@ def test_a_process_of_another_namespace_is_nobodys() -> None:
     node = Node(service(7)).tick(device(processes=1), on_card(7, worker=None))
     (view,) = node.gpus().values()
     assert view.processes[0].worker is None
-    assert service_gpus([view], node.services[0]) == ()
+    assert node.own() == ()
 
 
 @pytest.mark.parametrize(
     ("doubtful", "libraries", "joined"),
-    [(None, ("torch",), True), (1, ("torch",), False), (1, (), False), (1, ("cuda",), True), (1, None, True)],
+    [(None, ("torch",), True), (1, ("torch",), False), (1, (), False), (1, ("cuda",), True), (1, None, False)],
 )
 def test_a_number_that_may_be_of_another_namespace_counts_only_for_a_worker_with_a_driver(
     doubtful: int | None, libraries: tuple[str, ...] | None, joined: bool
@@ -147,13 +151,13 @@ def test_a_number_that_may_be_of_another_namespace_counts_only_for_a_worker_with
     node = Node(service(7, libraries=libraries)).tick(
         device(processes=1), on_card(7, memory_bytes=GIB, doubtful=doubtful)
     )
-    assert bool(service_gpus(node.gpus().values(), node.services[0])) is joined
+    assert bool(node.own()) is joined
 
 
 def test_who_has_a_tpu_open_is_on_it_with_what_it_has_unknown() -> None:
     node = Node(service(7, devices=("/dev/accel1",)))
     node.tick(device(), nothing_known(GpuInfoSample, CARD, vendor="google", device_file="/dev/accel1"))
-    (own,) = service_gpus(node.gpus().values(), node.services[0])
+    (own,) = node.own()
     assert [(p.pid, p.contexts, p.memory_bytes) for p in own.own] == [(7, ("open",), None)]
     assert own.memory_bytes is None
 
@@ -161,18 +165,33 @@ def test_who_has_a_tpu_open_is_on_it_with_what_it_has_unknown() -> None:
 def test_who_has_a_cuda_device_open_may_use_another_one() -> None:
     node = Node(service(7, devices=("/dev/nvidia0", "/dev/nvidia1")))
     node.tick(device(processes=0), nothing_known(GpuInfoSample, CARD, vendor="nvidia", device_file="/dev/nvidia1"))
-    assert service_gpus(node.gpus().values(), node.services[0]) == ()
+    assert node.own() == ()
 
 
 def test_a_device_that_is_divided_belongs_to_nobody_and_its_instances_do() -> None:
     node = Node(service(7))
-    whole = nothing_known(GpuInfoSample, CARD, vendor="nvidia", mig=1)
-    part = nothing_known(GpuInfoSample, "gpu:MIG-1", vendor="nvidia", mig=0, parent=CARD)
-    of_part = on_card(7, uuid="MIG-1", memory_bytes=GIB)
-    node.tick(device(processes=1), device("gpu:MIG-1", processes=1), on_card(7, memory_bytes=GIB), of_part, whole, part)
-    (own,) = service_gpus(node.gpus().values(), node.services[0])
+    part = device("gpu:MIG-1", processes=1, parent=CARD)
+    node.tick(device(divided=1), part, on_card(7, uuid="MIG-1", memory_bytes=GIB))
+    (own,) = node.own()
     assert own.gpu.uuid == "MIG-1"
     assert own.gpu.parent == CARD
+    assert node.gpus()["GPU-1"].mig
+
+
+def test_a_process_that_is_named_for_a_divided_device_too_counts_once() -> None:
+    node = Node(service(7))
+    part = device("gpu:MIG-1", processes=1, parent=CARD)
+    twice = (on_card(7, memory_bytes=GIB), on_card(7, uuid="MIG-1", memory_bytes=GIB))
+    node.tick(device(divided=1, processes=1), part, *twice)
+    assert [one.gpu.uuid for one in node.own()] == ["MIG-1"]
+
+
+def test_an_old_drivers_name_of_an_instance_holds_slashes() -> None:
+    node = Node(service(7))
+    name = "MIG-GPU-1/1/5"
+    node.tick(device(f"gpu:{name}", processes=1, parent=CARD), on_card(7, uuid=name, memory_bytes=GIB))
+    assert list(node.gpus()) == [name]
+    assert node.own()[0].memory_bytes == GIB
 
 
 def test_a_service_whose_kernels_run_is_loaded_although_its_cpus_idle() -> None:
@@ -187,7 +206,7 @@ def test_a_service_whose_kernels_run_is_loaded_although_its_cpus_idle() -> None:
 
 def test_a_device_that_is_not_read_any_more_is_not_there() -> None:
     node = Node().tick(device(busy_ppm=1))
-    for _ in range(6):
+    for _ in range(7):
         node.tick()
     assert node.gpus() == {}
 
@@ -206,10 +225,15 @@ def test_links_are_the_best_of_the_last_minutes_and_sampled_traffic_is_marked() 
     assert link_bytes_per_second(5, 16) == pytest.approx(56.7e9, rel=0.01)
 
 
-def test_errors_of_the_driver_are_those_since_it_is_watched() -> None:
-    node = Node().tick(device(xid_events=2, last_xid=13)).tick(device(xid_events=3, last_xid=79))
-    view = node.gpus()["GPU-1"]
-    assert (view.xid_events, view.last_xid) == (1, 79)
+def test_errors_of_the_driver_outlive_the_reader_process_that_counted_them() -> None:
+    node = Node().tick(device(xid_events=0)).tick(device(xid_events=2, last_xid=79))
+    node.tick(device(xid_events=0))  # a new process counts from nothing
+    assert (node.gpus()["GPU-1"].xid_events, node.gpus()["GPU-1"].last_xid) == (2, 79)
+    node.tick(device(xid_events=1, last_xid=48))
+    assert (node.gpus()["GPU-1"].xid_events, node.gpus()["GPU-1"].last_xid) == (3, 48)
+    for _ in range(300):
+        node.tick(device(xid_events=1))
+    assert node.gpus()["GPU-1"].xid_events == 0, "of the last five minutes"
 
 
 def test_memory_is_seen_every_ten_seconds_back_from_now() -> None:
@@ -230,13 +254,43 @@ def test_a_minute_of_unknown_is_no_minute_of_idling(busy: int | None, expected: 
     assert view.day_memory_p95 == pytest.approx(0.25)
 
 
-def test_the_day_before_a_restart_counts() -> None:
-    node = Node()
+def test_the_day_before_a_restart_counts_once_the_device_is_read() -> None:
+    node = Node().tick(device(busy_ppm=500_000))
     tracks: GpuTracks = node.history.tracks.gpus
-    before: Sequence[DayMinute] = [DayMinute(0.5, 0.1)] * 119
-    tracks.restore(CARD, before)
-    assert node.gpus() == {}, "nothing is read of it yet"
-    for _ in range(60):
+    tracks.restored.append((CARD, (DayMinute(0.5, 0.1),) * 119))
+    tracks.restored.append(("gpu:GPU-gone", (DayMinute(0.5, 0.1),)))
+    for _ in range(61):
         node.tick(device(busy_ppm=500_000))
+    assert list(tracks.devices) == [CARD]
     assert node.gpus()["GPU-1"].hours == pytest.approx(2.0)
-    assert gpu_views(tracks, 0, ()) != {}
+
+
+def test_a_driver_that_hangs_for_a_while_takes_no_day_away() -> None:
+    node = Node()
+    info = nothing_known(GpuInfoSample, CARD, vendor="nvidia", name="H100", index=3)
+    for _ in range(130):
+        node.tick(device(busy_ppm=500_000), info)
+    for _ in range(60):
+        node.tick()
+    node.tick(device(busy_ppm=500_000))
+    view = node.gpus()["GPU-1"]
+    assert (view.name, view.index, view.samples) == ("H100", 3, 1)
+    assert view.hours == pytest.approx(3 / 60), "and minutes in which it was not read are none"
+
+
+@pytest.mark.parametrize("every", [0.25, 1.0, 5.0])
+def test_how_often_the_agent_beats_changes_no_number(every: float) -> None:
+    tracks = GpuTracks()
+    readings = [(second / 4 * 1.0, second * GIB // 400) for second in range(400)]
+    for at, used in readings[::4]:
+        tick = int(at // every)
+        process = on_card(7, memory_bytes=used)
+        assert isinstance(process, GpuProcessSample)
+        one = device(memory_used_bytes=used, busy_ppm=500_000)
+        assert isinstance(one, GpuSample)
+        tracks.add_device(one, tick, at)
+        tracks.add_process(process, tick, at)
+    (view,) = gpu_views(tracks, 99.5).values()
+    assert (view.samples, view.window_seconds) == (60, 59.0)
+    (first_at, first), (last_at, last) = view.processes[0].memory_seen[0], view.processes[0].memory_seen[-1]
+    assert (last - first) / (first_at - last_at) == pytest.approx(GIB / 100, rel=0.01)

@@ -72,6 +72,10 @@ def read(nvidia: Reader, card: str, phase: str) -> tuple[Said, dict[str, Any]]:
     return Said(query), nvidia.fresh(from_smi(query, listing, links)).collect()
 
 
+NOT_OF_THE_WHOLE = dict.fromkeys(("processes", "unknown_processes", "unknown_memory_bytes"))
+"""Those of a card that is divided are told of its instances."""
+
+
 def memory_expected(said: Said, heading: str, processes: list[tuple[str, str, int, int]]) -> dict[str, Any]:
     memory = {name: said.number(heading, key, MIB) for name, key in MEMORY.items()}
     known = sum(mib for *_, mib in processes) * MIB
@@ -104,11 +108,13 @@ def test_a_card_now(nvidia: Reader, card: str, phase: str) -> None:
         **{name: said.number("Clocks Event Reasons Counters", key, 1000) for name, key in REASONS.items()},
         "xid_events": 0,
         "last_xid": None,
+        "divided": int("mig" in card),
+        "parent": None,
+        **(NOT_OF_THE_WHOLE if "mig" in card else {}),
     }
     listed = processes_of(readings[NOW], uuid)
-    assert {pid: one["memory_bytes"] for pid, one in listed.items()} == {
-        pid: mib * MIB for *_, pid, mib in said.processes()
-    }
+    told = [] if "mig" in card else said.processes()
+    assert {pid: one["memory_bytes"] for pid, one in listed.items()} == {pid: mib * MIB for *_, pid, mib in told}
     assert {(one["worker"], one["context"]) for one in listed.values()} <= {(None, "compute")}
 
 
@@ -193,6 +199,8 @@ def test_instances_of_a_divided_card_are_devices_of_their_own(nvidia: Reader, ca
             "state": "ok",
             **memory_expected(one, "Shared FB Memory Usage", inside),
             **dict.fromkeys(NOT_RECORDED + OF_THE_CHIP),
+            "divided": 0,
+            "parent": f"gpu:{said.top('GPU UUID')}",
         }
         assert processes_of(readings[NOW], uuid).keys() == {pid for *_, pid, _ in inside}
         health = {name: value for name, value in of(readings[HEALTH], uuid).items() if value is not None}

@@ -43,8 +43,6 @@ def test_each_instance_has_its_own_memory_and_processes(nvidia: Reader) -> None:
     assert [one["unknown_memory_bytes"] for one in found.values()] == [40 * MIB, 10 * MIB]
     listed = {one["entity"]: one["sm_ppm"] for one in reading["samples"] if one["kind"] == "gpu_process"}
     assert listed == {
-        "gpu-process:GPU-0/450": None,
-        "gpu-process:GPU-0/453": None,
         "gpu-process:MIG-0/450": None,
         "gpu-process:MIG-1/453": None,
     }

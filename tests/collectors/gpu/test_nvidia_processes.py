@@ -95,10 +95,18 @@ def test_utilisation_is_unknown_at_first_then_told_and_none_where_nothing_is_sai
     nvidia.fresh(scenario)
     first = nvidia.processes(wall=-1)
     assert [(one["sm_ppm"], one["memory_busy_ppm"]) for one in first.values()] == [(None, None)] * 2
-    for _ in range(2):
-        found = nvidia.processes()
+    for later in (0, 1):
+        found = nvidia.processes(wall=later)
         assert (found[450]["sm_ppm"], found[450]["memory_busy_ppm"]) == (590_000, 200_000)
         assert (found[453]["sm_ppm"], found[453]["memory_busy_ppm"]) == (0, 0)
+
+
+def test_nothing_since_a_moment_ago_is_unknown_and_not_zero(nvidia: Reader) -> None:
+    """Drivers make a sample now and then: between two quick looks there may be none."""
+    nvidia.fresh(card().process(0, 450, MIB, sm=59)).processes(wall=-1)
+    assert nvidia.processes()[450]["sm_ppm"] == 590_000
+    assert nvidia.processes(wall=0.3)[450]["sm_ppm"] is None
+    assert nvidia.processes(wall=1)[450]["sm_ppm"] == 590_000
 
 
 @pytest.mark.parametrize("empty", [6, 0])

@@ -214,7 +214,7 @@ def test_a_reader_says_in_which_call_it_hangs_and_goes_on_after_it(
     with Reader(nvml_library, tmp_path, None) as reader:
         reader.fresh(scenario)
         if "Process" in function:
-            reader.reading()  # from the second time on
+            reader.reading(wall=-1)  # from the second time on
         reader.show(scenario.hang(who, function))
         reader.ask("start", [NOW])
         deadline = time.monotonic() + 10

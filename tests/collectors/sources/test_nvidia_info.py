@@ -25,7 +25,7 @@ def test_a_device_that_tells_only_its_name_has_nothing_else(nvidia: Reader) -> N
     assert told[HEALTH] == {"kind": "gpu_health", "entity": "gpu:GPU-0"}
     assert told[NOW].keys() == {
         "kind", "entity", "state", "xid_events", "memory_total_bytes", "memory_free_bytes", "processes",
-        "unknown_processes",
+        "unknown_processes", "divided",
     }  # fmt: skip
     unsupported = told[INFO].pop("unsupported").split()
     assert unsupported == sorted(unsupported)
