@@ -4,7 +4,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from advisor.documents import SelfStatus
+from advisor.documents import ReaderStatus, SelfStatus
 from tui import format as fmt
 from tui.lines import heading, lines
 from tui.palette import BAD, QUIET
@@ -13,7 +13,7 @@ _LABEL_WIDTH = 8
 
 
 class OwnCost(Widget):
-    """The agent and its sidecar since they started, and how late its ticks were."""
+    """The agent, its sidecar and its readers since they started, and how late its ticks were."""
 
     DEFAULT_CSS = """
     OwnCost { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -28,12 +28,21 @@ class OwnCost(Widget):
             heading("what watching costs"),
             _row("agent", cost(status.cpu_seconds, status.uptime_seconds, status.resident_bytes)),
             _row("sidecar", sidecar(status)),
+            *(
+                _row(one.name, cost(one.cpu_seconds, status.uptime_seconds, one.resident_bytes))
+                for one in running(status)
+            ),
             _row("ticks", lateness(status)),
             _row("store", fmt.size(status.store_bytes)),
         ]
         if status.store_problem:
             rows[-1] = _row("store", Content.styled(fmt.plain(status.store_problem), BAD))
         return lines(rows)
+
+
+def running(status: SelfStatus) -> list[ReaderStatus]:
+    """The readers of GPUs that have a process now."""
+    return [one for one in status.readers if one.cpu_seconds is not None]
 
 
 def cost(cpu_seconds: float | None, uptime_seconds: float, resident_bytes: int | None) -> str:

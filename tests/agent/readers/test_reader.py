@@ -172,15 +172,49 @@ def test_a_hanging_process_does_not_keep_the_agent(watched: Watched) -> None:
     assert gone(pid)
 
 
-def test_an_answer_that_is_too_long_is_a_fault_of_that_reading_alone(watched: Watched) -> None:
+def test_an_answer_that_is_too_long_is_a_fault_that_is_told_and_passes(watched: Watched) -> None:
     watched.in_state("ok")
     pid = watched.reader.health.pid
     watched.tell("long")
-    time.sleep(1.5)
+    watched.in_state("failed")
+    assert "longer than a frame may be" in watched.reader.health.detail
     watched.tell("ok")
-    count = len(watched.seen)
-    watched.until(lambda: any(isinstance(r.outcome, Ok) and len(r.samples) == 2 for r in watched.seen[count:]))
+    watched.in_state("ok")
     assert watched.reader.health.pid == pid
+
+
+def test_a_reader_whose_answers_make_no_sense_is_ended_and_started_again(watched: Watched) -> None:
+    watched.in_state("ok")
+    watched.tell("nonsense")
+    watched.in_state("failed")
+    assert "broke the protocol" in watched.reader.health.detail
+    watched.tell("ok")
+    watched.in_state("ok")
+    assert watched.reader.health.restarts >= 1
+
+
+def test_an_agent_with_many_files_open_reads_all_the_same(order: Path) -> None:
+    kept = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        one = Watched(order)
+        try:
+            one.in_state("ok")
+        finally:
+            one.reader.stop(2.0)
+    finally:
+        for descriptor in kept:
+            os.close(descriptor)
+
+
+def test_a_reader_that_is_out_of_order_for_long_is_replaced_without_ever_longer_pauses(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.readers.reader.RENEW_SECONDS", 0.5)
+    watched.in_state("ok")
+    watched.tell("lost")
+    watched.until(lambda: watched.reader.health.restarts >= 3, 12.0)
+    watched.tell("ok")
+    assert watched.in_state("ok") < 3.0
 
 
 def test_what_it_costs_is_told(order: Path) -> None:

@@ -12,6 +12,7 @@ from agent.store.documents import Acknowledgement
 from agent.store.reader import StoreReader
 from agent.store.retention import Retention
 from agent.store.writer import Writer
+from collectors.gpu.samples import GpuHealthSample, nothing_known
 from tests.agent.store.builders import NOON, FakeClock, core, reading
 from tests.agent.store.conftest import OpenStore
 from tests.snapshots import example_findings
@@ -102,3 +103,20 @@ def test_facts_make_a_row_when_they_change(state: Path, clock: FakeClock, open_s
 def test_a_document_that_lacks_what_its_kind_needs_is_refused_at_once(open_store: OpenStore) -> None:
     with pytest.raises(msgspec.ValidationError, match="rule"):
         open_store().save_document("finding", "x", b"{}")
+
+
+def test_a_number_that_cannot_be_stored_costs_its_own_row_and_doubles_no_other(state: Path, clock: FakeClock) -> None:
+    """Drivers hand on unsigned numbers of 64 bits; the rows before such a one in a minute are stored once."""
+    writer = Writer(state, Retention(), clock, {}, 1000)
+    for second in range(0, 65, 5):
+        energies = {"gpu:A": second * 10, "gpu:B": 2**64 - 1}
+        samples = [nothing_known(GpuHealthSample, name, energy_mj=energy) for name, energy in energies.items()]
+        assert writer.write([reading(NOON + second, samples, "nvidia-health")], {})
+    writer.close()
+    rows = ask(
+        state,
+        "SELECT e.key, m.total FROM minute AS m JOIN entity AS e ON e.id = m.entity JOIN field AS f ON f.id = m.field"
+        " WHERE f.name = 'energy_mj' ORDER BY m.time, e.key",
+    )
+    assert rows[0] == ("gpu:A", 550)
+    assert sum(total for name, total in rows if name == "gpu:A") == 600

@@ -1,4 +1,4 @@
-"""A collector that does what the file named by STEERED says: `ok`, `hang`, `lost`, `exit`, `absent`, `long`."""
+"""A collector that does what the file named by STEERED says: `ok`, `hang`, `lost`, `exit`, `absent`, `long`, `nonsense`."""
 
 import os
 import time
@@ -49,6 +49,8 @@ class Steered(Collector):
                 os._exit(3)
             case "long":
                 return [nothing_known(GpuProcessSample, f"gpu-process:GPU-1/{pid}") for pid in range(LONG)]
+            case "nonsense":
+                return [nothing_known(GpuProcessSample, "gpu-process:GPU-1/none", worker="worker:a:b")]
         return [
             nothing_known(GpuSample, "gpu:GPU-1", state="ok", busy_ppm=250_000, memory_used_bytes=7 << 30),
             nothing_known(
