@@ -1,7 +1,8 @@
 """How does a conclusion become a finding, stay one, and end?
 
-Identity is (rule, subject): seeing it again renews it. It opens after two judgements in a row, stands until its hold time
-has passed without confirmation under load, and is superseded at once when a lever of its service changed.
+Identity is (rule, subject): seeing it again renews it. It opens after two judgements in a row, later where it may pass by
+itself, stands until its hold time has passed without confirmation under load, and is superseded at once when a lever of its
+service changed.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -43,6 +44,13 @@ class _Standing:
     last: Instant
     seen: int = 1
     rank: int = 1
+    open: bool = False
+
+    def renew(self, judged: Judged, now: Instant, rank: int) -> None:
+        self.judged, self.last, self.rank = judged, now, rank
+        self.seen += 1
+        stood = (now.mono_ns - self.first.mono_ns) * 1e-9
+        self.open |= self.seen >= CONFIRMATIONS and stood >= judged.conclusion.told_after_seconds
 
 
 @dataclass(slots=True)
@@ -102,15 +110,14 @@ class Board:
                 name = finding_id(judged.rule, judged.conclusion.subject, service.id)
                 desk.standing[judged.rule] = _Standing(judged, name, now, now, rank=position)
             else:
-                known.judged, known.last, known.rank = judged, now, position
-                known.seen += 1
+                known.renew(judged, now, position)
         judged_now = view.loaded_now and view.samples >= 15
         for rule, known in list(desk.standing.items()):
             if rule in present:
                 continue
             if set(known.judged.yields_to) & present:
                 self._end(desk, [rule], "superseded")
-            elif known.seen < CONFIRMATIONS:
+            elif not known.open:
                 del desk.standing[rule]
             elif (judged_now or not known.judged.needs_load) and (now.mono_ns - known.last.mono_ns) * 1e-9 >= min(
                 known.judged.hold_seconds, self._longest_hold_seconds
@@ -146,7 +153,7 @@ class Board:
         return tuple(entry for desk in self._desks.values() for entry in desk.inconclusive)
 
     def _of(self, desk: _Desk, now: Instant) -> Sequence[Finding]:
-        shown = [k for k in desk.standing.values() if k.seen >= CONFIRMATIONS]
+        shown = [k for k in desk.standing.values() if k.open]
         ids = {k.judged.rule: k.id for k in shown}
         newest = max((k.last for k in shown), default=now)
         shown.sort(key=lambda k: (k.last < newest, k.rank))
@@ -188,7 +195,7 @@ class Board:
     def _end(self, desk: _Desk, rules: Sequence[str], how: Ended) -> None:
         for rule in rules:
             known = desk.standing.pop(rule)
-            if known.seen >= CONFIRMATIONS:
+            if known.open:
                 self.ended.append((self._finding(known, 1, {}, known.last), how))
 
 

@@ -78,9 +78,10 @@ def untangled(view: View) -> tuple[Gain, Gain, Gain]:
     return ratio, middle, tail
 
 
-def copies_that_fit(view: View) -> int:
+def copies_that_fit(view: View, *, inside: bool = False) -> int:
     """How many more copies of the largest worker fit into the free memory, of the service's devices too, with a tenth of it
-    kept."""
+    kept. `inside`: copies of the model in the processes that are there."""
+    on_gpus = copies_on_gpus(view, inside=inside)
     sizes = [w.resident_bytes for w in view.serving if w.resident_bytes]
     free = view.memory_available_bytes
     limit = view.cgroup.memory_limit_bytes if view.cgroup else None
@@ -88,8 +89,8 @@ def copies_that_fit(view: View) -> int:
     if limit is not None and current is not None:
         free = min(free if free is not None else limit, limit - current)
     if not sizes or free is None:
-        return copies_on_gpus(view)
-    return max(0, min(int(0.9 * free // max(sizes)), copies_on_gpus(view)))
+        return on_gpus
+    return max(0, min(int(0.9 * free // max(sizes)), on_gpus))
 
 
 def strict_masks(view: View) -> dict[int, frozenset[int]]:

@@ -1,6 +1,6 @@
 """Which conclusions hold for one service now, after look-alikes have yielded and with the exact changes filled in?"""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -56,7 +56,7 @@ class Engine:
 
     def judge(self, view: View, facts: ServiceFacts, standing: frozenset[str] = frozenset()) -> Judgement:
         """Judge one service. `standing` names the rules whose finding stands: they leave at their lower threshold."""
-        found: dict[str, tuple[Rule, Conclusion]] = {}
+        found: dict[str, Judged] = {}
         missing: list[Inconclusive] = []
         broken: list[tuple[str, str]] = []
         device = view.service.framework == DEVICE
@@ -70,29 +70,27 @@ class Engine:
             settings = Settings(rule.thresholds, self._overrides.get(rule.id, {}), rule.id in standing)
             try:
                 verdict = rule.judge(view, facts, settings)
+                if isinstance(verdict, Conclusion):
+                    found[rule.id] = self._judged(rule, _as_known(verdict, facts), facts, view)
             except Exception as error:
                 broken.append((rule.id, f"{type(error).__name__}: {error}"))
                 continue
-            if isinstance(verdict, Conclusion):
-                found[rule.id] = (rule, verdict)
-            elif isinstance(verdict, Need):
+            if isinstance(verdict, Need):
                 missing.append(Inconclusive(rule=rule.id, subject=subject_of(view), needs=verdict))
-        found = {name: (rule, _as_known(conclusion, facts)) for name, (rule, conclusion) in found.items()}
-        kept = {name: pair for name, pair in found.items() if not set(pair[0].yields_to) & found.keys()}
-        judged = [self._judged(rule, conclusion, facts, view, kept.keys()) for rule, conclusion in kept.values()]
+        kept = {name: one for name, one in found.items() if not set(one.yields_to) & found.keys()}
+        causes = {rule.id: next((c for c in rule.caused_by if c in kept), None) for rule in rules}
+        judged = [msgspec.structs.replace(one, cause=causes[name]) for name, one in kept.items()]
         return Judgement(tuple(rank(judged)), tuple(missing), tuple(broken))
 
     @staticmethod
-    def _judged(
-        rule: Rule, conclusion: Conclusion, facts: ServiceFacts, view: View, present: Collection[str]
-    ) -> Judged:
-        cause = next((c for c in rule.caused_by if c in present), None)
+    def _judged(rule: Rule, conclusion: Conclusion, facts: ServiceFacts, view: View) -> Judged:
+        """The conclusion by itself: what explains it is told from all that were found."""
         return Judged(
             rule=rule.id,
             conclusion=msgspec.structs.replace(conclusion, changes=tuple(_exact(c, facts) for c in conclusion.changes)),
             severity=severity(rule, conclusion, facts, view.latency_seconds),
             score=impact(conclusion, facts.objective),
-            cause=cause,
+            cause=None,
             after=rule.after,
             yields_to=rule.yields_to,
             hold_seconds=rule.hold_seconds,

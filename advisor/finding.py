@@ -92,6 +92,8 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
     gains: tuple[Gain, ...] = ()
     harm: Harm | None = None
+    told_after_seconds: float = 0.0
+    """How long it has to hold before it is said, where it may pass by itself."""
 
     def __post_init__(self) -> None:
         if not self.evidence:

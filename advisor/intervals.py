@@ -19,6 +19,9 @@ def latency_p50_of(ratio: Gain, slack: float = 0.1) -> Gain:
 
 
 def memory(before_bytes: float, after_bytes: float, uncertainty: float = 0.12) -> Gain:
-    """Resident memory after / before. Resident sizes count shared pages once per process, hence the uncertainty."""
+    """Resident memory after / before. Resident sizes count shared pages once per process, hence the uncertainty. Raises
+    ValueError where nothing would be left: then what is freed does not belong to what is counted."""
     ratio = after_bytes / before_bytes
+    if ratio <= 0:
+        raise ValueError(f"{after_bytes:.0f} of {before_bytes:.0f} bytes would be left")
     return gain("memory_ratio", ratio * (1 - uncertainty), ratio, ratio * (1 + uncertainty))

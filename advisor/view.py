@@ -29,7 +29,10 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     age_seconds: float
     seconds: float
     preempted: float | None = None
-    """Requests that lost their place in the KV cache since the page before."""
+    """Requests that lost their place in the KV cache since the page before; the next three likewise."""
+    answered: float | None = None
+    tokens_in: float | None = None
+    tokens_out: float | None = None
     kv_cache_ratio: float | None = None
 
 

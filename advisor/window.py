@@ -59,12 +59,19 @@ def _page_views(track: ServiceTrack, now: float) -> tuple[PageView, ...]:
         PageView(
             age_seconds=max(0.0, now - at),
             seconds=seconds,
-            preempted=None if said.preemptions_per_second is None else said.preemptions_per_second * seconds,
+            preempted=_counted(said.preemptions_per_second, seconds),
+            answered=_counted(said.requests_per_second, seconds),
+            tokens_in=_counted(said.tokens_in_per_second, seconds),
+            tokens_out=_counted(said.tokens_out_per_second, seconds),
             kv_cache_ratio=said.kv_cache_ratio,
         )
         for at, seconds, said in track.pages
         if now - at <= PAGES_SECONDS
     )
+
+
+def _counted(per_second: float | None, seconds: float) -> float | None:
+    return None if per_second is None else per_second * seconds
 
 
 def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: set[int], span: float) -> WorkerView:

@@ -57,6 +57,8 @@ class Worker(msgspec.Struct, frozen=True, kw_only=True):
     """Position among the service's workers, oldest first: a bounded label where a pid would not be."""
     compute_libraries: tuple[str, ...] | None = None
     """Kinds of mapped libraries that own thread pools (`openblas`, `libgomp`, …); None = not readable."""
+    drivers: tuple[str, ...] | None = None
+    """Kinds of mapped drivers of GPUs (`cuda`, `rocm`), which a process has once it uses one; None = not readable."""
     devices: tuple[str, ...] = ()
     """Device files of accelerators that it has open, as /dev/nvidia0; empty also where nobody could look."""
     request_threads: int | None = None

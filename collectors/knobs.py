@@ -17,6 +17,7 @@ from collectors.learned import server_environment, settings_files
 from collectors.levers import Lever, Place, Setting, Value
 
 Kind = Literal["argument", "flag", "env", "file", "code", "api"]
+Each = Literal["pool", "model", "device"]
 _TITLE = re.compile(r"[ :]")
 """A title says more than the path of a program that was started without options."""
 _UNSEEN = frozenset(("code", "api"))
@@ -66,7 +67,7 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
 
     `sources`: the place that wins first. `default`: what holds where none of them sets it; None = the server decides
     (`default_text` says how). `advise`: when to turn it, for the docs. `unit_seconds`: of a time, the seconds in one of the
-    server's units.
+    server's units. `of_each`: of a number, what has so many each; None = the whole server has.
     """
 
     lever: Lever
@@ -76,6 +77,7 @@ class Knob(msgspec.Struct, frozen=True, kw_only=True):
     restart: bool = True
     advise: str = ""
     unit_seconds: float = 1.0
+    of_each: Each | None = None
 
 
 class Held(msgspec.Struct, frozen=True):

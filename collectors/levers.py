@@ -32,6 +32,7 @@ class Lever(StrEnum):
     GPU_LAYERS = "gpu_layers"
     CPU_OFFLOAD = "cpu_offload"
     TENSOR_PARALLEL = "tensor_parallel"
+    PIPELINE_PARALLEL = "pipeline_parallel"
     DATA_PARALLEL = "data_parallel"
     API_SERVERS = "api_servers"
     INTER_OP_THREADS = "inter_op_threads"
@@ -77,3 +78,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     lever: Lever
     value: Value
     origin: str
+
+    @property
+    def unread(self) -> bool:
+        """Whether something may set it that could not be read; else None is what the server decides by itself."""
+        return self.value is None and not self.origin.startswith("default")

@@ -6,6 +6,9 @@ from collectors.facts import Facts
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.registry import framework_named, manager_named
 
+LEAST_SECONDS = 1e-4
+"""Of a time that is written in seconds."""
+
 
 def places_for(lever: Lever, value: Value, service: Service, facts: Facts) -> tuple[Place, ...]:
     """Every place in which `lever` can be set to `value`, the one that wins first, each followed by its rendering for
@@ -19,12 +22,23 @@ def places_for(lever: Lever, value: Value, service: Service, facts: Facts) -> tu
     return tuple(found)
 
 
-def time_as_set(lever: Lever, seconds: float, service: Service) -> Value:
-    """A time in the unit in which the service's framework has `lever`: a whole number of units shorter than a second."""
+def time_as_set(lever: Lever, seconds: float, service: Service) -> int | float:
+    """A time in the unit in which the service's framework has `lever`: a whole number of units shorter than a second, one at
+    least."""
+    unit, time = _unit_seconds(lever, service), max(seconds, shortest_time(lever, service))
+    return round(time, 4) if unit >= 1 else round(time / unit)
+
+
+def shortest_time(lever: Lever, service: Service) -> float:
+    """The shortest time in seconds that `time_as_set` writes: nothing at all would turn off what waits for so long."""
+    unit = _unit_seconds(lever, service)
+    return LEAST_SECONDS if unit >= 1 else unit
+
+
+def _unit_seconds(lever: Lever, service: Service) -> float:
     framework = framework_named(service.framework)
     knob = framework.knob(lever) if framework else None
-    unit = knob.unit_seconds if knob else 1.0
-    return round(seconds, 4) if unit >= 1 else round(seconds / unit)
+    return knob.unit_seconds if knob else 1.0
 
 
 def settings_of(service: Service, facts: Facts) -> tuple[Setting, ...]:

@@ -1,6 +1,6 @@
 """How full is a server's own KV cache, and what would more of it let run?"""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -14,6 +14,8 @@ from advisor.intervals import throughput
 from advisor.view import View
 from collectors.levers import Lever
 
+FLOATS_OF_8_BITS: Mapping[str, str] = {"vllm": "fp8", "sglang": "fp8_e4m3", "tgi": "fp8_e4m3fn"}
+"""Servers whose KV cache may have 8-bit floats -> how they write it. What NIM and Dynamo take depends on the engine inside."""
 LAST_SECONDS = 65.0
 LEAST_PAGES = 4
 
@@ -51,12 +53,21 @@ def _larger(view: View, facts: ServiceFacts) -> tuple[Change | None, float, str]
     if isinstance(more, Raise):
         now = more.now if more.is_set else None
         change = Change(lever=Lever.GPU_MEMORY_SHARE, current=now, proposed=more.proposed)
-        return change, 1 + more.added_bytes / _cache_bytes(view, facts), ""
-    precision = facts.setting(Lever.KV_CACHE_PRECISION)
+        held = _cache_bytes(view, facts)
+        return change, 1 + more.added_bytes / held if held else 1.0, ""
+    narrow = narrower(view, facts)
+    return (narrow, 2.0, more) if narrow is not None else (None, 1.0, more)
+
+
+def narrower(view: View, facts: ServiceFacts) -> Change | None:
+    """A cache of 8-bit floats, where server and devices have them and it has wider ones."""
+    precision, proposed = facts.setting(Lever.KV_CACHE_PRECISION), FLOATS_OF_8_BITS.get(facts.service.framework)
     kinds = {one.gpu.architecture for one in view.gpus}
-    if precision is not None and precision.value in (None, "auto") and kinds and kinds <= EIGHT_BITS:
-        return Change(lever=Lever.KV_CACHE_PRECISION, current=precision.value, proposed="fp8"), 2.0, more
-    return None, 1.0, more
+    if precision is None or precision.unread or precision.value not in (None, "auto") or proposed is None:
+        return None
+    if not kinds or not kinds <= EIGHT_BITS:
+        return None
+    return Change(lever=Lever.KV_CACHE_PRECISION, current=precision.value, proposed=proposed)
 
 
 def _cache_bytes(view: View, facts: ServiceFacts) -> float:
@@ -64,7 +75,7 @@ def _cache_bytes(view: View, facts: ServiceFacts) -> float:
     held: Sequence[int | None] = [one.memory_bytes for one in view.gpus]
     total = sum(each for each in held if each is not None)
     stored = weights_bytes(facts.service.models) or 0
-    return max(1.0, float(total - stored if total > stored else total))
+    return float(total - stored if total > stored else total)
 
 
 def waiting_gain(view: View, fill: Fill) -> tuple[Gain, ...]:

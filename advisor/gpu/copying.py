@@ -4,21 +4,30 @@ from collections.abc import Iterable
 
 import msgspec
 
+from advisor.facts import ServiceFacts
 from advisor.gpu.use import link_share
 from advisor.gpu.view import GpuView, ServiceGpu, link_bytes_per_second
 from advisor.profiling.view import ProfileView
+from advisor.view import View
+from collectors.levers import Lever
 
 FUNCTIONS = ("cuMemcpy", "cudaMemcpy", "hipMemcpy")
 """Beginnings of the names of functions that copy. They are known where the profiler sees who calls the driver."""
+TO_DEVICE, FROM_DEVICE = "HtoD", "DtoH"
+"""What tells in such a name that the host is one end of the copy, and which."""
+BOTH_WAYS = 0.8
+"""Traffic to the device / traffic from it, from which on the first way may be the one that takes the time."""
 
 
 class Copying(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one device: traffic / link, and of the CPU time of its profiled workers the part in functions that copy (`named`)
-    and in all that waits for the device."""
+    """Of one device: traffic / link, and of the CPU time of its profiled workers the part in functions that copy (`named`),
+    in those of them that copy between host and device the way of most of the traffic (`hosts`), and in all that waits for
+    the device."""
 
     one: ServiceGpu
     link: float
     named: float | None = None
+    hosts: float | None = None
     waits: float | None = None
 
     @property
@@ -46,14 +55,36 @@ def with_profile(found: Copying, seen: ProfileView) -> Copying:
     cores = sum(w.cores for w in workers)
     if cores <= 0:
         return found
-    named = sum(w.cores * s.share for w in workers for s in w.hot if s.where.startswith(FUNCTIONS)) / cores
+    copies = [(w.cores * s.share / cores, s.where) for w in workers for s in w.hot if s.where.startswith(FUNCTIONS)]
+    named, way = sum(part for part, _ in copies), _way(found.one.gpu)
+    hosts = sum(part for part, where in copies if way in where)
     waits = msgspec.structs.replace(seen, workers=workers).share("cuda-sync").value
-    return msgspec.structs.replace(found, named=min(1.0, named), waits=waits)
+    return msgspec.structs.replace(found, named=min(1.0, named), hosts=min(1.0, hosts), waits=waits)
+
+
+def _way(gpu: GpuView) -> str:
+    """Of traffic both ways, that to the device: a copy from it also waits for the kernels before it."""
+    came, went = gpu.pcie_rx_bytes_per_second or 0.0, gpu.pcie_tx_bytes_per_second or 0.0
+    return TO_DEVICE if came >= BOTH_WAYS * went else FROM_DEVICE
 
 
 def kept_of_received(gpu: GpuView) -> float | None:
     """Growth of the memory in use / bytes that came in, over the window: near 1 while a model is loaded, near 0 where the
-    inputs of requests come. None where nothing came, or growth is not known."""
+    inputs of requests come, and 0 where nothing comes. None where either is not known."""
+    if gpu.pcie_rx_bytes_per_second is None:
+        return None
     points = [used for before, used in gpu.memory_seen if before <= gpu.window_seconds + 10]
-    came = (gpu.pcie_rx_bytes_per_second or 0.0) * gpu.window_seconds
-    return max(0, points[-1] - points[0]) / came if len(points) > 1 and came > 0 else None
+    came = gpu.pcie_rx_bytes_per_second * gpu.window_seconds
+    if came <= 0:
+        return 0.0
+    return max(0, points[-1] - points[0]) / came if len(points) > 1 else None
+
+
+def may_exchange(view: View, facts: ServiceFacts) -> bool:
+    """Whether the service's devices may send to each other, which counts as traffic too where no other link joins them: the
+    parts of one model do, and one process with several devices may."""
+    if len(view.gpus) < 2:
+        return False
+    workers = [p.worker for one in view.gpus for p in one.own]
+    split = [facts.setting(lever) for lever in (Lever.TENSOR_PARALLEL, Lever.PIPELINE_PARALLEL, Lever.DATA_PARALLEL)]
+    return len(set(workers)) < len(workers) or any(one is not None and one.value != 1 for one in split)

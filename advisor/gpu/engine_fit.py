@@ -27,6 +27,12 @@ HIDDEN_PART = 0.1
 """Of the weights: more than that of nobody known may be the server's own."""
 LARGEST_SHARE = 0.97
 """Of a device, where the server's own share of it is not known."""
+_SPREADS = (
+    Lever.TENSOR_PARALLEL, Lever.PIPELINE_PARALLEL, Lever.DATA_PARALLEL, Lever.CPU_OFFLOAD, Lever.PRECISION,
+)  # fmt: skip
+"""What says how much of the weights a device gets: unread, each of them may make it fit."""
+_BY_TOKENS = ("--decode-context-parallel-size", "--prefill-context-parallel-size", "-dcp", "-pcp")
+"""Beginnings of vLLM's options that split the cache by tokens."""
 
 
 class Misfit(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +44,8 @@ class Misfit(msgspec.Struct, frozen=True, kw_only=True):
     room: float
     devices: int
     context: int | None
+    beside_others: bool
+    """It would fit if the others on the devices were gone, among which a predecessor may be that still ends."""
     changes: tuple[Change, ...]
 
     @property
@@ -46,23 +54,53 @@ class Misfit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def misfit_of(view: View, facts: ServiceFacts) -> Misfit | None:
-    """None where it fits, has been loaded, or a size is not known."""
+    """None where it fits, has been loaded, is spread over devices in another way, or a size is not known."""
     models = facts.service.models
     stored = weights_bytes(models)
     if facts.service.framework not in WHOLE or len(models) != 1 or not stored or _loaded(view, stored):
+        return None
+    if not _spread_evenly(facts):
         return None
     model, devices = models[0], _devices(view, facts)
     rooms = sorted((room for gpu in view.node_gpus if (room := _room(view, facts, gpu)) is not None), reverse=True)
     if len(rooms) < len([gpu for gpu in view.node_gpus if not gpu.mig]) or not rooms:
         return None
     weights = _least_weights(facts, model, stored) / devices - _out(facts) * GIB
-    per_token, context = kv_bytes_per_token(model, _given(facts, Lever.KV_CACHE_PRECISION)), _context(facts, model)
-    cache = per_token * context / devices if per_token and context and facts.service.framework == "vllm" else 0.0
+    per_token, context = _bytes_per_token(facts, model, devices), _context(facts, model)
+    cache = per_token * context if per_token and context else 0.0
     room = rooms[min(devices, len(rooms)) - 1]
     if weights + cache + LEAST_REST <= room:
         return None
-    changes = _changes(view, facts, model, stored, devices, rooms, per_token)
-    return Misfit(weights=weights, cache=cache, room=room, devices=devices, context=context, changes=changes)
+    empty = sorted(
+        (_part(facts) * (gpu.memory_usable_bytes or 0) for gpu in view.node_gpus if not gpu.mig), reverse=True
+    )
+    return Misfit(
+        weights=weights, cache=cache, room=room, devices=devices, context=context,
+        beside_others=weights + cache + LEAST_REST <= empty[min(devices, len(empty)) - 1],
+        changes=_changes(view, facts, model, stored, devices, rooms, per_token if context else None),
+    )  # fmt: skip
+
+
+def _spread_evenly(facts: ServiceFacts) -> bool:
+    """Whether each device is known to get its part of all weights, and no more than that of one engine: stages of a pipeline
+    hold layers of their own, and engines in data parallel share out the experts of a mixture."""
+    if any(one is not None and one.unread for one in map(facts.setting, _SPREADS)):
+        return False
+    return all(_given(facts, lever) in (None, 1) for lever in (Lever.PIPELINE_PARALLEL, Lever.DATA_PARALLEL))
+
+
+def _bytes_per_token(facts: ServiceFacts, model: Model, devices: int) -> float | None:
+    """Of the KV cache of one device. It is split by heads, and where there are fewer of them than devices each has one; unless
+    it is split by tokens, too."""
+    precision, shape = facts.setting(Lever.KV_CACHE_PRECISION), geometry_of(model)
+    if facts.service.framework != "vllm" or (precision is not None and precision.unread):
+        return None
+    per_token = kv_bytes_per_token(model, _given(facts, Lever.KV_CACHE_PRECISION))
+    if per_token is None or shape is None:
+        return None
+    arguments = [item.replace("_", "-") for worker in facts.service.workers for item in worker.process.argv]
+    by_tokens = any(item.startswith(_BY_TOKENS) for item in arguments)
+    return per_token / (devices if by_tokens else min(devices, shape.kv_heads or shape.heads or devices))
 
 
 def _loaded(view: View, stored: int) -> bool:
@@ -81,12 +119,16 @@ def _hidden(gpu: GpuView) -> float:
 def _room(view: View, facts: ServiceFacts, gpu: GpuView) -> float | None:
     """What others leave, and no more than its share of the whole."""
     usable, used = gpu.memory_usable_bytes, gpu.memory_used_bytes
-    if usable is None or used is None or gpu.mig or gpu.unified_memory:
+    if usable is None or usable <= 0 or used is None or gpu.mig or gpu.unified_memory:
         return None
     own = sum(one.memory_bytes or 0 for one in view.gpus if one.gpu.uuid == gpu.uuid)
+    return min(max(0.0, float(usable - max(0, used - own))), _part(facts) * usable)
+
+
+def _part(facts: ServiceFacts) -> float:
+    """Of a device, what the server may take at most."""
     share = _given(facts, Lever.GPU_MEMORY_SHARE)
-    part = float(share) if isinstance(share, int | float) and 0 < share <= 1 else LARGEST_SHARE
-    return min(float(usable - max(0, used - own)), part * usable)
+    return float(share) if isinstance(share, int | float) and 0 < share <= 1 else LARGEST_SHARE
 
 
 def _given(facts: ServiceFacts, lever: Lever) -> Value:
@@ -109,8 +151,11 @@ def _out(facts: ServiceFacts) -> float:
 
 
 def _context(facts: ServiceFacts, model: Model) -> int | None:
-    value, shape = _given(facts, Lever.CONTEXT_LENGTH), geometry_of(model)
-    return value if isinstance(value, int) and value > 0 else shape.context if shape else None
+    """None where the server takes as long a one as fits (`auto`, -1), or it is not known."""
+    setting, shape = facts.setting(Lever.CONTEXT_LENGTH), geometry_of(model)
+    if setting is None or (setting.value is None and not setting.unread):
+        return shape.context if shape else None
+    return setting.value if isinstance(setting.value, int) and setting.value > 0 else None
 
 
 def _least_weights(facts: ServiceFacts, model: Model, stored: int) -> float:
@@ -137,8 +182,8 @@ def _changes(
     rest = MOST_REST + min(REST_PART * weights / devices, REST_LIMIT)
     room = rooms[min(devices, len(rooms)) - 1]
     left = room - weights / devices - rest
-    if per_token and facts.service.framework == "vllm":
-        context = floor(left * devices / per_token / CONTEXT_STEP) * CONTEXT_STEP
+    if per_token:
+        context = floor(left / per_token / CONTEXT_STEP) * CONTEXT_STEP
         if context >= SHORTEST:
             return (Change(lever=Lever.CONTEXT_LENGTH, current=_given(facts, Lever.CONTEXT_LENGTH), proposed=context),)
     precision = facts.setting(Lever.PRECISION)

@@ -9,8 +9,8 @@ from collectors.model_file import Geometry
 NO_WEIGHTS = frozenset(("hf-config",))
 VALUE_BYTES: Mapping[str, float] = {
     "auto": 2, "f16": 2, "bf16": 2, "fp16": 2, "float16": 2, "bfloat16": 2, "f32": 4, "fp8": 1, "fp8_e4m3": 1,
-    "fp8_e5m2": 1, "fp8_inc": 1, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32, "q4_1": 20 / 32, "q4_0": 18 / 32,
-    "iq4_nl": 18 / 32,
+    "fp8_e4m3fn": 1, "fp8_e5m2": 1, "fp8_inc": 1, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32, "q4_1": 20 / 32,
+    "q4_0": 18 / 32, "iq4_nl": 18 / 32,
 }  # fmt: skip
 """Type of a KV cache as servers write it -> bytes of one number; `auto` is that of the weights, 16 bits nearly always."""
 _AS_STORED = frozenset(("gguf", "onnx", "tensorrt"))

@@ -30,9 +30,23 @@ def copies_on(one: ServiceGpu) -> int | None:
     return None if not each or free is None else int((1 - KEPT_FREE) * free // each)
 
 
-def copies_on_gpus(view: View) -> int:
-    """How many more processes of the service fit on each of its devices. None is sure to fit where it is not known."""
-    return min((copies_on(one) or 0 for one in view.gpus), default=NO_LIMIT)
+def admits(gpu: GpuView) -> bool:
+    """Whether the driver lets another process in. Of an exclusive device MPS, which has it, shares it."""
+    return gpu.compute_mode in (None, "default") or (gpu.compute_mode == "exclusive-process" and bool(gpu.mps))
+
+
+def is_starting(view: View) -> bool:
+    """Whether the workers may be on a device later: they have a driver mapped, the node has devices, and they are on none."""
+    return not view.gpus and bool(view.node_gpus) and any(worker.drivers for worker in view.service.serving)
+
+
+def copies_on_gpus(view: View, *, inside: bool = False) -> int:
+    """How many more copies of what a process of the service holds fit on each of its devices: in processes of their own, or
+    `inside` those that are there. None is sure to fit where it is not known."""
+    if is_starting(view):
+        return 0
+    each = (copies_on(one) or 0 if inside or admits(one.gpu) else 0 for one in view.gpus)
+    return min(each, default=NO_LIMIT)
 
 
 def left_on_gpus(view: View) -> float:
@@ -48,8 +62,8 @@ def _busy(gpu: GpuView) -> float:
     return use.mean if gpu.busy_ratio is None else gpu.busy_ratio
 
 
-def one_more(count: int, busy: float) -> float:
-    """Throughput with one more of `count` processes that take turns on a device / now, if they keep it busy `busy` of the
+def with_more(count: int, busy: float, more: int = 1) -> float:
+    """Throughput with so many more of `count` processes that take turns on a device / now, if they keep it busy `busy` of the
     time: what one does beside the device it does while others have it (mean value analysis of a closed network)."""
     if count < 1 or not 0 < busy < 1:
         return 1.0
@@ -57,7 +71,7 @@ def one_more(count: int, busy: float) -> float:
     for _ in range(_STEPS):
         middle = (low + high) / 2
         low, high = (middle, high) if _rate(count, middle) > busy else (low, middle)
-    return _rate(count + 1, low) / busy
+    return _rate(count + more, low) / busy
 
 
 def _rate(count: int, beside: float) -> float:

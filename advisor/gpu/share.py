@@ -38,7 +38,7 @@ def raised(view: View, facts: ServiceFacts) -> Raise | str:
     setting, kept = facts.setting(Lever.GPU_MEMORY_SHARE), KEPT.get(facts.service.framework)
     if setting is None or kept is None:
         return "its share of the device is not one of the whole memory"
-    if setting.value is None and not setting.origin.startswith("default"):
+    if setting.unread:
         return setting.origin
     parts = [_part(one, kept) for one in view.gpus]
     refused = next((part for part in parts if isinstance(part, str)), None)
@@ -59,7 +59,7 @@ def _part(one: ServiceGpu, kept: int) -> tuple[float, float, int] | str:
     """Of one device: the service's part of it, what more of it may be had, and what is free."""
     gpu, own = one.gpu, one.memory_bytes
     usable, used = gpu.memory_usable_bytes, gpu.memory_used_bytes
-    if not usable or used is None or own is None:
+    if usable is None or usable <= 0 or used is None or own is None:
         return f"what it holds of {gpu.subject_name} is not known"
     highest = max([used, gpu.memory_used_max_bytes or 0, *(held for _, held in gpu.memory_seen)])
     kept = max(kept, round(KEPT_PART * usable))

@@ -13,6 +13,7 @@ from advisor.gpu.pool import AT_START
 from advisor.gpu.staying import workers_needed
 from advisor.intervals import gain, memory
 from advisor.view import View
+from advisor.workers import change_to, processes_each
 from collectors.levers import Lever
 
 CONTEXT_STEP = 256
@@ -55,7 +56,7 @@ def slimmer(view: View, facts: ServiceFacts, found: Filling, until_ratio: float)
         cache = reserved_cache(facts)
         return None if cache is None or missing <= 0 else smaller_cache(cache, missing)
     missing = round(found.used - until_ratio * found.usable)
-    return _fewer_workers(view, found, missing) or _smaller_batch(facts, found, missing)
+    return _fewer_workers(view, facts, found, missing) or _smaller_batch(facts, found, missing)
 
 
 def reserved_cache(facts: ServiceFacts) -> Cache | None:
@@ -64,6 +65,9 @@ def reserved_cache(facts: ServiceFacts) -> Cache | None:
     models = facts.service.models
     shape = geometry_of(models[0]) if len(models) == 1 else None
     if shape is None:
+        return None
+    precision = facts.setting(Lever.KV_CACHE_PRECISION)
+    if precision is not None and precision.unread:
         return None
     kind = _given(facts, Lever.KV_CACHE_PRECISION) or "f16"
     ollama, context = facts.service.framework == "ollama", _given(facts, Lever.CONTEXT_LENGTH)
@@ -102,17 +106,17 @@ def smaller_cache(cache: Cache, missing: float) -> Slimmer | None:
     return Slimmer(change=Change(lever=Lever.KV_CACHE_PRECISION, current=cache.kind, proposed=EIGHT_BITS), freed=freed)
 
 
-def _fewer_workers(view: View, found: Filling, missing: int) -> Slimmer | None:
+def _fewer_workers(view: View, facts: ServiceFacts, found: Filling, missing: int) -> Slimmer | None:
     """Where each worker holds its own part of the device, and those that stay can do the work of all."""
-    count, needed = len(found.one.own), workers_needed(view, found.one)
-    if found.own is None or count < 2 or count != len(view.serving) or needed is None or missing <= 0:
+    count, needed = len(found.one.own), workers_needed(view, facts)
+    if not found.own or count < 2 or count != len(view.serving) or needed is None or missing <= 0:
         return None
-    each = found.own / count
-    gone = ceil(missing / each)
+    each, step = found.own / count, processes_each(view, facts) or count
+    gone = ceil(missing / each / step) * step
     if count - gone < needed:
         return None
-    change = Change(lever=Lever.WORKERS, current=count, proposed=count - gone)
-    return Slimmer(change=change, freed=gone * each)
+    change = change_to(view, facts, count - gone)
+    return None if change is None else Slimmer(change=change, freed=gone * each)
 
 
 def _smaller_batch(facts: ServiceFacts, found: Filling, missing: int) -> Slimmer | None:

@@ -8,7 +8,7 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Gain
 from advisor.gpu.amounts import GIB, gib
 from advisor.gpu.growth import moved
-from advisor.gpu.holding import geometry_of, on_device_bytes
+from advisor.gpu.holding import geometry_of, on_device_bytes, weights_bytes
 from advisor.gpu.pool import AT_START
 from advisor.gpu.view import ServiceGpu
 from advisor.intervals import throughput
@@ -58,7 +58,7 @@ def _asked(facts: ServiceFacts, model: Model) -> Split | None:
 
 def _offloaded(facts: ServiceFacts, model: Model) -> Split | None:
     """GB of each device's part of the weights that are kept in the node's memory (vLLM, SGLang)."""
-    setting, stored = facts.setting(Lever.CPU_OFFLOAD), on_device_bytes(model)
+    setting, stored = facts.setting(Lever.CPU_OFFLOAD), weights_bytes((model,))
     if facts.service.framework in AT_START or setting is None or not stored:
         return None
     if not isinstance(setting.value, int | float) or setting.value <= 0:

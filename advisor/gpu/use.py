@@ -47,8 +47,9 @@ def fullest(devices: Iterable[ServiceGpu]) -> tuple[ServiceGpu, Use] | None:
     return max(found, key=lambda pair: pair[1].p95) if found and len(found) == len(known) else None
 
 
-def unread(gpu: GpuView) -> Need:
-    """What is missing where nothing is known of a device's use."""
+def unread(devices: Iterable[ServiceGpu]) -> Need:
+    """What is missing of the first of these devices of whose use nothing is known."""
+    gpu = next(one.gpu for one in devices if use_of(one.gpu) is None)
     if gpu.samples < LEAST_READINGS:
         return Need(
             kind="time", text=f"{LEAST_READINGS - gpu.samples} more seconds in which {gpu.subject_name} is read"

@@ -13,7 +13,7 @@ from collectors.entities import Service, Worker, WorkerKey
 from collectors.gpu.samples import GpuHealthSample, GpuProcessSample, GpuSample
 
 DRIVERS = {"nvidia": "cuda", "amd": "rocm"}
-"""Vendor -> kind of mapped library without which a process has no context there."""
+"""Vendor -> kind of driver without which a process has no context there."""
 OPENED_BY_ITS_USER_ALONE = frozenset(("google",))
 """Vendors of whose devices one process at a time has the file open. CUDA and ROCm open the files of all devices that they may
 use, whichever they do use."""
@@ -214,9 +214,8 @@ def _worker(sample: GpuProcessSample, vendor: str, workers: Mapping[str, Worker]
     key = WorkerKey(int(pid), int(started))
     if not sample.doubtful:
         return key
-    known, driver = workers.get(sample.worker), DRIVERS.get(vendor)
-    libraries = known.compute_libraries if known is not None else None
-    return key if driver is not None and libraries is not None and driver in libraries else None
+    known = workers.get(sample.worker)
+    return key if known is not None and DRIVERS.get(vendor) in (known.drivers or ()) else None
 
 
 def _scaled(value: float | None, scale: float) -> float | None:

@@ -8,12 +8,14 @@ import msgspec
 from advisor.contention import copies_that_fit
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
+from advisor.gpu.room import left_on_gpus
 from advisor.intervals import gain, throughput
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile, sureness
 from advisor.profiling.view import LoopProfile, ProfileView, WorkerProfile
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View, WorkerView
+from advisor.workers import change_to, processes_after
 from collectors.entities import Role, WorkerKey
 from collectors.facts import ProcessFacts
 from collectors.levers import Lever
@@ -123,7 +125,7 @@ class EventLoopBlocked(Rule):
         loop = worst.loop
         if loop is None or loop.gil_wait >= loop.busy + loop.blocked:
             return None
-        return _conclusion(view, seen, held, loop, waiting, len(faced), settings)
+        return _conclusion(view, facts, seen, held, loop, waiting, len(faced), settings)
 
 
 def facing_clients(view: View, facts: ServiceFacts) -> tuple[WorkerView, ...]:
@@ -232,6 +234,7 @@ def _unavailable(loop: LoopProfile | None) -> float:
 
 def _conclusion(
     view: View,
+    facts: ServiceFacts,
     seen: ProfileView,
     held: Sequence[WorkerProfile],
     loop: LoopProfile,
@@ -239,7 +242,7 @@ def _conclusion(
     loops: int,
     settings: Settings,
 ) -> Conclusion:
-    waits = _waits(loop)
+    waits, more = _waits(loop), _more_workers(view, facts)
     limit = msgspec.structs.replace(seen, workers=tuple(held))
     what = _what(loop)
     run = loop.run_seconds
@@ -272,8 +275,8 @@ def _conclusion(
             Rejected("workers-exceed-cores", f"run-queue delay is {view.delay_share:.0%} of runnable time"),
             Rejected("io-bound-workers", f"the loop computes {loop.busy:.0%} and waits inside callbacks {loop.blocked:.0%}"),
         ),
-        changes=_changes(view, loop, waits),
-        gains=_gains(view, loop, waiting, loops),
+        changes=_changes(view, loop, waits, more),
+        gains=_gains(view, loop, waiting, loops, more),
     )  # fmt: skip
 
 
@@ -293,29 +296,31 @@ def _for(loop: LoopProfile) -> str:
     return f" ({', '.join(kinds[:2])})" if kinds else ""
 
 
-def _changes(view: View, loop: LoopProfile, waits: bool) -> tuple[Change, ...]:
+def _changes(view: View, loop: LoopProfile, waits: bool, more: Change | None) -> tuple[Change, ...]:
     holds = sum(loop.work.get(name, 0.0) for name in HOLDS_LOCK)
     pool = "thread" if waits or holds < 0.5 else "process pool"
     offload = Change(lever=Lever.LOOP_OFFLOAD, current="event loop", proposed=pool)
-    more = _more_workers(view)
     return (more, offload) if more is not None and view.service.framework == "mlserver" else tuple(
         change for change in (offload, more) if change is not None
     )  # fmt: skip
 
 
-def _more_workers(view: View) -> Change | None:
+def _more_workers(view: View, facts: ServiceFacts) -> Change | None:
     """More processes: MLServer's pool where the front-end runs the models itself, else one per idle core."""
     if view.service.framework == "mlserver":
         alone = not any(w.role is Role.WORKER for w in view.workers)
         return Change(lever=Lever.WORKERS, current=0, proposed=1) if alone else None
     count = len(view.serving)
-    target = min(ceil(view.effective_cores - 0.25), count + copies_that_fit(view))
+    room = ceil(count * left_on_gpus(view) - 0.25)
+    target = min(ceil(view.effective_cores - 0.25), count + copies_that_fit(view), room)
     if view.established is not None:  # a process more than there are connections would have nothing to do
         target = min(target, max(count + 1, ceil(view.established)))
-    return Change(lever=Lever.WORKERS, current=count, proposed=target) if target > count else None
+    return change_to(view, facts, target) if target > count else None
 
 
-def _gains(view: View, loop: LoopProfile, waiting: Evidence | None, loops: int) -> tuple[Gain, ...]:
+def _gains(
+    view: View, loop: LoopProfile, waiting: Evidence | None, loops: int, more: Change | None
+) -> tuple[Gain, ...]:
     """Waiting for a loop that is held ρ of the time goes as ρ / (1 − ρ) (Pollaczek-Khinchine), and as the length of its
     runs, which the lower bound leaves out. What moves out of it is at least half of what its callbacks hold it with."""
     full = view.cores_used / view.effective_cores >= CORES_FULL
@@ -325,7 +330,7 @@ def _gains(view: View, loop: LoopProfile, waiting: Evidence | None, loops: int) 
         return (gain("latency_p99_ratio", 0.3, likely, 1.2),)
     rho = _unavailable(loop)
     if rho >= HELD:  # requests queue for the loop: what a queue of a given length takes goes as 1 / throughput
-        ratio = _capacity(view, loop, loops, waits)
+        ratio = _capacity(view, loop, loops, waits, more)
         return (ratio, gain("latency_p99_ratio", 0.5 / ratio.p90, 1 / ratio.p50, 1.1))
     overhead = loop.busy * sum(loop.work.get(name, 0.0) for name in OVERHEAD)
     moved = max(0.0, loop.blocked + loop.busy - overhead)
@@ -335,13 +340,14 @@ def _gains(view: View, loop: LoopProfile, waiting: Evidence | None, loops: int) 
     return (gain("latency_p99_ratio", low, middle, max(high, 0.9)),)
 
 
-def _capacity(view: View, loop: LoopProfile, loops: int, waits: bool) -> Gain:
+def _capacity(view: View, loop: LoopProfile, loops: int, waits: bool, more: Change | None) -> Gain:
     """A held loop serves one request after the other. Waits overlap, as many as connections and threads of the default
     pool allow, until what it computes fills it; computing spreads over idle cores."""
     rho = _unavailable(loop)
     known = view.in_flight if view.in_flight is not None else view.established
     if not waits:
-        bound = min(view.effective_cores / max(0.05, view.cores_used), _reachable(view, loop), (known or inf) / loops)
+        reachable = _reachable(view, loop, more)
+        bound = min(view.effective_cores / max(0.05, view.cores_used), reachable, (known or inf) / loops)
         return throughput(1.0, max(1.0, 0.8 * bound), max(1.0, 1.05 * bound))
     at_once = min(len(view.online) + DEFAULT_THREADS, known / loops if known else len(view.online) + DEFAULT_THREADS)
     cores = view.effective_cores / max(0.02, view.cores_used)
@@ -349,15 +355,13 @@ def _capacity(view: View, loop: LoopProfile, loops: int, waits: bool) -> Gain:
     return throughput(1 + 0.3 * (bound - 1), 1 + 0.75 * (bound - 1), bound * 1.05)
 
 
-def _reachable(view: View, loop: LoopProfile) -> float:
+def _reachable(view: View, loop: LoopProfile, more: Change | None) -> float:
     """By how much computing may grow with what is proposed, until what stays in one process fills that. The pool of MLServer
     is one process, and payloads stay with the front-end; a pool of one's own has as many as there are cores; more processes
     serve as many loops."""
     stays = sum(loop.work.get(name, 0.0) for name in OVERHEAD)
-    more = _more_workers(view)
     if view.service.framework == "mlserver":
         stays = min(1.0, stays + loop.work.get("serialise", 0.0))
         return 1 / max(0.05, stays, 1 - stays) if more is not None else 1 / max(0.05, stays)
-    count = len(view.serving)
-    processes = more.proposed / count if more is not None and isinstance(more.proposed, int) else 1.0
+    processes = processes_after(view, more) / len(view.serving) if more is not None else 1.0
     return max(processes, 1 / max(0.05, stays))

@@ -8,12 +8,14 @@ from advisor.contention import copies_that_fit
 from advisor.copies import cost_of_more
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Need, Rejected
+from advisor.gpu.room import left_on_gpus
 from advisor.intervals import gain, latency_p50_of, throughput
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile, share_evidence, sureness, told
 from advisor.profiling.view import ProfileView, Share, WorkerProfile
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View, WorkerView
+from advisor.workers import change_to, count_told, processes_after
 from collectors.levers import Lever
 
 FREED_MOST = 1.15
@@ -77,15 +79,18 @@ class GilBoundWorker(Rule):
             return None
         held, active = _held(bound), sum(w.python_active for w in bound) / len(bound)
         at_once = _at_once(view, active)
-        proposed = min(target, count + copies_that_fit(view), ceil(at_once))
-        if proposed <= count:
+        room = left_on_gpus(view)
+        most = min(target, count + copies_that_fit(view), ceil(at_once), ceil(count * room - 0.25))
+        change = change_to(view, facts, most) if most > count else None
+        if change is None:
             return None
+        proposed = processes_after(view, change)
         limit = msgspec.structs.replace(seen, workers=tuple(bound))
-        gains = self._gains(view, min(float(proposed), at_once), proposed, left, held)
+        gains = self._gains(view, min(float(proposed), at_once), proposed, left, held, room)
         return Conclusion(
             subject=subject_of(view),
             title=f"{active:.1f} Python threads share one lock and {view.cores_used:.1f} of {left:.1f} cores: "
-            f"run {proposed} processes",
+            f"run {count_told(facts, change, 'processes')}",
             summary=f"In {_processes(len(bound))} some thread held the interpreter's lock {told(held)} of the time while "
             f"{active:.1f} wanted to run. A process gets no further than one core with it; {unused * left:.1f} cores are "
             "unused. Processes use them, threads cannot.",
@@ -102,18 +107,20 @@ class GilBoundWorker(Rule):
                 *asked(view),
             ),
             rejected=_rejected(view, limit, active, throttled),
-            changes=_changes(view, count, proposed),
+            changes=(change, *_fewer_threads(view, count, proposed)),
             gains=gains,
         )
 
     @staticmethod
-    def _gains(view: View, busy: float, proposed: int, left: float, held: Share) -> tuple[Gain, ...]:
-        """One core for each of `busy` processes, until the cores are full: no more than wanted to run at a time, as each
-        client waits for its answer (Little's law). Upper bound: what passes while nobody holds the lock comes on top."""
+    def _gains(view: View, busy: float, proposed: int, left: float, held: Share, room: float) -> tuple[Gain, ...]:
+        """One core for each of `busy` processes, until the cores are full, or a device is, which `room` times the work would
+        fill: no more than wanted to run at a time, as each client waits for its answer (Little's law). Upper bound: what
+        passes while nobody holds the lock comes on top."""
         count = len(view.serving)
-        bound = max(1.0, min(min(busy, left) / max(0.1, view.cores_used), proposed / count * 1.05))
+        bound = max(1.0, min(min(busy, left) / max(0.1, view.cores_used), proposed / count * 1.05, room))
         freed = min(FREED_MOST, 1 / max(0.5, held.value - held.error))
-        ratio = throughput(max(1.0, 0.85 * bound), max(1.0, 0.95 * bound), max(1.02, bound * max(1.06, freed)))
+        most = min(room, max(1.02, bound * max(1.06, freed)))
+        ratio = throughput(max(1.0, 0.85 * bound), max(1.0, 0.95 * bound), most)
         crowd = 1 + view.delay_share / 2  # the cores are full afterwards: threads then wait for those
         tail = gain("latency_p99_ratio", 1 / ratio.p90, crowd / ratio.p50, max(1.0, crowd / ratio.p10))
         memory = cost_of_more(view, proposed - count)
@@ -166,14 +173,11 @@ def _rejected(view: View, limit: ProfileView, active: float, throttled: float) -
     )
 
 
-def _changes(view: View, count: int, proposed: int) -> tuple[Change, ...]:
-    """More processes; their threads divided, so that as many requests are in progress as before."""
-    workers = Change(lever=Lever.WORKERS, current=count, proposed=proposed)
+def _fewer_threads(view: View, count: int, proposed: int) -> tuple[Change, ...]:
+    """The threads divided among the processes, so that as many requests are in progress as before."""
     threads = max((w.request_threads or 1 for w in view.service.serving), default=1)
     fewer = ceil(threads * count / proposed)
-    if fewer >= threads:
-        return (workers,)
-    return (workers, Change(lever=Lever.REQUEST_THREADS, current=threads, proposed=fewer))
+    return () if fewer >= threads else (Change(lever=Lever.REQUEST_THREADS, current=threads, proposed=fewer),)
 
 
 def _processes(count: int) -> str:

@@ -7,12 +7,14 @@ import msgspec
 from advisor.contention import copies_that_fit
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Rejected
+from advisor.gpu.room import left_on_gpus
 from advisor.intervals import gain
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile
 from advisor.profiling.view import ProfileView, ThreadShare, WorkerProfile
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View, WorkerView
+from advisor.workers import change_to, processes_after
 from collectors.levers import Lever
 from collectors.profiles.profile import Wait
 
@@ -110,7 +112,9 @@ class GilConvoy(Rule):
         share = "lock_wait_share" if each else "loop_lock_share"
         left = min(view.effective_cores, float(len(view.mask)))
         count = len(view.serving)
-        proposed = min(ceil(left - 0.25), count + copies_that_fit(view), count * (1 + len(worst.computing)))
+        room = ceil(count * left_on_gpus(view) - 0.25)
+        most = min(ceil(left - 0.25), count + copies_that_fit(view), count * (1 + len(worst.computing)), room)
+        more = change_to(view, facts, most) if most > count else None
         return Conclusion(
             subject=subject_of(view),
             title=f"the thread that serves clients waits {_how_long(worst, seconds if each else None)}: compute in another "
@@ -144,10 +148,10 @@ class GilConvoy(Rule):
                 Rejected("event-loop-blocked", f"the thread itself runs {worst.waits.running:.0%} of the time"),
             ),
             changes=(
-                *((Change(lever=Lever.WORKERS, current=count, proposed=proposed),) if proposed > count else ()),
+                *((more,) if more is not None else ()),
                 Change(lever=Lever.SWITCH_INTERVAL, current=SWITCH_INTERVAL_SECONDS, proposed=SHORT_INTERVAL_SECONDS),
             ),
-            gains=self._gains(worst, count, proposed),
+            gains=self._gains(worst, count, count if more is None else processes_after(view, more)),
         )
 
     @staticmethod

@@ -12,7 +12,7 @@ from advisor.gpu.view import ServiceGpu
 from advisor.intervals import gain
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
 from advisor.view import View
-from collectors.levers import Lever
+from advisor.workers import change_to, count_told, processes_after
 
 
 class Contexts(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +43,7 @@ class GpuContextMultiplied(Rule):
     """
 
     proven = ("built",)
+    yields_to = ("io-bound-workers", "gil-bound-worker", "workers-below-cores-saturated")
     needs_load = False
     minimum_samples = 0
     thresholds = {
@@ -69,14 +70,14 @@ class GpuContextMultiplied(Rule):
     @staticmethod
     def _conclusion(view: View, facts: ServiceFacts, settings: Settings, found: Contexts) -> Conclusion:
         count, total = len(found.held), sum(found.held)
-        change = _fewer(view, found)
+        change = _fewer(view, facts, found)
         return Conclusion(
             subject=subject_of(view),
             title=f"{count} processes hold {gib(count * found.beside)} of {found.one.gpu.subject_name} beside their models: "
-            + (f"run {change.proposed}" if change else "let them share it"),
+            + (f"run {count_told(facts, change)}" if change else "let them share it"),
             summary=f"The smallest holds {gib(min(found.held))}, of which the model is at most "
             f"{gib(min(found.held) - found.beside)}: {gib(found.beside)} are its context and what its requests need, and "
-            f"{count} times that is {found.share:.0%} of the device. {_instead(found, change)}",
+            f"{count} times that is {found.share:.0%} of the device. {_instead(view, found, change)}",
             confidence=0.7 if len(facts.service.models) == 1 else 0.5,
             evidence=(
                 evidence(view, "gpu_processes", "processes", count, settings.enter("processes")),
@@ -110,12 +111,12 @@ def _contexts(one: ServiceGpu, facts: ServiceFacts) -> Contexts | Need:
     return Contexts(one=one, held=tuple(held), stored=stored, beside=beside, usable=usable)
 
 
-def _fewer(view: View, found: Contexts) -> Change | None:
+def _fewer(view: View, facts: ServiceFacts, found: Contexts) -> Change | None:
     """As few workers as what all do now keeps busy. Under MPS they run side by side on the device, which fewer do not."""
-    now, needed = len(view.serving), workers_needed(view, found.one)
-    if needed is None or needed >= now or _by_mps(found):
+    needed = workers_needed(view, facts)
+    if needed is None or needed >= len(view.serving) or _by_mps(found):
         return None
-    return Change(lever=Lever.WORKERS, current=now, proposed=needed)
+    return change_to(view, facts, needed)
 
 
 def _by_mps(found: Contexts) -> bool:
@@ -133,10 +134,10 @@ def _gains(found: Contexts, change: Change | None) -> tuple[Gain, ...]:
     return (gain("memory_ratio", *(1 - freed / total for freed in (best, (best + worst) / 2, worst))),)
 
 
-def _instead(found: Contexts, change: Change | None) -> str:
+def _instead(view: View, found: Contexts, change: Change | None) -> str:
     if _by_mps(found):
         return "They share the device by MPS already: one process that batches their requests holds one of each."
     fewer = "" if change is None else (
-        f"What all {change.current} do on the CPU and on the device keeps {change.proposed} busy; let those batch requests. "
+        f"All {len(view.serving)} have no more to do than {processes_after(view, change)} can; let those batch requests. "
     )  # fmt: skip
     return f"{fewer}CUDA MPS (nvidia-cuda-mps-control) lets them share the device; a fault of one then ends all."

@@ -14,6 +14,7 @@ from advisor.profiling.view import ProfileView, Share
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
 from collectors.levers import Lever
+from collectors.places import places_for
 
 BESIDE = ("array", "allocation")
 """What goes with launches: the framework's way from an operation to its kernel, and memory for each result."""
@@ -61,7 +62,7 @@ class GpuLaunchBound(Rule):
             return None
         found = fullest(view.gpus)
         if found is None:
-            return unread(view.gpus[0].gpu)
+            return unread(view.gpus)
         one, use = found
         if not _little(one.gpu, use, settings):
             return None
@@ -75,8 +76,12 @@ class GpuLaunchBound(Rule):
         enough = "launch_share_eager" if eager else "launch_share"
         if launch.value - launch.error < settings.limit(enough) or sync.value >= launch.value:
             return None
-        if not eager and (one.gpu.busy_ratio is None or one.gpu.busy_ratio >= settings.limit("gpu_busy")):
-            return _need(one.gpu, launch)
+        if not (eager and use.counted) and _may_be_full(one.gpu, settings):
+            return _need(launch, _busy_told(one.gpu))
+        if graphs is not None and graphs.value is True:
+            return _need(launch, f"it uses CUDA graphs already ({graphs.origin}): something is launched beside them")
+        if not places_for(Lever.CUDA_GRAPHS, True, facts.service, facts.processes):
+            return _need(launch, f"{facts.service.framework} has no setting for CUDA graphs")
         return Conclusion(
             subject=subject_of(view),
             title=f"Launching kernels takes {launch.value:.0%} of the time of the process that feeds {one.gpu.subject_name}"
@@ -109,13 +114,21 @@ def _little(gpu: GpuView, use: Use, settings: Settings) -> bool:
     return use.mean < settings.limit("gpu_used") or (not use.counted and power is not None)
 
 
-def _need(gpu: GpuView, launch: Share) -> Need:
-    busy = "it is not known how much of the time" if gpu.busy_ratio is None else f"{gpu.busy_ratio:.0%} of the time"
+def _may_be_full(gpu: GpuView, settings: Settings) -> bool:
+    return gpu.busy_ratio is None or gpu.busy_ratio >= settings.limit("gpu_busy")
+
+
+def _need(launch: Share, but: str) -> Need:
     return Need(
         kind="metrics",
         text=f"how long its kernels take (a trace by Nsight Systems or torch.profiler, from inside): launches fill "
-        f"{launch.value:.0%} of its CPU time, but {gpu.subject_name} is busy {busy}, and a full launch queue looks the same",
+        f"{launch.value:.0%} of its CPU time, but {but}",
     )
+
+
+def _busy_told(gpu: GpuView) -> str:
+    busy = "it is not known how much of the time" if gpu.busy_ratio is None else f"{gpu.busy_ratio:.0%} of the time"
+    return f"{gpu.subject_name} is busy {busy}, and a full launch queue looks the same"
 
 
 def _gains(view: View, limit: ProfileView, launch: Share, use: Use) -> tuple[Gain, ...]:

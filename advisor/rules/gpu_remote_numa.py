@@ -48,7 +48,12 @@ class GpuRemoteNuma(Rule):
             return Need(kind="metrics", text=f"the PCIe traffic of {gpu.subject_name}, whose workers run on far CPUs")
         if traffic < settings.limit("pcie_bytes_per_second"):
             return None
-        allowed = near & view.pool
+        allowed = near & _permitted(view)
+        if not allowed and not _cpuset_known(view):
+            cpus = format_cpulist(near)
+            return Need(
+                kind="privilege", text=f"whether its cpuset holds any of CPUs {cpus}, near to {gpu.subject_name}"
+            )
         room = sum(core.idle for core in view.cores if core.cpu in allowed)
         if not allowed or room < view.cores_used:
             return None
@@ -91,6 +96,17 @@ def _far(view: View, one: ServiceGpu) -> float:
             total += thread.cores_used * known
             far += thread.cores_used * sum(part for cpu, part in thread.cpus_seen.items() if cpu not in near)
     return far / total if total > 0 else 0.0
+
+
+def _cpuset_known(view: View) -> bool:
+    return view.cgroup is not None and view.cgroup.cpus is not None
+
+
+def _permitted(view: View) -> frozenset[int]:
+    """CPUs to which the workers can be bound: those of the cpuset; where it could not be read, those of their present masks."""
+    if _cpuset_known(view):
+        return view.pool
+    return view.mask if any(w.allowed is not None for w in view.serving) else frozenset()
 
 
 def _workers(view: View, one: ServiceGpu) -> list[WorkerView]:

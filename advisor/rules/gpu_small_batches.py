@@ -6,6 +6,7 @@ import msgspec
 
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
+from advisor.gpu.instances import instances_each
 from advisor.gpu.use import all_known, counters, fullest, link_share, seen_on_gpu, unread
 from advisor.gpu.view import GpuView, ServiceGpu
 from advisor.intervals import gain, throughput
@@ -13,7 +14,7 @@ from advisor.queued import in_progress
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
 from collectors.levers import Lever
-from collectors.places import time_as_set
+from collectors.places import shortest_time, time_as_set
 
 SLACK = 0.1
 """Part of the time to the objective, or of the latency where there is none, for which a batch may wait to fill."""
@@ -62,10 +63,12 @@ class GpuSmallBatches(Rule):
             return None  # without a delay it puts requests together by itself, or not at all
         found, here = fullest(view.gpus), in_progress(view)
         if found is None:
-            return unread(view.gpus[0].gpu)
+            return unread(view.gpus)
         one, use = found
-        instances = max(len(each.own) for each in view.gpus)
-        batch = _achieved(view, limit.value)
+        each, batch = instances_each(facts), _achieved(view, limit.value)
+        if each is None:
+            return _uncounted(facts)
+        instances = each * sum(len(device.own) for device in view.gpus)
         if (here is not None and here < settings.limit("in_progress") * instances) or (
             batch is not None and batch > settings.limit("batch_size")
         ):
@@ -79,12 +82,15 @@ class GpuSmallBatches(Rule):
         plan = _plan(view, facts, batch, here, instances)
         if plan is None or plan.expected < settings.limit("expected_batch"):
             return None
+        changes = _changes(view, facts, limit.value, plan)
+        if not changes:
+            return None
         return Conclusion(
             subject=subject_of(view),
             title=f"Batches hold {batch:.1f} of {here:.0f} requests in progress while {one.gpu.subject_name} works "
             f"{use.mean:.0%} of the time: put up to {plan.size} together",
             summary=f"The GPU gets {batch:.1f} requests at a time; {here:.1f} were in the server. With up to {plan.size} in a "
-            f"batch that waits {plan.delay_seconds * 1000:.1f} ms at most, it would hold about {plan.expected:.1f}. How much "
+            f"batch that waits {plan.delay_seconds * 1000:.3g} ms at most, it would hold about {plan.expected:.1f}. How much "
             "longer such a batch takes has not been seen yet: the gain is what is possible at most, and may be nothing.",
             confidence=0.65 if one.alone else 0.5,
             evidence=(
@@ -96,14 +102,14 @@ class GpuSmallBatches(Rule):
                 *asked(view),
             ),
             rejected=_rejected(view, one, use.p95),
-            changes=_changes(view, facts, limit.value, plan),
+            changes=changes,
             gains=_gains(view, one.gpu, batch, plan),
         )
 
 
 def _achieved(view: View, limit: object) -> float | None:
     """Mean batch; one by one where the setting turns batching off and the page counts none."""
-    if view.batch_size is not None:
+    if view.batch_size:
         return view.batch_size
     return 1.0 if isinstance(limit, int) and limit in (0, 1) else None
 
@@ -119,6 +125,12 @@ def _unknown(view: View, here: float | None, batch: float | None) -> Need:
     return Need(kind="metrics", text=f"{lacking}: the server's own metrics, to tell whether it computes one by one")
 
 
+def _uncounted(facts: ServiceFacts) -> Need:
+    setting = facts.setting(Lever.MODEL_INSTANCES)
+    why = "" if setting is None else f": {setting.origin}"
+    return Need(kind="privilege", text=f"how many instances of the model share the requests{why}")
+
+
 def _blind(gpu: GpuView, batch: float) -> Need:
     busy = f"{gpu.busy_ratio:.0%} of the time" if gpu.busy_ratio is not None else "an unknown part of the time"
     return Need(
@@ -130,30 +142,33 @@ def _blind(gpu: GpuView, batch: float) -> Need:
 
 def _plan(view: View, facts: ServiceFacts, batch: float, here: float, instances: int) -> Plan | None:
     """A power of two, such that two batches for each instance are in progress; None where that is no more than now, or
-    where the objective leaves no time to wait."""
+    where the objective leaves no time to wait: not one unit of the server's own."""
     if view.requests_per_second is None or view.latency_seconds is None:
         return None
     size = min(LARGEST, 2 ** max(1, floor(log2(here / (2 * instances)))))
     now = view.latency_p99_seconds if view.latency_p99_seconds is not None else view.latency_seconds
     slack = view.latency_seconds if facts.slo_p99_seconds is None else facts.slo_p99_seconds - now
-    delay = SLACK * slack
+    shortest = shortest_time(Lever.MAX_BATCH_DELAY, view.service)
+    delay = max(SLACK * slack, shortest)
     waiting = (view.server_queue or 0.0) / instances
     expected = min(float(size), 1 + view.requests_per_second / instances * delay + waiting)
     most = min(float(size), here / instances)
-    return Plan(size=size, delay_seconds=delay, expected=expected, most=most) if most > batch and delay > 0 else None
+    if most <= batch or shortest > slack:
+        return None
+    return Plan(size=size, delay_seconds=delay, expected=expected, most=most)
 
 
 def _changes(view: View, facts: ServiceFacts, limit: object, plan: Plan) -> tuple[Change, ...]:
-    """The size where it is smaller now or not known, and the delay in the server's own unit."""
+    """The size where it is smaller now or not known, and the delay in the server's own unit. Nothing where batches of that
+    size may wait as long already: something else keeps them small."""
     current = limit if isinstance(limit, int) else None
-    size = (
-        ()
-        if current is not None and current >= plan.size
-        else (Change(lever=Lever.MAX_BATCH_SIZE, current=current, proposed=plan.size),)
-    )
-    wait = facts.setting(Lever.MAX_BATCH_DELAY)
+    setting = facts.setting(Lever.MAX_BATCH_DELAY)
+    wait = setting.value if setting else None
     proposed = time_as_set(Lever.MAX_BATCH_DELAY, plan.delay_seconds, view.service)
-    return (*size, Change(lever=Lever.MAX_BATCH_DELAY, current=wait.value if wait else None, proposed=proposed))
+    delay = () if wait == proposed else (Change(lever=Lever.MAX_BATCH_DELAY, current=wait, proposed=proposed),)
+    if current is None or current < plan.size:
+        return (Change(lever=Lever.MAX_BATCH_SIZE, current=current, proposed=plan.size), *delay)
+    return () if isinstance(wait, int | float) and wait >= proposed else delay
 
 
 def _gains(view: View, gpu: GpuView, batch: float, plan: Plan) -> tuple[Gain, ...]:

@@ -11,11 +11,12 @@ from advisor.gpu.view import GpuView
 from advisor.intervals import gain, latency_p50_of, throughput
 from advisor.profiling import evidence as profiled
 from advisor.profiling.asking import profile_of
-from advisor.profiling.limits import PRESSURE, busiest, faster, fullness, limiting, pressed, speedup
+from advisor.profiling.limits import PRESSURE, busiest, ceiling, faster, fullness, limiting, pressed, speedup
 from advisor.profiling.stages import NAMES, hottest, kind_of, largest, stages_of, stages_told, together
 from advisor.profiling.view import ProfileView, Share
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
+from advisor.workers import change_to, processes_after
 from collectors.code_levers import stage_advice
 from collectors.levers import Lever
 
@@ -52,7 +53,7 @@ class GpuStarvedByPreprocess(Rule):
             return None
         found = fullest(view.gpus)
         if found is None:
-            return unread(view.gpus[0].gpu)
+            return unread(view.gpus)
         one, use = found
         if use.p95 >= settings.limit("gpu_used_p95"):
             return None
@@ -106,30 +107,33 @@ def _more(view: View, facts: ServiceFacts, limit: ProfileView, busy: float) -> C
     """More of the processes that are the limit, as idle cores, memory and the GPU allow; None where there is no room."""
     serving, limited = {w.key for w in view.serving}, {w.key for w in limit.workers}
     lever = Lever.WORKERS if limited <= serving else Lever.API_SERVERS
-    setting = facts.setting(lever)
+    setting, growth = facts.setting(lever), _growth(view, limit, busy)
     if setting is None or (lever is Lever.API_SERVERS and limited & serving):
         return None
-    running = len(view.serving) if lever is Lever.WORKERS else len(limited)
-    now = setting.value if isinstance(setting.value, int) and setting.value > 0 else running
-    wanted = ceil(now * min(1 / busy, _room(view, limit)) - 0.25)
-    proposed = min(wanted, now + copies_that_fit(view)) if lever is Lever.WORKERS else wanted
+    if lever is Lever.WORKERS:
+        count = len(view.serving)
+        most = min(ceil(count * growth - 0.25), count + copies_that_fit(view))
+        return change_to(view, facts, most) if most > count else None
+    now = setting.value if isinstance(setting.value, int) and setting.value > 0 else len(limited)
+    proposed = ceil(now * growth - 0.25)
     return Change(lever=lever, current=now, proposed=proposed) if proposed > now else None
 
 
-def _room(view: View, limit: ProfileView) -> float:
-    """By how much the limiting processes could grow on the cores that are left."""
+def _growth(view: View, limit: ProfileView, busy: float) -> float:
+    """By how much the limiting processes could grow: until the cores are full, the GPU is, or the next process is saturated
+    in its turn."""
     used = sum(w.cores_used for w in view.workers if w.key in {p.key for p in limit.workers})
     left = min(view.effective_cores, float(len(view.mask))) - view.cores_used
-    return 1 + max(0.0, left) / max(0.1, used)
+    return min(1 / busy, 1 + max(0.0, left) / max(0.1, used), ceiling(view, limit))
 
 
 def _spread(view: View, more: Change, limit: ProfileView, busy: float) -> tuple[Gain, ...]:
-    """At most as many times as much as there are processes more, until the cores or the GPU are full; likely half of it."""
-    now, then = int(more.current or 1), int(more.proposed or 1)
-    most = max(1.0, min(then / now, 1 / busy, _room(view, limit)))
+    """At most as many times as much as there are processes more, and as they can grow; likely half of it."""
+    most = max(1.0, min(int(more.proposed or 1) / int(more.current or 1), _growth(view, limit, busy)))
     ratio = throughput(1.0, (1 + most) / 2, most)
     gains = [ratio, latency_p50_of(ratio), gain("latency_p99_ratio", 0.9 / ratio.p90, 1 / ratio.p50, 1.1)]
-    added = cost_of_more(view, then - now) if more.lever is Lever.WORKERS else None
+    workers = more.lever is Lever.WORKERS
+    added = cost_of_more(view, processes_after(view, more) - len(view.serving)) if workers else None
     return (*gains, added) if added else tuple(gains)
 
 

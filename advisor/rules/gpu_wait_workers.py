@@ -7,7 +7,8 @@ from advisor.copies import cost_of_more
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Need, Rejected
 from advisor.gpu.amounts import gib
-from advisor.gpu.room import copies_on, copy_bytes, free_bytes, one_more
+from advisor.gpu.instances import instances_each
+from advisor.gpu.room import admits, copies_on, copy_bytes, free_bytes, with_more
 from advisor.gpu.use import BUSY_ONLY, Use, all_known, fullest, link_share, seen_on_gpu, told, unread
 from advisor.gpu.view import GpuView, ServiceGpu
 from advisor.intervals import gain, latency_p50_of, throughput
@@ -18,6 +19,7 @@ from advisor.profiling.view import ProfileView, Share
 from advisor.queued import crowded, waiting_requests
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
+from advisor.workers import change_to, count_told, processes_each
 from collectors.levers import Lever
 
 WORTH = 1.05
@@ -29,9 +31,12 @@ UNSURE = 0.7
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The change. `turns`: the copies are processes that a device serves one after the other."""
+    """The change, and by how many copies it adds to how many. `turns`: those are processes that a device serves one after
+    the other."""
 
     change: Change
+    copies: int
+    added: int
     turns: bool
 
 
@@ -84,7 +89,7 @@ class GpuWaitWorkers(Rule):
             return None
         found = fullest(view.gpus)
         if found is None:
-            return unread(view.gpus[0].gpu)
+            return unread(view.gpus)
         one, use = found
         full = max(use.p95, (one.gpu.busy_p95 or 0.0) if plan.turns else 0.0)
         if full >= settings.limit("gpu_used_p95") or (link_share(one.gpu) or 0.0) >= settings.limit("link_share"):
@@ -93,7 +98,7 @@ class GpuWaitWorkers(Rule):
         if None in fits:
             return Need(kind="privilege", text=f"GPU memory of the service's own processes on {one.gpu.subject_name}, to tell "
                         "whether one more fits: the host's PID namespace (hostPID)")  # fmt: skip
-        if copies_that_fit(view) < 1:
+        if copies_that_fit(view, inside=plan.change.lever is Lever.MODEL_INSTANCES) < plan.added:
             return None
         gains = _gains(view, plan, one, use)
         if not gains or gains[0].p90 < WORTH:
@@ -113,7 +118,7 @@ class GpuWaitWorkers(Rule):
         return Conclusion(
             subject=subject_of(view),
             title=f"Workers wait for {one.gpu.subject_name} {wait.value:.0%} of their time and it is far from full: run "
-            + _what(plan.change),
+            + _what(facts, plan.change),
             summary=f"{held.occupied:.1f} of {held.threads:.0f} request threads were occupied, {wait.value:.0%} ± "
             f"{wait.error:.0%} of that time by waiting for the GPU, while {told(use)}. {_turns(plan, one.gpu)} {_fits(one)}"
             + ("" if use.counted else f" {BUSY_ONLY}")
@@ -145,21 +150,22 @@ class GpuWaitWorkers(Rule):
 
 
 def _plan(view: View, facts: ServiceFacts) -> Plan | None:
-    """One more instance inside the process where the server has such a setting, else one more process."""
+    """One more instance inside each process where the server has such a setting, else as few more processes as its setting
+    of workers can add."""
     if not view.gpus:
         return None
-    for lever in (Lever.MODEL_INSTANCES, Lever.WORKERS):
-        setting = facts.setting(lever)
-        if setting is None:
-            continue
-        own = lever is Lever.WORKERS
-        if own and any(one.gpu.compute_mode not in (None, "default") for one in view.gpus):
-            return None  # the driver lets no second process in
-        there = len(view.serving) if own else max(len(one.own) for one in view.gpus)
-        now = setting.value if isinstance(setting.value, int) and setting.value > 0 else there
-        turns = own and not all(one.gpu.mps for one in view.gpus)
-        return Plan(change=Change(lever=lever, current=now, proposed=now + 1), turns=turns)
-    return None
+    if facts.setting(Lever.MODEL_INSTANCES) is not None:
+        now, there = instances_each(facts), max(len(one.own) for one in view.gpus)
+        if now is None:
+            return None
+        change = Change(lever=Lever.MODEL_INSTANCES, current=now, proposed=now + 1)
+        return Plan(change=change, copies=now * there, added=there, turns=False)
+    count, each = len(view.serving), processes_each(view, facts)
+    if facts.setting(Lever.WORKERS) is None or not each or not all(admits(one.gpu) for one in view.gpus):
+        return None
+    more = change_to(view, facts, count + each)
+    turns = not all(one.gpu.mps for one in view.gpus)
+    return None if more is None else Plan(change=more, copies=count, added=each, turns=turns)
 
 
 def _wait(view: View, seen: ProfileView) -> Share | None:
@@ -181,20 +187,21 @@ def _wait(view: View, seen: ProfileView) -> Share | None:
 def _gains(view: View, plan: Plan, one: ServiceGpu, use: Use) -> tuple[Gain, ...]:
     """At most as many times as much as there are copies more, and no more than fills the device: the time in which nothing
     runs there, for processes that take turns, else its units. Likely what a queue for one device gives."""
-    now = int(plan.change.current or 1)
+    now, then = plan.copies, plan.copies + plan.added
     busy = one.gpu.busy_ratio if one.gpu.busy_ratio is not None else use.mean
     filled = max(busy if plan.turns else 0.0, use.mean, one.gpu.dram_active_ratio or 0.0)
-    most = min((now + 1) / now, 1 / max(0.01, filled))
-    likely = min(most, one_more(now, busy))
+    most = min(then / now, 1 / max(0.01, filled))
+    likely = min(most, with_more(now, busy, plan.added))
     ratio = throughput(1.0, max(1.0, likely), max(1.0, most))
     gains = [ratio, latency_p50_of(ratio), gain("latency_p99_ratio", 0.9 / ratio.p90, 1 / ratio.p50, 1.1)]
-    added = cost_of_more(view, 1) if plan.change.lever is Lever.WORKERS else None
+    added = cost_of_more(view, plan.added) if plan.change.lever is Lever.WORKERS else None
     return (*gains, added) if added else tuple(gains)
 
 
-def _what(change: Change) -> str:
-    kind = "workers" if change.lever is Lever.WORKERS else "instances of the model"
-    return f"{change.proposed} {kind}"
+def _what(facts: ServiceFacts, change: Change) -> str:
+    if change.lever is Lever.MODEL_INSTANCES:
+        return f"{change.proposed} instances of the model"
+    return count_told(facts, change, "workers")
 
 
 def _turns(plan: Plan, gpu: GpuView) -> str:

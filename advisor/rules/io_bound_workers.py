@@ -8,6 +8,7 @@ from advisor.contention import copies_that_fit
 from advisor.copies import cost_of_more
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Rejected
+from advisor.gpu.room import left_on_gpus
 from advisor.intervals import gain, latency_p50_of, throughput
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile
@@ -16,6 +17,7 @@ from advisor.profiling.view import ProfileView
 from advisor.queued import crowded, waiting_requests
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
+from advisor.workers import change_to, count_told, processes_after
 from collectors.levers import Lever
 
 FULL = 0.8
@@ -107,7 +109,7 @@ class IoBoundWorkers(Rule):
         per_cpu = held.outside / max(view.cores_used, 0.01)
         return Conclusion(
             subject=subject_of(view),
-            title=self._title(view, held, WHAT.get(kind, kind), plan.change),
+            title=self._title(facts, held, WHAT.get(kind, kind), plan.change),
             summary=f"On average {held.outside:.1f} of {held.threads:.0f} request threads waited, mostly for "
             f"{WHAT.get(kind, kind)}, and the service used {view.cores_used:.2f} of {left:.1f} cores: {per_cpu:.0f} s of "
             f"waiting for each second of CPU. {self._downstream(others)}",
@@ -135,10 +137,9 @@ class IoBoundWorkers(Rule):
         )  # fmt: skip
 
     @staticmethod
-    def _title(view: View, held: Occupation, what: str, change: Change) -> str:
-        each = f"{change.proposed} threads in each worker" if change.lever is Lever.REQUEST_THREADS else (
-            f"{change.proposed} workers"
-        )  # fmt: skip
+    def _title(facts: ServiceFacts, held: Occupation, what: str, change: Change) -> str:
+        threads = change.lever is Lever.REQUEST_THREADS
+        each = f"{change.proposed} threads in each worker" if threads else count_told(facts, change, "workers")
         return (
             f"{held.outside:.1f} of {held.threads:.0f} request threads wait for {what} while requests queue: run {each}"
         )
@@ -165,14 +166,15 @@ class IoBoundWorkers(Rule):
         ratio = throughput(1.0, 1 + DOWNSTREAM_SHARE * max(0.0, likely - 1), max(1.0, plan.most))
         gains = [ratio, latency_p50_of(ratio), gain("latency_p99_ratio", 0.9 / ratio.p90, 1 / ratio.p50, 1.0)]
         if plan.change.lever is Lever.WORKERS:
-            added = cost_of_more(view, int(plan.change.proposed or 0) - len(view.serving))
+            added = cost_of_more(view, processes_after(view, plan.change) - len(view.serving))
             gains += [added] if added else []
         return tuple(gains)
 
 
 def planned(view: View, facts: ServiceFacts, held: Occupation, queue: float, left: float) -> Plan | None:
-    """More threads, or workers, as cores, requests and memory allow; None where there is nothing to add."""
-    workers = len(view.serving)
+    """More threads, or workers, as cores, requests, memory and the service's devices allow; None where there is nothing to
+    add."""
+    workers, on_gpus = len(view.serving), left_on_gpus(view)
     least = max(held.occupied + queue, (view.in_flight or 0.0) + (view.server_queue or 0.0))
     most = max(least, view.established or 0.0)
     each_core = FULL * (1 + held.outside / max(view.cores_used, 0.01))
@@ -180,17 +182,23 @@ def planned(view: View, facts: ServiceFacts, held: Occupation, queue: float, lef
     if setting is not None:
         now = setting.value if isinstance(setting.value, int) else max(1, round(held.threads / workers))
         room = each_core * min(left, workers)  # the threads of one process share one core for what is Python
-        proposed = ceil(min(room, most) / workers - 0.01)
-        change, total = Change(lever=Lever.REQUEST_THREADS, current=now, proposed=proposed), proposed * workers
+        proposed = min(ceil(min(room, most) / workers - 0.01), ceil(now * on_gpus - 0.25))
+        more = Change(lever=Lever.REQUEST_THREADS, current=now, proposed=proposed) if proposed > now else None
+        total = proposed * workers
     else:
-        now, per_worker = workers, held.threads / workers
-        proposed = min(ceil(min(each_core * left, most) / per_worker - 0.01), workers + copies_that_fit(view))
-        change, total = Change(lever=Lever.WORKERS, current=now, proposed=proposed), round(proposed * per_worker)
-    if proposed <= now:
+        more = _more_workers(view, facts, min(each_core * left, most) / (held.threads / workers), on_gpus)
+        total = 0 if more is None else round(processes_after(view, more) * held.threads / workers)
+    if more is None:
         return None
     middle = (least + most) / 2
     return Plan(
-        change=change,
-        likely=max(1.0, min(total, middle) / held.threads),
-        most=max(1.0, min(total, most) / held.threads),
+        change=more,
+        likely=max(1.0, min(total / held.threads, middle / held.threads, on_gpus)),
+        most=max(1.0, min(total / held.threads, most / held.threads, on_gpus)),
     )
+
+
+def _more_workers(view: View, facts: ServiceFacts, wanted: float, on_gpus: float) -> Change | None:
+    now = len(view.serving)
+    most = min(ceil(wanted - 0.01), now + copies_that_fit(view), ceil(now * on_gpus - 0.25))
+    return change_to(view, facts, most) if most > now else None

@@ -5,7 +5,8 @@ import msgspec
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
 from advisor.gpu.amounts import gib
-from advisor.gpu.preempted import EIGHT_BITS, Again, again_of, at_once
+from advisor.gpu.cache import narrower
+from advisor.gpu.preempted import Again, again_of, at_once, engines_of
 from advisor.gpu.share import Raise, raised
 from advisor.intervals import throughput
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
@@ -16,6 +17,8 @@ LEAST_SECONDS = 60.0
 SURE_SECONDS = 300.0
 RECENT_PAGES = 3
 """Without any in these, it is over."""
+MOST_TWICE = 0.5
+"""Of all tokens: more than that is not promised to be saved, however often each is put out."""
 FULL = 0.95
 """A cache as full as that is reason to ask a server that does not count them."""
 
@@ -55,11 +58,11 @@ class KvCachePreemption(Rule):
         ratio = len(hit) / len(pages)
         if per_minute < settings.limit("preempted_per_minute") or ratio < settings.limit("pages_ratio"):
             return None
-        again, more = again_of(view, per_minute / 60), raised(view, facts)
+        again, more = again_of(facts, pages), raised(view, facts)
         change = _change(view, facts, more)
         return Conclusion(
             subject=subject_of(view),
-            title=f"{per_minute:.1f} requests a minute lose their place in the KV cache: {_title(change)}",
+            title=f"{per_minute:.1f} requests a minute lose their place in the KV cache: {_title(facts, change)}",
             summary=f"They were put out on {len(hit)} of {len(pages)} metrics pages over {seconds:.0f} s. {_told(again)} "
             f"{_why(more, change)}{_narrower(view, facts)}",
             confidence=0.55 + 0.3 * min(1.0, seconds / SURE_SECONDS),
@@ -71,7 +74,7 @@ class KvCachePreemption(Rule):
                 *_rejected(view),
             ),
             changes=() if change is None else (change,),
-            gains=_gains(view, again, change),
+            gains=_gains(view, facts, again, change),
         )
 
 
@@ -95,29 +98,33 @@ def _change(view: View, facts: ServiceFacts, more: Raise | str) -> Change | None
     return Change(lever=Lever.MAX_REQUESTS_IN_FLIGHT, current=setting.value, proposed=fit)
 
 
-def _gains(view: View, again: Again, change: Change | None) -> tuple[Gain, ...]:
+def _gains(view: View, facts: ServiceFacts, again: Again, change: Change | None) -> tuple[Gain, ...]:
     """At most all that is computed twice is saved; likely half of the bound, as an answer is half done in the mean and blocks
     are found again. Fewer at once may cost as much as they are fewer, where the device works on all of them together."""
     if again.share is None or change is None:
         return ()
-    least = 1.0
+    least, share = 1.0, min(MOST_TWICE, again.share)
     if change.lever is Lever.MAX_REQUESTS_IN_FLIGHT and view.in_flight:
-        least = min(1.0, int(change.proposed or 1) / view.in_flight)
-    return (throughput(least, 1 / (1 - again.share / 2), 1 / (1 - again.share)),)
+        least = min(1.0, int(change.proposed or 1) * (engines_of(facts) or 1) / view.in_flight)
+    return (throughput(least, 1 / (1 - share / 2), 1 / (1 - share)),)
 
 
-def _title(change: Change | None) -> str:
+def _title(facts: ServiceFacts, change: Change | None) -> str:
     if change is None:
         return "it holds too few tokens for them"
     if change.lever is Lever.GPU_MEMORY_SHARE:
         return f"give it {change.proposed:.0%} of the device"
-    return f"run at most {change.proposed} at once"
+    engines = engines_of(facts) or 1
+    return f"run at most {change.proposed} at once{f' on each of {engines} engines' if engines > 1 else ''}"
 
 
 def _told(again: Again) -> str:
-    often = "" if again.per_request is None else f"That is {again.per_request:.0%} of those that it answers. "
+    often = ""
+    if again.per_request is not None:
+        part = f"{again.per_request:.0%} of those" if again.per_request <= 1 else "more than those"
+        often = f"That is {part} that it answers. "
     if again.share is None:
-        return f"{often}How much is computed twice cannot be told, as its page counts no tokens."
+        return f"{often}How much is computed twice cannot be told of so few answers, or of pages that count no tokens."
     return f"{often}At most {again.share:.1%} of all tokens are computed twice."
 
 
@@ -133,11 +140,10 @@ def _why(more: Raise | str, change: Change | None) -> str:
 
 def _narrower(view: View, facts: ServiceFacts) -> str:
     """Whether a cache of 8 bits is to be had."""
-    setting = facts.setting(Lever.KV_CACHE_PRECISION)
-    kinds = {one.gpu.architecture for one in view.gpus}
-    if setting is None or setting.value not in (None, "auto") or not kinds or not kinds <= EIGHT_BITS:
+    change = narrower(view, facts)
+    if change is None:
         return ""
-    return " A KV cache in fp8 holds twice as many tokens here; check the answers on it first."
+    return f" A KV cache in {change.proposed} holds twice as many tokens here; check the answers on it first."
 
 
 def _evidence(

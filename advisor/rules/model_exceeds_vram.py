@@ -11,6 +11,9 @@ from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, su
 from advisor.view import View
 from collectors.levers import Lever
 
+ENDING_SECONDS = 30.0
+"""How long a server that is replaced may take to give back its memory."""
+
 
 class ModelExceedsVram(Rule):
     """A part of the model runs on the CPU, or the model will not fit the GPU that it is to be loaded to.
@@ -29,6 +32,7 @@ class ModelExceedsVram(Rule):
     proven = ("built",)
     needs_load = False
     minimum_samples = 0
+    hold_seconds = 20.0
     thresholds = {
         "off_gpu_ratio": Threshold(enter=0.05, leave=0.02, unit="ratio", doc="weights on the CPU / all, at least"),
     }
@@ -81,6 +85,7 @@ class ModelExceedsVram(Rule):
             rejected=(Rejected("a server that has loaded it", "its processes hold less than half of the weights"),),
             changes=found.changes,
             harm="runs-out-of-memory",
+            told_after_seconds=ENDING_SECONDS if found.beside_others else 0.0,
         )
 
 

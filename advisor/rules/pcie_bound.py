@@ -4,7 +4,7 @@ from typing import Literal
 
 from advisor.facts import ServiceFacts
 from advisor.finding import Conclusion, Evidence, Gain, Need, Rejected
-from advisor.gpu.copying import Copying, kept_of_received, most_copying, with_profile
+from advisor.gpu.copying import Copying, kept_of_received, may_exchange, most_copying, with_profile
 from advisor.gpu.use import all_known, seen_on_gpu, use_of
 from advisor.gpu.view import ServiceGpu
 from advisor.intervals import gain, latency_p50_of, throughput
@@ -31,7 +31,8 @@ class PcieBound(Rule):
     What to do: keep on the device what does not change; pinned memory with `non_blocking=True`, so that copies run at the speed
     of the link and beside kernels; a smaller type or smaller inputs; reseat the card, or use another slot, where the link is
     too slow.
-    When it is wrong: traffic is counted for the whole device, so of shared ones a profile has to show copies, too. Copies that
+    When it is wrong: traffic is counted for the whole device, so of shared ones a profile has to show copies, too, and of
+    several that hold one model, as they send to each other over PCIe where NVLink does not join them. Copies that
     already run beside kernels cost less than it says: that is the lower bound. Copy functions are named only where the
     profiler sees who calls the driver.
     """
@@ -54,26 +55,44 @@ class PcieBound(Rule):
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         found = most_copying(view.gpus)
-        if found is None or found.link < settings.limit("copied_link_share"):
+        if found is None or found.link < settings.limit("copied_link_share") or view.requests_per_second == 0:
             return None
-        if (kept_of_received(found.one.gpu) or 0.0) >= settings.limit("kept_share"):
+        kept = kept_of_received(found.one.gpu)
+        if kept is not None and kept >= settings.limit("kept_share"):
             return None
-        why = _why(found, settings)
-        needs = why == "copied_link_share" or not found.one.alone or found.one.gpu.pcie_sampled
+        why, between = _why(found, settings), may_exchange(view, facts)
         if why == "copied_link_share" and not _saturated(view, found.one, settings):
             return None
+        needs = why == "copied_link_share" or (why == "link_share" and between)
+        needs = needs or kept is None or not found.one.alone or found.one.gpu.pcie_sampled
         fresh = facts.profile is not None and facts.profile.age_seconds <= FRESH_SECONDS
         if needs or fresh:
             seen = profile_of(facts, "whether its workers wait for copies to and from the GPU")
             if isinstance(seen, Need) and needs:
-                return seen
+                return _between(view, found, seen) if why == "link_share" and between else seen
             found = found if isinstance(seen, Need) else with_profile(found, seen)
-        if why == "copied_link_share" and (found.named or 0.0) < settings.limit("copy_share"):
-            return None
-        witness = found.seen if found.one.alone else found.named or 0.0  # who waits on a shared one may wait for others
-        if needs and witness < settings.limit("wait_share"):
-            return None
-        return _conclusion(view, facts, settings, found, why)
+        if why == "link_share" and between and (found.hosts or 0.0) < settings.limit("wait_share"):
+            return _between(view, found)
+        return _conclusion(view, facts, settings, found, why) if _seen(settings, found, why, needs, between) else None
+
+
+def _seen(settings: Settings, found: Copying, why: Why, needs: bool, between: bool) -> bool:
+    """Whether profiles show that copies take the time, as far as they have to."""
+    copies = (found.hosts if between else found.named) or 0.0
+    if why == "copied_link_share" and copies < settings.limit("copy_share"):
+        return False
+    witness = found.seen if found.one.alone else found.named or 0.0  # who waits on a shared one may wait for others
+    return not needs or witness >= settings.limit("wait_share")
+
+
+def _between(view: View, found: Copying, lacking: Need | None = None) -> Need:
+    """What is not known where devices may send to each other. `lacking`: the profile that would show copies of the host."""
+    text = (
+        f"what fills {found.link:.0%} of the link of {found.one.gpu.subject_name}: traffic between its {len(view.gpus)} GPUs "
+        "counts too, which fewer of them for a model, or NVLink, would take away; copies of the host have to be seen in a "
+        "profile that names them"
+    )
+    return Need(kind=lacking.kind if lacking is not None else "metrics", text=text)
 
 
 def _why(found: Copying, settings: Settings) -> Why:

@@ -2,12 +2,14 @@
 
 from math import floor
 
+from advisor.copies import memory_with
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Rejected
-from advisor.intervals import gain, latency_p50_of, memory, throughput
+from advisor.intervals import gain, latency_p50_of, throughput
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.usl import Usl, fit, levels_of, mean, resampled
 from advisor.view import View
+from advisor.workers import change_to, processes_after
 from collectors.levers import Lever, Setting
 
 RESAMPLES = 200
@@ -102,8 +104,9 @@ class ScalingKneePassed(Rule):
             proposed = max(1, floor(peak / workers))
             if proposed < each:
                 return Change(lever=Lever.REQUEST_THREADS, current=each, proposed=proposed), ""
-        if each == 1 and 1 <= floor(peak) < workers:
-            return Change(lever=Lever.WORKERS, current=workers, proposed=floor(peak)), ""
+        fewer = change_to(view, facts, floor(peak)) if each == 1 and 1 <= floor(peak) < workers else None
+        if fewer is not None:
+            return fewer, ""
         limit = facts.setting(Lever.MAX_REQUESTS_IN_FLIGHT)
         if limit is not None:
             current = limit.value if isinstance(limit.value, int) else None
@@ -119,11 +122,9 @@ class ScalingKneePassed(Rule):
         ratio = throughput(low, likely, high)
         tail = gain("latency_p99_ratio", 0.8 / ratio.p90, 1 / ratio.p50, 1.1 / ratio.p10)
         gains = [ratio, latency_p50_of(ratio), tail]
-        whole, sizes = view.resident_bytes, [w.resident_bytes for w in view.serving if w.resident_bytes]
-        if change is not None and change.lever is Lever.WORKERS and whole and sizes:
-            left = len(view.serving) - int(change.proposed or 0)
-            gains.append(memory(whole, whole - left * sum(sizes) / len(sizes)))
-        return tuple(gains)
+        fewer = change is not None and change.lever is Lever.WORKERS
+        held = memory_with(view, processes_after(view, change)) if change is not None and fewer else None
+        return (*gains, held) if held else tuple(gains)
 
 
 def _loss(law: Usl, now: float) -> float:

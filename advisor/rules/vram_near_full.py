@@ -6,7 +6,7 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Conclusion, Evidence, Need, Rejected
 from advisor.gpu.amounts import GIB, gib, lasting
 from advisor.gpu.cache import Fill, fill_of, waiting_gain
-from advisor.gpu.filling import Filling, filling_of
+from advisor.gpu.filling import Filling, asked_for, filling_of
 from advisor.gpu.pool import AT_START, pool_of, tells_fill
 from advisor.gpu.slimmer import gain_of, slimmer
 from advisor.gpu.use import seen_on_gpu
@@ -31,6 +31,7 @@ class VramNearFull(Rule):
     proven = ("built",)
     needs_load = False
     minimum_samples = 0
+    hold_seconds = 20.0
     yields_to = ("kv-cache-preemption",)
     thresholds = {
         "used_ratio": Threshold(enter=0.9, leave=0.8, unit="ratio", doc="used / usable device memory"),
@@ -75,7 +76,7 @@ class VramNearFull(Rule):
             rejected=(*_others(found), *_reserved(facts)),
             changes=() if less is None else (less.change,),
             gains=gain_of(found, less),
-            harm="runs-out-of-memory" if soon and found.grows else None,
+            harm="runs-out-of-memory" if soon and found.grows and asked_for(view) else None,
         )
 
     @staticmethod
@@ -205,7 +206,10 @@ def _evidence(view: View, settings: Settings, found: Filling) -> tuple[Evidence,
 def _reserved(facts: ServiceFacts) -> tuple[Rejected, ...]:
     if facts.service.framework in AT_START:
         return ()
-    return (Rejected("a pool that is reserved on purpose", "0 settings of the server reserve a share of the device"),)
+    if facts.compute_libraries is None:
+        return ()
+    known = "0 of the settings, runtimes and libraries that are known of it reserve a share of the device"
+    return (Rejected("a pool that is reserved on purpose", known),)
 
 
 def _others(found: Filling) -> tuple[Rejected, ...]:

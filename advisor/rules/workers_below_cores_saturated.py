@@ -3,14 +3,15 @@
 from math import ceil
 
 from advisor.contention import copies_that_fit, pool_threads
+from advisor.copies import memory_with
 from advisor.facts import ServiceFacts
-from advisor.finding import Change, Conclusion, Gain, Need, Rejected
+from advisor.finding import Conclusion, Gain, Need, Rejected
 from advisor.gpu.room import left_on_gpus
-from advisor.intervals import latency_p50_of, memory, throughput
+from advisor.intervals import latency_p50_of, throughput
 from advisor.profiling.asking import profile_of
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
-from collectors.levers import Lever
+from advisor.workers import change_to, count_told, processes_after
 
 
 class WorkersBelowCoresSaturated(Rule):
@@ -67,9 +68,11 @@ class WorkersBelowCoresSaturated(Rule):
         if front and front.key not in {w.key for w in workers} and front.runnable >= 0.9:
             return None
         room = left_on_gpus(view)
-        proposed = min(target, count + copies_that_fit(view), ceil(count * room - 0.25))
-        if proposed <= count:
+        most = min(target, count + copies_that_fit(view), ceil(count * room - 0.25))
+        change = change_to(view, facts, most) if most > count else None
+        if change is None:
             return None
+        proposed = processes_after(view, change)
         if view.gpus:
             seen = profile_of(facts, "whether its workers compute, or wait for the GPU on a CPU")
             if isinstance(seen, Need):
@@ -80,7 +83,7 @@ class WorkersBelowCoresSaturated(Rule):
         return Conclusion(
             subject=subject_of(view),
             title=f"{count} saturated worker{'s' if count > 1 else ''} leave {unused * left:.1f} of {left:.1f} cores idle: "
-            f"run {proposed}",
+            f"run {count_told(facts, change)}",
             summary=f"Each worker was runnable {busy:.0%} of the time on {used:.2f} cores, and the service used "
             f"{view.cores_used:.2f} of {left:.2f} cores it could have. Another process, not another thread, uses the rest.",
             confidence=0.85 if threads_of_python <= 2 else 0.6,
@@ -98,19 +101,16 @@ class WorkersBelowCoresSaturated(Rule):
                 Rejected("cpu-noisy-neighbour", f"run-queue delay is {view.delay_share:.0%} of runnable time"),
                 Rejected("io-bound-workers", f"each worker uses {used:.2f} cores, it computes"),
             ),
-            changes=(Change(lever=Lever.WORKERS, current=count, proposed=proposed),),
-            gains=self._gains(view, count, proposed, min(left, room * view.cores_used), busy),
+            changes=(change,),
+            gains=self._gains(view, proposed, left, room, busy),
         )
 
     @staticmethod
-    def _gains(view: View, count: int, proposed: int, left: float, busy: float) -> tuple[Gain, ...]:
+    def _gains(view: View, proposed: int, left: float, room: float, busy: float) -> tuple[Gain, ...]:
+        """Until the cores are full, or a device is, which `room` times the work would fill."""
         capacity = left / max(0.1, view.cores_used)
-        linear = proposed / (count * min(1.0, busy))
-        bound = min(capacity, linear)
-        ratio = throughput(max(1.0, 0.8 * bound), max(1.0, 0.93 * bound), max(1.02, 1.06 * bound))
-        gains = [ratio, latency_p50_of(ratio, slack=0.05)]
-        sizes = [w.resident_bytes for w in view.serving if w.resident_bytes]
-        whole = view.resident_bytes
-        if sizes and whole:
-            gains.append(memory(whole, whole + (proposed - count) * sum(sizes) / len(sizes)))
-        return tuple(gains)
+        linear = proposed / (len(view.serving) * min(1.0, busy))
+        bound = min(capacity, linear, room)
+        ratio = throughput(max(1.0, 0.8 * bound), max(1.0, 0.93 * bound), min(room, max(1.02, 1.06 * bound)))
+        held = memory_with(view, proposed)
+        return (ratio, latency_p50_of(ratio, slack=0.05), *((held,) if held else ()))

@@ -3,12 +3,13 @@
 from math import ceil, floor
 
 from advisor.contention import busy_workers
+from advisor.copies import memory_with
 from advisor.facts import ServiceFacts
-from advisor.finding import Change, Conclusion, Gain, Rejected
-from advisor.intervals import gain, memory
+from advisor.finding import Conclusion, Gain, Rejected
+from advisor.intervals import gain
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
 from advisor.view import View
-from collectors.levers import Lever
+from advisor.workers import change_to, processes_after
 
 SWITCH_COST_SECONDS = (1e-6, 20e-6)
 """Bounds of what one context switch costs with its cache refill; turned into a share with the observed switch rate."""
@@ -60,8 +61,10 @@ class WorkersExceedCores(Rule):
         total = len(view.serving)
         # whole cores that others hold are not there; less than one may be gone tomorrow
         proposed = max(1, ceil(pool - floor(view.others(view.pool) + 0.1) - 0.25))
-        if proposed >= total:
+        change = change_to(view, facts, proposed) if proposed < total else None
+        if change is None:
             return None
+        proposed = processes_after(view, change)
         return Conclusion(
             subject=subject_of(view),
             title=f"{total} workers on {pool:g} cores: {proposed} serve as much with less memory",
@@ -84,23 +87,20 @@ class WorkersExceedCores(Rule):
                 Rejected("cgroup-cpu-throttled", f"{throttled:.0%} of periods throttled"),
                 Rejected("cpu-noisy-neighbour", f"others use {view.others(view.pool):.2f} cores"),
             ),
-            changes=(Change(lever=Lever.WORKERS, current=total, proposed=proposed),),
-            gains=self._gains(view, total, proposed),
+            changes=(change,),
+            gains=self._gains(view, proposed),
         )
 
     @staticmethod
-    def _gains(view: View, total: int, proposed: int) -> tuple[Gain, ...]:
+    def _gains(view: View, proposed: int) -> tuple[Gain, ...]:
         low, high = (_switches(view) * cost / max(0.1, view.cores_used) for cost in SWITCH_COST_SECONDS)
         saved, shared = min(0.2, high), SHARED_CACHE_SHARE * view.delay_share
         gains = [
             gain("throughput_ratio", 1 - min(0.05, saved), 1 + (low + saved) / 2 + shared / 3, 1 + saved + shared),
             gain("latency_p99_ratio", 1 - 0.25 * view.delay_share, 1 - 0.1 * view.delay_share, 1.1),
         ]
-        per_worker = [w.resident_bytes for w in view.serving if w.resident_bytes]
-        whole = view.resident_bytes
-        if per_worker and whole:
-            gains.append(memory(whole, whole - (total - proposed) * sum(per_worker) / len(per_worker)))
-        return tuple(gains)
+        held = memory_with(view, proposed)
+        return (*gains, held) if held else tuple(gains)
 
 
 def _switches(view: View) -> float:

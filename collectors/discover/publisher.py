@@ -24,7 +24,9 @@ WITHOUT_FACTS_NS = 3 * SECOND_NS
 """How long a service waits to be published for a look inside that does not come."""
 STARTING_NS = 10 * SECOND_NS
 """How long a server may take to open its socket before it is published without a port."""
-_NO_POOL = frozenset(("cuda", "ray"))
+DRIVERS = frozenset(("cuda", "rocm"))
+"""Libraries that a process has mapped once it uses a GPU, not for having been built for one."""
+_NO_POOL = DRIVERS | {"cudart", "ray"}
 
 
 class _Ready(NamedTuple):
@@ -152,6 +154,7 @@ class Publisher:
                 service=name,
                 slot=slot,
                 compute_libraries=_libraries(facts.get(entry.key)),
+                drivers=_drivers(facts.get(entry.key)),
                 devices=known.devices if (known := facts.get(entry.key)) is not None else (),
                 request_threads=traits.request_threads if serves(role) else None,
             )
@@ -191,3 +194,9 @@ def _libraries(known: ProcessFacts | None) -> tuple[str, ...] | None:
     if known is None or isinstance(known.libraries, Unsupported):
         return None
     return tuple(sorted({library.kind for library in known.libraries} - _NO_POOL))
+
+
+def _drivers(known: ProcessFacts | None) -> tuple[str, ...] | None:
+    if known is None or isinstance(known.libraries, Unsupported):
+        return None
+    return tuple(sorted({library.kind for library in known.libraries} & DRIVERS))

@@ -95,13 +95,8 @@ class BentoMl(Framework):
             default=100,
             advise="the model computes a batch in hardly more time than one request",
         ),
-        Knob(
-            lever=Lever.MAX_BATCH_DELAY,
-            sources=(code("@bentoml.api(batchable=True, max_latency_ms=…)"),),
-            default=60000,
-            advise="requests wait longer for a batch to fill than the model takes: lower (milliseconds)",
-            unit_seconds=1e-3,
-        ),
+        # max_latency_ms is no time to fill a batch but what a request may take at all: those that would take longer are
+        # answered 503, and how long a batch waits is for the dispatcher to choose.
     )
 
     def recognise(self, process: Process, parent: Role | None, facts: ProcessFacts | None) -> Role | None:

@@ -34,6 +34,7 @@ class LitServe(Framework):
             sources=(code("LitServer(workers_per_device=…)"),),
             default=1,
             advise="requests wait while cores, or the GPU, are free: raise; each worker loads a model of its own",
+            of_each="device",
         ),
         Knob(
             lever=Lever.API_SERVERS,

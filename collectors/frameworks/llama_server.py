@@ -8,14 +8,16 @@ a busy CPU does not mean that there is work. `n_tokens_max` on its page is the l
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
+import msgspec
+
 from collectors.addresses import local_urls
 from collectors.command_line import option, parse_command
 from collectors.entities import Model, Process, Role, Service
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Gap, ModelRequest, Traits
-from collectors.knobs import Knob, argument, env, flag
+from collectors.knobs import Knob, argument, env, flag, knob_places, knob_setting
 from collectors.learned import listening_port, mapped_models
-from collectors.levers import Lever, Setting
+from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import Distribution, MetricMap, series
 from collectors.option_spelling import Spelling, spellings
 from collectors.servers.llm_arguments import (
@@ -73,7 +75,7 @@ _KNOBS = (
         lever=Lever.KV_CACHE_PRECISION,
         sources=(argument("--cache-type-k", "-ctk"), env("LLAMA_ARG_CACHE_TYPE_K")),
         default="f16",
-        advise="the KV cache leaves too little memory: q8_0 halves it; set --cache-type-v alike",
+        advise="the KV cache leaves too little memory: q8_0 halves it, with --cache-type-v alike and --flash-attn on",
     ),
     Knob(
         lever=Lever.CPU_OFFLOAD,
@@ -94,9 +96,24 @@ _KNOBS = (
         advise="always: without it there is no metrics page",
     ),
 )
+_VALUES = Knob(
+    lever=Lever.KV_CACHE_PRECISION,
+    sources=(argument("--cache-type-v", "-ctv"), env("LLAMA_ARG_CACHE_TYPE_V")),
+    default="f16",
+)
+"""The other half of the KV cache: keys and values have a type each."""
+_ATTENTION = Knob(
+    lever=Lever.KV_CACHE_PRECISION,
+    sources=(argument("--flash-attn", "-fa"), env("LLAMA_ARG_FLASH_ATTN")),
+    default="auto",
+)
+_ALIKE = "keys and values have a type each: set both"
+_NEEDED = "values of such a type need flash attention: without it the server does not start"
+_FLOATS = frozenset(("f32", "f16", "bf16"))
+"""Types of values that it reads without flash attention, too; with any other it ends at its start."""
 _OTHER_OPTIONS = (
     ("--model", "-m"), ("--alias", "-a"), ("--hf-repo", "-hf", "-hfr"), ("--model-url", "-mu"), ("--host",), ("--port",),
-    ("--docker-repo", "-dr"), ("--api-prefix",),
+    ("--docker-repo", "-dr"), ("--api-prefix",), ("--cache-type-v", "-ctv"), ("--flash-attn", "-fa"),
 )  # fmt: skip
 
 
@@ -151,7 +168,26 @@ class LlamaServer(LanguageModelServer):
         held = super().setting(lever, service, facts)
         if lever is Lever.METRICS and held is not None and held.value is not None:
             return Setting(lever=lever, value=truth(held.value), origin=held.origin)
-        return held
+        return self._of_both(held, service, facts) if held and lever is Lever.KV_CACHE_PRECISION else held
+
+    def places(self, lever: Lever, value: Value, service: Service, facts: Facts) -> Sequence[Place]:
+        found = super().places(lever, value, service, facts)
+        if lever is not Lever.KV_CACHE_PRECISION:
+            return found
+        spelled = self.spelled(service)
+        beside = [(place, _ALIKE) for place in knob_places(_VALUES, value, spelled, facts)]
+        if value not in _FLOATS:
+            beside += [(place, _NEEDED) for place in knob_places(_ATTENTION, "on", spelled, facts)]
+        others = [msgspec.structs.replace(place, because=f"{why}; {place.because}") for place, why in beside]
+        return sorted((*found, *others), key=lambda place: place.kind != found[0].kind)
+
+    def _of_both(self, keys: Setting, service: Service, facts: Facts) -> Setting:
+        """The type of keys and values; not known where they differ."""
+        values = knob_setting(_VALUES, self.spelled(service), facts)
+        if values.value == keys.value:
+            return keys
+        origin = f"keys are {keys.value} ({keys.origin}), values {values.value} ({values.origin})"
+        return Setting(lever=keys.lever, value=None, origin=origin)
 
     def gaps(self, service: Service, facts: Facts) -> Sequence[Gap]:
         held = self.setting(Lever.METRICS, service, facts)

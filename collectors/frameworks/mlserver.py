@@ -77,6 +77,7 @@ class MlServer(Framework):
             default=DEFAULT_WORKERS,
             advise="its workers are busy and cores are idle: more, each with a copy of the models; 0 where passing a "
             "request on costs more than the model",
+            of_each="pool",
         ),
         Knob(
             lever=Lever.MAX_BATCH_SIZE,

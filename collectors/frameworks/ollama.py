@@ -17,9 +17,9 @@ from collectors.command_line import option, parse_command
 from collectors.entities import Model, Process, Role, Service
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, Gap, ModelRequest, Traits
-from collectors.knobs import Knob, code, env, plain
+from collectors.knobs import Knob, code, env, knob_places, plain
 from collectors.learned import environment_of, listening_port
-from collectors.levers import Lever, Setting
+from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import MetricMap, series
 from collectors.reading import Unreadable
 from collectors.servers.llm_arguments import model_files, model_request
@@ -31,6 +31,9 @@ _DEFAULT_PORT = 11434
 _SCHEME_PORTS = {"http": 80, "https": 443}
 _OF_A_MODEL = {Lever.GPU_LAYERS: (("-ngl",), "num_gpu"), Lever.COMPUTE_THREADS: (("-t", "--threads"), "num_thread")}
 """Levers that are parameters of a model: the options with which its runner is told, and their names."""
+_ATTENTION = Knob(lever=Lever.KV_CACHE_PRECISION, sources=(env("OLLAMA_FLASH_ATTENTION"),))
+_QUANTISED = "q"
+"""How the names of types begin that need it."""
 _MODELS = 64
 _NAME_CHARACTERS = 200
 _DIGEST_CHARACTERS = 12
@@ -148,6 +151,14 @@ class Ollama(Framework):
         if len(told) == 1:
             return Setting(lever=lever, value=plain(told.pop()), origin=f"{parameter} of the model, or of the request")
         return Setting(lever=lever, value=None, origin=f"{parameter} of the models is not visible")
+
+    def places(self, lever: Lever, value: Value, service: Service, facts: Facts) -> Sequence[Place]:
+        found = super().places(lever, value, service, facts)
+        if lever is not Lever.KV_CACHE_PRECISION or not str(value).startswith(_QUANTISED):
+            return found
+        beside = knob_places(_ATTENTION, 1, service, facts)
+        because = "without flash attention the type of the cache counts for nothing"
+        return (*found, *(msgspec.structs.replace(place, because=f"{because}; {place.because}") for place in beside))
 
     def gaps(self, service: Service, facts: Facts) -> Sequence[Gap]:
         return (

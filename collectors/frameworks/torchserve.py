@@ -15,7 +15,7 @@ from collectors.command_line import helper_role, parse_command
 from collectors.entities import Model, Process, Role, Service
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, Gap, SettingsRequest, Traits
-from collectors.knobs import Knob, env, file, knob_places, knob_setting
+from collectors.knobs import Each, Knob, env, file, knob_places, knob_setting
 from collectors.learned import environment_of, listening_port, server_environment
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import Distribution, MetricMap, series
@@ -40,10 +40,12 @@ _PAGE_MODES = frozenset(("prometheus", "legacy"))
 _PER_WORKER = "a model's own configuration wins over config.properties; what its registration said wins over both"
 
 
-def _properties(lever: Lever, key: str, default: Value, text: str = "", advise: str = "") -> Knob:
+def _properties(
+    lever: Lever, key: str, default: Value, text: str = "", advise: str = "", of_each: Each | None = None
+) -> Knob:
     """A knob of config.properties, which has a variable each."""
     sources = (env(f"TS_{key.upper()}"), file(PROPERTIES, key))
-    return Knob(lever=lever, sources=sources, default=default, default_text=text, advise=advise)
+    return Knob(lever=lever, sources=sources, default=default, default_text=text, advise=advise, of_each=of_each)
 
 
 class TorchServe(Framework):
@@ -66,7 +68,7 @@ class TorchServe(Framework):
     knobs: ClassVar[tuple[Knob, ...]] = (
         _properties(
             Lever.WORKERS, "default_workers_per_model", None, "one per GPU, else one per CPU, of each model",
-            "workers × threads exceed the CPUs: fewer; they are busy and cores are idle: more",
+            "workers × threads exceed the CPUs: fewer; they are busy and cores are idle: more", "model",
         ),
         _properties(
             Lever.REQUEST_THREADS, "number_of_netty_threads", None, "one per CPU",
@@ -131,7 +133,7 @@ class TorchServe(Framework):
         stated = Setting(lever=lever, value=None, origin=server.doubt)
         if not server.doubt:
             stated = knob_setting(msgspec.structs.replace(knob, sources=server.sources(knob.sources)), service, facts)
-        return _workers(stated, service) if lever is Lever.WORKERS else stated
+        return _workers(stated, service, facts) if lever is Lever.WORKERS else stated
 
     def _of_models(self, lever: Lever, service: Service, server: ServerConfig, facts: Facts) -> Setting:
         if server.load_models is None:
@@ -204,11 +206,12 @@ def _metrics_urls(process: Process, server: ServerConfig) -> tuple[str, ...]:
     return local_urls(port or (8082 if server.doubt else None), host=host)
 
 
-def _workers(stated: Setting, service: Service) -> Setting:
-    """What runs where it is not what is stated: the setting counts for each model, and the management API scales."""
+def _workers(stated: Setting, service: Service, facts: Facts) -> Setting:
+    """What runs where that is not as many of each model as is stated: the management API scales."""
     counted = counted_workers(service, stated.origin)
     number = whole_number(stated.value) or None  # 0 means the default
-    if counted.value is None or counted.value == number:
+    models = max(1, len(archives([worker.process for worker in service.workers], facts)))
+    if counted.value is None or (number is not None and counted.value == number * models):
         return msgspec.structs.replace(stated, value=number)
     reason = stated.origin if number is None else f"{stated.origin} says {number}"
     return msgspec.structs.replace(counted, origin=f"counted; {reason}")

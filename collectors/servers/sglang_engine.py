@@ -78,6 +78,12 @@ KNOBS = (
         advise="the model and its KV cache do not fit one GPU",
     ),
     Knob(
+        lever=Lever.PIPELINE_PARALLEL,
+        sources=(argument("--pp-size", "--pipeline-parallel-size"),),
+        default=1,
+        advise="the model does not fit the GPUs of one node, or they have no fast link to each other",
+    ),
+    Knob(
         lever=Lever.DATA_PARALLEL,
         sources=(argument("--dp-size", "--data-parallel-size"),),
         default=1,

@@ -64,3 +64,14 @@ def pages(*preempted: float | None, kv: float | None = 0.97, seconds: float = 10
         PageView(age_seconds=seconds * (last - number), seconds=seconds, preempted=count, kv_cache_ratio=kv)
         for number, count in enumerate(preempted)
     )
+
+
+def answering(
+    said: Sequence[PageView], per_second: float | None, tokens_in: float | None, tokens_out: float | None
+) -> tuple[PageView, ...]:
+    """The pages with so many requests answered and tokens read and made a second."""
+    rates = {"answered": per_second, "tokens_in": tokens_in, "tokens_out": tokens_out}
+    return tuple(
+        msgspec.structs.replace(page, **{k: None if v is None else v * page.seconds for k, v in rates.items()})
+        for page in said
+    )

@@ -67,6 +67,22 @@ def test_a_rule_that_fails_costs_its_own_verdict_only():
     assert judgement.broken[0][1] == "ZeroDivisionError: by the rule"
 
 
+class Impossible(Rule):
+    """Concludes a gain of which no severity can be computed."""
+
+    proven = ("built",)
+
+    def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
+        return conclusion(Gain(metric="memory_ratio", p10=-0.2, p50=-0.1, p90=0.0))
+
+
+def test_a_conclusion_that_cannot_be_judged_costs_its_rule_only():
+    seen = fighting_pools()
+    judgement = Engine([Impossible(), *all_rules()]).judge(seen, facts(seen, environ={}))
+    assert [j.rule for j in judgement.judged] == ["cpu-oversubscribed-openmp"]
+    assert judgement.broken == (("test-engine", "ValueError: math domain error"),)
+
+
 def test_threads_come_before_the_mask_that_they_would_spill_over():
     """Widening the mask of an oversubscribed service first can halve its throughput."""
     pools = [

@@ -186,6 +186,14 @@ def test_the_view_holds_what_the_pages_of_the_last_minutes_said() -> None:
     assert [page.age_seconds for page in node.view(315).pages] == [pytest.approx(295), pytest.approx(285)]
 
 
+def test_pages_count_answers_and_tokens_beside_what_lost_its_place() -> None:
+    node = Node()
+    for page in range(2):
+        node.page(10 * page, said(requests=20 * page, tokens_in=9000 * page, tokens_out=700 * page, preemptions=page))
+    (page,) = node.view(11).pages
+    assert (page.answered, page.tokens_in, page.tokens_out, page.preempted) == pytest.approx((20, 9000, 700, 1))
+
+
 def test_pages_before_a_restart_or_another_configuration_are_not_held() -> None:
     node = Node()
     told(node, 0, 40)

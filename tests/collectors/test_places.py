@@ -7,7 +7,7 @@ import pytest
 from collectors.entities import Role, Service
 from collectors.facts import Library
 from collectors.levers import Lever, Value
-from collectors.places import places_for, settings_of, time_as_set
+from collectors.places import places_for, settings_of, shortest_time, time_as_set
 from collectors.registry import all_frameworks, all_managers
 from tests.captures import facts, process, service_of
 
@@ -109,4 +109,15 @@ def test_the_switch_interval_of_the_interpreter_is_set_in_the_programs_own_code(
 def test_a_time_is_written_in_the_unit_of_the_server(framework: str, value: float) -> None:
     of = service_of(framework, (process(10, "python"), Role.FRONT_END))
     assert time_as_set(Lever.MAX_BATCH_DELAY, 0.004, of) == value
-    assert time_as_set(Lever.MAX_BATCH_DELAY, 0.0000004, of) == 0
+
+
+@pytest.mark.parametrize(
+    ("framework", "least", "seconds"),
+    [("triton", 1, 1e-6), ("torchserve", 1, 1e-3), ("litserve", 0.0001, 1e-4), ("unheard-of", 0.0001, 1e-4)],
+)
+def test_a_time_is_one_unit_at_least(framework: str, least: float, seconds: float) -> None:
+    """None at all would turn off what waits for so long."""
+    of = service_of(framework, (process(10, "python"), Role.FRONT_END))
+    assert time_as_set(Lever.MAX_BATCH_DELAY, 0.0000004, of) == least
+    assert time_as_set(Lever.MAX_BATCH_DELAY, 0.0, of) == least
+    assert shortest_time(Lever.MAX_BATCH_DELAY, of) == seconds

@@ -30,9 +30,7 @@ def on_card(pid: int, uuid: str = "GPU-1", **known: Any) -> Sample:
     )
 
 
-def service(
-    *pids: int, devices: tuple[str, ...] = (), libraries: tuple[str, ...] | None = ("torch", "cuda")
-) -> Service:
+def service(*pids: int, devices: tuple[str, ...] = (), drivers: tuple[str, ...] | None = ("cuda",)) -> Service:
     workers = tuple(
         Worker(
             process=Process(key=WorkerKey(pid, 1000 + pid), ppid=1, uid=0, comm="python", argv=("python",)),
@@ -40,7 +38,7 @@ def service(
             framework="generic",
             service="app",
             slot=slot,
-            compute_libraries=libraries,
+            drivers=drivers,
             devices=devices,
         )
         for slot, pid in enumerate(pids)
@@ -142,15 +140,20 @@ def test_a_process_of_another_namespace_is_nobodys() -> None:
 
 
 @pytest.mark.parametrize(
-    ("doubtful", "libraries", "joined"),
-    [(None, ("torch",), True), (1, ("torch",), False), (1, (), False), (1, ("cuda",), True), (1, None, False)],
+    ("doubtful", "drivers", "joined"),
+    [
+        (None, (), True),
+        (None, None, True),
+        (1, (), False),
+        (1, ("rocm",), False),
+        (1, ("cuda",), True),
+        (1, None, False),
+    ],
 )
 def test_a_number_that_may_be_of_another_namespace_counts_only_for_a_worker_with_a_driver(
-    doubtful: int | None, libraries: tuple[str, ...] | None, joined: bool
+    doubtful: int | None, drivers: tuple[str, ...] | None, joined: bool
 ) -> None:
-    node = Node(service(7, libraries=libraries)).tick(
-        device(processes=1), on_card(7, memory_bytes=GIB, doubtful=doubtful)
-    )
+    node = Node(service(7, drivers=drivers)).tick(device(processes=1), on_card(7, memory_bytes=GIB, doubtful=doubtful))
     assert bool(node.own()) is joined
 
 

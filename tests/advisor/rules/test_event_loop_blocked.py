@@ -11,6 +11,7 @@ from collectors.entities import Role
 from collectors.facts import Listening
 from tests.advisor import built, profiled_hosts
 from tests.advisor.built import concluded, facts, gains, numbers, thread, verdict, view, worker
+from tests.advisor.gpus_built import gpu, on_gpus, process
 from tests.advisor.profiled_hosts import Host, blocked_by_computing, blocked_by_waiting, loop, mlserver
 from tests.advisor.profiles_built import profiled, worker_profile
 
@@ -32,6 +33,14 @@ def test_long_computing_between_short_requests_is_moved_to_processes():
     assert (shown["loop_busy_share"], shown["loop_run_seconds"]) == (0.41, 0.009)
     assert shown["accept_queue_mean"] == pytest.approx(1 / 3, abs=1e-3)
     assert "score (app.py:31)" in found.summary
+
+
+def test_no_workers_are_proposed_to_a_server_without_their_number_or_on_a_full_gpu():
+    seen, known = blocked_by_computing()
+    engine = msgspec.structs.replace(known, service=msgspec.structs.replace(known.service, framework="vllm"))
+    full = on_gpus(seen, gpu([process(seen.serving[0])], busy_ratio=0.95, sm_active_ratio=0.9))
+    for at, about in ((seen, engine), (full, known)):
+        assert [c.lever for c in concluded(RULE, at, about).changes] == ["loop_offload"]
 
 
 def test_its_gain_is_what_waiting_for_a_busy_server_falls_by():

@@ -12,6 +12,7 @@ from advisor.view import View
 from collectors.profiles.profile import Missing
 from tests.advisor import built, profiled_hosts
 from tests.advisor.built import MIB, concluded, facts, gains, numbers, quota, thread, verdict, view, worker
+from tests.advisor.gpus_built import gpu, on_gpus, process
 from tests.advisor.profiled_hosts import gil_bound, gil_view, master
 from tests.advisor.profiles_built import profiled, worker_profile
 
@@ -69,6 +70,27 @@ def test_forty_threads_that_each_do_little_are_several():
 def test_memory_for_no_copy_more_ends_it():
     seen = msgspec.structs.replace(gil_view(), memory_available_bytes=20 * MIB)
     assert verdict(RULE, seen, seen_as(seen)) is None
+
+
+def on_busy_gpu(seen: View, **known: float) -> View:
+    worker = next(w for w in seen.workers if w.key.pid == 101)
+    return on_gpus(seen, gpu([process(worker)], **known))
+
+
+def test_no_more_processes_than_the_gpu_has_idle_time_for():
+    seen = gil_view(cores=8)
+    full = on_busy_gpu(seen, busy_ratio=0.95, sm_active_ratio=0.9)
+    assert verdict(RULE, full, seen_as(full)) is None
+    half = on_busy_gpu(seen, busy_ratio=0.4, sm_active_ratio=0.2)
+    found = concluded(RULE, half, seen_as(half))
+    assert found.changes[0].proposed == 3  # 1 / 0.4, not seven
+    assert gains(found)["throughput_ratio"][2] == 2.5
+
+
+def test_a_server_without_a_number_of_workers_is_told_none():
+    seen = gil_view()
+    engine = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework="vllm"))
+    assert verdict(RULE, engine, seen_as(engine)) is None
 
 
 def test_a_lock_held_too_little_after_its_error_just_misses():

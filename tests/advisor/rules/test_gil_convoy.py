@@ -1,5 +1,6 @@
 """R16 on built hosts: a loop that waits for the interpreter's lock behind threads that compute."""
 
+import msgspec
 import pytest
 
 from advisor.catalogue import all_rules
@@ -12,6 +13,7 @@ from advisor.view import View
 from collectors.profiles.profile import Missing, Wait
 from tests.advisor import built
 from tests.advisor.built import concluded, gains, numbers, thread, verdict, view, worker
+from tests.advisor.gpus_built import gpu, on_gpus, process
 from tests.advisor.profiles_built import profiled, thread_share, worker_profile
 
 RULE = GilConvoy()
@@ -64,6 +66,15 @@ def test_the_gain_is_what_the_thread_waited_for_the_lock_beside_its_own_work():
     assert best == pytest.approx(0.03 / whole, abs=1e-3)
     assert likely == pytest.approx((0.03 + 0.15) / whole, abs=1e-3)  # two processes: half of what computes moves
     assert worst == 1.0
+
+
+def test_a_full_gpu_or_a_server_without_workers_leaves_only_the_stop_gap():
+    seen = convoy()
+    full = on_gpus(seen, gpu([process(seen.workers[0])], busy_ratio=0.95, sm_active_ratio=0.9))
+    facts = known(seen)
+    engine = msgspec.structs.replace(facts, service=msgspec.structs.replace(facts.service, framework="vllm"))
+    for at, about in ((full, known(full)), (seen, engine)):
+        assert [c.lever for c in concluded(RULE, at, about).changes] == ["switch_interval"]
 
 
 def test_without_a_free_core_only_the_stop_gap_is_left():

@@ -11,6 +11,7 @@ from advisor.view import View
 from collectors.entities import Model
 from tests.advisor import built
 from tests.advisor.built import concluded, gains, numbers, verdict
+from tests.advisor.gpu_services import looked_into, on_gpu
 from tests.advisor.gpus_built import GIB, RESERVED, TOTAL, gpu, hidden, on_gpus, process
 from tests.advisor.gpus_replayed import process_bytes
 from tests.advisor.llm_built import gguf, known, safetensors, server
@@ -34,7 +35,7 @@ def workers(
 ) -> View:
     """Twelve workers of a small model, each with a context of its own on one card."""
     pids = PIDS[:count]
-    seen = server("gunicorn", pids, models=models, used=used)
+    seen = server("gunicorn", pids, models=models, used=used, requests_per_second=20.0, latency_seconds=0.05)
     return on_gpus(seen, gpu([process(pid, each, sm) for pid in pids], **device))
 
 
@@ -148,6 +149,55 @@ def test_it_is_found_without_load_among_all_rules():
     found = Engine(all_rules()).judge(seen, known(seen))
     assert [(j.rule, j.severity) for j in found.judged] == [("gpu-context-multiplied", "info")]
     assert found.broken == ()
+
+
+def test_requests_that_wait_for_something_else_keep_their_worker():
+    seen = msgspec.structs.replace(workers(), latency_seconds=0.2)  # four in progress, at 0.8
+    assert [c.proposed for c in concluded(RULE, seen, known(seen)).changes] == [5]
+    queued = msgspec.structs.replace(workers(), accept_queue=(5.0,) * 15)
+    assert concluded(RULE, queued, known(queued)).changes == ()
+    silent = msgspec.structs.replace(workers(), requests_per_second=None)
+    assert concluded(RULE, silent, known(silent)).changes == ()
+
+
+def test_two_devices_need_the_workers_of_both():
+    """Eight workers, four on each of two devices that they keep busy for 80 % of the time."""
+    seen = workers(8, 4 * GIB, used=0.1)
+    halves = [
+        gpu([process(pid, 4 * GIB, 0.2) for pid in PIDS[start : start + 4]], uuid=f"GPU-{start}", index=start)
+        for start in (0, 4)
+    ]
+    both = on_gpus(seen, *halves)
+    assert [(c.current, c.proposed) for c in concluded(RULE, both, known(both)).changes] == [(8, 3)]
+
+
+def test_a_setting_for_each_pool_is_stated_in_its_own_number():
+    seen = workers(12)
+    pooled = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework="mlserver"))
+    found = concluded(RULE, pooled, known(pooled, workers=4))  # three pools of four
+    assert [(c.current, c.proposed) for c in found.changes] == [(4, 1)]
+    assert "run 1 for each pool" in found.title
+    assert "no more to do than 3 can" in found.summary
+    unknown = known(pooled, workers=12, model_pool=3)
+    assert concluded(RULE, pooled, unknown).changes == ()
+
+
+def test_a_server_without_a_number_of_workers_is_told_none():
+    seen = workers()
+    triton = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework="triton"))
+    assert concluded(RULE, triton, known(triton)).changes == ()
+
+
+def test_workers_that_wait_for_another_server_are_not_too_many_beside_too_few():
+    """Eight synchronous workers at 0.05 cores whose requests queue for them, as they wait for another server."""
+    seen = on_gpu(0.05, workers=8, queue=5.0, copy=3 * GIB, busy_ratio=0.08, busy_p95=0.2)
+    models = (safetensors(RESNET, None, "F32"),)
+    seen = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, models=models), established=40.0)
+    facts = looked_into(seen, {"cuda-sync": 0.2}, waits={"outbound": 0.93})
+    found = Engine(all_rules()).judge(seen, facts)
+    assert [j.rule for j in found.judged] == ["io-bound-workers"]
+    assert found.broken == ()
+    assert concluded(RULE, seen, facts).changes == ()
 
 
 @pytest.mark.parametrize("host", [built.healthy, built.too_many_workers])

@@ -13,7 +13,7 @@ from collectors.levers import Lever
 from tests.advisor import built
 from tests.advisor.built import concluded, gains, numbers, verdict
 from tests.advisor.gpu_services import SYNC, looked_into, on_gpu, with_profiles, with_settings
-from tests.advisor.gpus_built import GIB, on_gpus, process
+from tests.advisor.gpus_built import GIB, gpu, on_gpus, process
 from tests.advisor.gpus_recorded import recorded_gpu, recorded_profile
 
 RULE = GpuLaunchBound()
@@ -87,6 +87,43 @@ def test_a_server_that_was_told_not_to_use_graphs_says_so_itself() -> None:
     used = with_settings(looked_into(seen, classes), {Lever.CUDA_GRAPHS: True})
     assert verdict(RULE, seen, used) is None
     assert verdict(RULE, seen, with_settings(looked_into(seen, classes), {Lever.CUDA_GRAPHS: None})) is None
+
+
+def test_where_only_time_is_known_a_full_device_is_one_for_such_a_server_too() -> None:
+    plain = {"sm_active_ratio": None, "sm_active_p95": None, "dram_active_ratio": None, "power_watts": 270.0}
+    seen = launching(busy_ratio=0.99, busy_p95=1.0, framework="vllm", **plain)
+    classes = {"cuda-launch": 0.35, "cuda-sync": 0.2}
+    eager = with_settings(looked_into(seen, classes), {Lever.CUDA_GRAPHS: False}, "flag --enforce-eager")
+    need = verdict(RULE, seen, eager)
+    assert isinstance(need, Need)
+    assert "busy 99% of the time" in need.text
+    idler = launching(framework="vllm", **plain)
+    known = with_settings(looked_into(idler, classes), {Lever.CUDA_GRAPHS: False}, "flag --enforce-eager")
+    assert concluded(RULE, idler, known) is not None
+
+
+def test_graphs_that_are_in_use_are_no_change() -> None:
+    seen = launching(framework="vllm")
+    need = verdict(RULE, seen, with_settings(looked_into(seen, LAUNCH), {Lever.CUDA_GRAPHS: True}))
+    assert isinstance(need, Need)
+    assert "CUDA graphs already (default)" in need.text
+
+
+@pytest.mark.parametrize("framework", ["llama-server", "triton", "sglang"])
+def test_a_server_without_such_a_setting_is_told_what_to_measure(framework: str) -> None:
+    seen = launching(framework=framework)
+    need = verdict(RULE, seen, with_settings(looked_into(seen, LAUNCH), {}))
+    assert isinstance(need, Need)
+    assert f"{framework} has no setting for CUDA graphs" in need.text
+
+
+def test_the_device_that_tells_nothing_is_named() -> None:
+    seen = launching(workers=2)
+    read = gpu([process(seen.workers[0])], **GAPS)
+    two = on_gpus(seen, read, gpu([process(seen.workers[1])], uuid="GPU-2", index=1))
+    need = verdict(RULE, two, looked_into(two, LAUNCH))
+    assert isinstance(need, Need)
+    assert need.text.startswith("GPU 1 ")
 
 
 def test_the_exact_change_takes_the_option_back() -> None:

@@ -43,8 +43,21 @@ def test_the_gain_is_a_part_of_the_time_of_copies_only() -> None:
 
 
 def test_a_mask_that_holds_far_cpus_only_shows_the_same() -> None:
-    found = concluded(RULE, two_nodes(mask=(4, 5, 6, 7)))
+    host = msgspec.structs.replace(two_nodes(mask=(4, 5, 6, 7)), cgroup=quota(None, cpus=range(8)))
+    found = concluded(RULE, host)
     assert [(c.current, c.proposed) for c in found.changes] == [("4-7", "0-3")]
+
+
+@pytest.mark.parametrize("cgroup", [None, quota(2.0)])
+def test_without_the_cpuset_only_cpus_of_the_present_mask_are_proposed(cgroup) -> None:
+    outside = msgspec.structs.replace(two_nodes(mask=(4, 5, 6, 7)), cgroup=cgroup)
+    need = verdict(RULE, outside)
+    assert isinstance(need, Need)
+    assert (need.kind, "CPUs 0-3" in need.text) == ("privilege", True)
+    part = msgspec.structs.replace(two_nodes(mask=(2, 3, 4, 5, 6, 7)), cgroup=cgroup)
+    assert [(c.current, c.proposed) for c in concluded(RULE, part).changes] == [("2-7", "2-3")]
+    unread = msgspec.structs.replace(two_nodes(mask=None), cgroup=cgroup)
+    assert isinstance(verdict(RULE, unread), Need)
 
 
 @pytest.mark.parametrize(

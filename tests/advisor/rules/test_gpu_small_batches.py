@@ -9,11 +9,12 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Need
 from advisor.rules.gpu_small_batches import GpuSmallBatches
 from advisor.view import View
-from collectors.levers import Lever
+from collectors.levers import Lever, Setting
+from collectors.registry import framework_named
 from tests.advisor import built
 from tests.advisor.built import concluded, gains, numbers, verdict
 from tests.advisor.gpu_services import looked_into, on_gpu, with_settings
-from tests.advisor.gpus_built import GIB, on_gpus, process
+from tests.advisor.gpus_built import GIB, gpu, on_gpus, process
 from tests.advisor.gpus_recorded import recorded_gpu
 
 RULE = GpuSmallBatches()
@@ -50,11 +51,80 @@ def test_sixteen_requests_in_progress_are_put_together_by_eight() -> None:
 
 @pytest.mark.parametrize(
     ("framework", "delay"),
-    [("litserve", 0.008), ("torchserve", 8), ("bentoml", 8), ("mlserver", 0.008), ("triton", 8000)],
+    [("litserve", 0.008), ("torchserve", 8), ("mlserver", 0.008), ("triton", 8000)],
 )
 def test_the_delay_is_in_the_unit_of_the_server(framework: str, delay: float) -> None:
     seen = one_by_one(framework=framework)
     assert concluded(RULE, seen, batching(seen)).changes[1].proposed == delay
+
+
+def test_bentoml_chooses_how_long_a_batch_waits() -> None:
+    """Its max_latency_ms is what a request may take at all: those that would take longer are refused."""
+    seen = one_by_one(framework="bentoml")
+    assert framework_named("bentoml").knob(Lever.MAX_BATCH_DELAY) is None
+    own = with_settings(built.facts(seen), {Lever.MAX_BATCH_SIZE: None})
+    assert verdict(RULE, seen, own) is None
+
+
+def test_a_delay_is_never_rounded_to_none() -> None:
+    quick = one_by_one(framework="torchserve", latency=0.004, rate=2000.0, queue=6.0)
+    found = concluded(RULE, quick, batching(quick, delay=100))
+    assert [(c.lever, c.current, c.proposed) for c in found.changes] == [
+        ("max_batch_size", 1, 4),
+        ("max_batch_delay", 100, 1),
+    ]
+    assert "waits 1 ms at most" in found.summary
+    slight = one_by_one(framework="mlserver", latency=0.0004, rate=20000.0, queue=6.0)
+    assert [c.proposed for c in concluded(RULE, slight, batching(slight, 0, 0.0)).changes] == [4, 0.0001]
+
+
+def test_a_unit_that_is_longer_than_there_is_time_is_not_proposed() -> None:
+    quick = one_by_one(framework="torchserve", latency=0.0009, rate=9000.0, queue=6.0)
+    assert verdict(RULE, quick, batching(quick, delay=100)) is None
+    slow = msgspec.structs.replace(one_by_one(framework="torchserve"), latency_p99_seconds=0.1)
+    assert verdict(RULE, slow, batching(slow, slo=0.1008)) is None
+    assert verdict(RULE, slow, batching(slow, slo=0.102)) is not None
+
+
+def test_batches_that_may_wait_as_long_already_are_kept_small_by_something_else() -> None:
+    seen = one_by_one()
+    assert verdict(RULE, seen, batching(seen, size=8, delay=8000)) is None
+    assert verdict(RULE, seen, batching(seen, size=8, delay=100_000)) is None
+    assert [c.lever for c in concluded(RULE, seen, batching(seen, size=4, delay=8000)).changes] == ["max_batch_size"]
+
+
+def test_instances_inside_a_process_share_the_requests() -> None:
+    def instances(seen: View, value: int | None, origin: str = "default") -> ServiceFacts:
+        known = batching(seen)
+        setting = Setting(lever=Lever.MODEL_INSTANCES, value=value, origin=origin)
+        return msgspec.structs.replace(known, settings=(*known.settings, setting))
+
+    few = one_by_one(rate=500.0, latency=0.01, queue=0.0)  # five in progress
+    assert verdict(RULE, few, instances(few, 4)) is None
+    seen = one_by_one()  # sixteen
+    found = concluded(RULE, seen, instances(seen, 4))
+    assert [c.proposed for c in found.changes] == [2, 8000]
+    assert gains(found)["throughput_ratio"][2] == 2.0  # two for each of four, not four
+    need = verdict(RULE, seen, instances(seen, None, "/m/config.pbtxt has several instance groups"))
+    assert isinstance(need, Need)
+    assert "several instance groups" in need.text
+    assert concluded(RULE, seen, instances(seen, None, "default (1 per GPU)")).changes[0].proposed == 8
+
+
+def test_a_page_that_counted_no_batch_is_no_batch_of_none() -> None:
+    seen = one_by_one(batch=0.0)
+    assert numbers(concluded(RULE, seen, batching(seen)))["mean_batch_size"] == 1.0
+    need = verdict(RULE, seen, batching(seen, size=8))
+    assert isinstance(need, Need)
+
+
+def test_the_device_that_tells_nothing_is_named() -> None:
+    seen = one_by_one(workers=2)
+    read = gpu([process(seen.workers[0])], busy_ratio=0.4, sm_active_ratio=0.2)
+    two = on_gpus(seen, read, gpu([process(seen.workers[1])], uuid="GPU-2", index=1))
+    need = verdict(RULE, two, batching(two))
+    assert isinstance(need, Need)
+    assert need.text.startswith("GPU 1 ")
 
 
 def test_the_gain_is_an_upper_bound_by_the_batch_and_likely_by_what_fits_beside() -> None:

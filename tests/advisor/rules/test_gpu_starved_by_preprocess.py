@@ -27,11 +27,11 @@ def full(**known) -> View:
     return on_gpu(0.97, workers=2, cores=2, others=0.0, **{**IDLE, **known})
 
 
-def tokenising() -> tuple[View, ServiceFacts]:
+def tokenising(engine: float = 0.5) -> tuple[View, ServiceFacts]:
     """An API server at one core in front of an engine that has little to do; six cores idle."""
     front = worker(100, [thread(100, 0.98, 0.02, allowed=range(8))], role=Role.FRONT_END)
-    engine = worker(101, [thread(101, 0.5, 0.01, allowed=range(8))])
-    seen = on_gpus(view([front, engine], cores=8), gpu([process(engine, 60 * GIB)], **IDLE))
+    core = worker(101, [thread(101, engine, 0.01, allowed=range(8))])
+    seen = on_gpus(view([front, core], cores=8), gpu([process(core, 60 * GIB)], **IDLE))
     facts = profiled(
         seen,
         worker_profile(100, 0.98, {"tokenise": 0.55, "glue": 0.3, "serialise": 0.1}),
@@ -77,10 +77,34 @@ def test_one_saturated_worker_beside_idle_cores_gets_company_as_gpu_and_memory_a
 def test_a_saturated_api_server_gets_another_where_the_server_can_have_one() -> None:
     seen, facts = tokenising()
     found = concluded(RULE, seen, facts)
-    assert [(c.lever, c.current, c.proposed) for c in found.changes] == [("api_servers", 1, 5)]
+    # the engine, at 0.51, is the next to be full
+    assert [(c.lever, c.current, c.proposed) for c in found.changes] == [("api_servers", 1, 2)]
+    assert gains(found)["throughput_ratio"][2] == pytest.approx(1 / 0.51, abs=1e-3)
     assert numbers(found)["tokenise_share"] == pytest.approx(0.55)
     bare = with_settings(facts, {})
     assert [c.lever for c in concluded(RULE, seen, bare).changes] == ["preprocessing"]
+
+
+def test_api_servers_are_added_until_the_engine_is_full() -> None:
+    proposed = {used: concluded(RULE, *tokenising(engine=used)).changes[0].proposed for used in (0.1, 0.2, 0.4, 0.75)}
+    assert proposed == {0.1: 5, 0.2: 5, 0.4: 3, 0.75: 2}
+
+
+def test_a_worker_for_each_pool_is_several_processes() -> None:
+    seen = on_gpu(0.97, workers=2, framework="mlserver", copy=20 * GIB, **IDLE)
+    pooled = with_settings(looked_into(seen, DECODE), {Lever.WORKERS: 1})
+    assert [c.lever for c in concluded(RULE, seen, pooled).changes] == ["preprocessing"]  # one more fits, not two
+    room = on_gpu(0.97, workers=2, framework="mlserver", copy=10 * GIB, **IDLE)
+    found = concluded(RULE, room, with_settings(looked_into(room, DECODE), {Lever.WORKERS: 1}))
+    assert [(c.current, c.proposed) for c in found.changes] == [(1, 3)]  # five more fit: two for each of two pools
+
+
+def test_the_device_that_tells_nothing_is_named() -> None:
+    seen = full()
+    two = on_gpus(seen, gpu([process(seen.workers[0])], **IDLE), gpu([process(seen.workers[1])], uuid="GPU-2", index=1))
+    need = verdict(RULE, two, looked_into(two, DECODE))
+    assert isinstance(need, Need)
+    assert need.text.startswith("GPU 1 ")
 
 
 def test_busy_time_alone_is_said_and_lowers_the_confidence() -> None:

@@ -5,7 +5,7 @@ import pytest
 from advisor.catalogue import all_rules
 from advisor.engine import Engine
 from advisor.facts import ServiceFacts
-from advisor.finding import Need
+from advisor.finding import Need, Severity
 from advisor.gpu.view import GpuView
 from advisor.rule import Verdict
 from advisor.rules.gpu_throttled import GpuThrottled
@@ -87,8 +87,51 @@ def test_the_power_limits_part_of_the_loss_is_not_promised():
     assert likely == pytest.approx(1 / (0.02 + 0.98 / part), abs=1e-3)
 
 
-def test_a_device_that_pauses_has_no_clock_of_its_work():
-    assert found_on(hot(busy_ratio=0.5)).gains == ()
+def pausing(**changed: object) -> GpuView:
+    """Busy half of the time, all of which the hardware holds it down: at 700 of 1980 MHz in the mean of work and pauses."""
+    return hot(**{"busy_ratio": 0.5, "sm_active_ratio": 0.4, "dram_active_ratio": 0.1, "sm_clock_hertz": 700e6,
+                  "hardware_thermal_ratio": 0.5, "software_thermal_ratio": 0.0, **changed})  # fmt: skip
+
+
+def test_the_mean_clock_of_work_and_pauses_bounds_what_a_kernel_lost():
+    bounds = gains(found_on(pausing()))
+    slowest, fastest = 1980 / 700, 1980 / (700 / 0.5)  # the work had the mean clock, or the pauses had none
+    likely = 0.5 + 0.5 / ((slowest + fastest) / 2)
+    expected = (1 / slowest, likely, 0.5 + 0.5 / fastest)
+    assert bounds["latency_p50_ratio"] == pytest.approx(expected, abs=1e-3)
+    most = 1 / (0.5 + 0.5 / slowest)
+    assert bounds["throughput_ratio"] == pytest.approx((1.0, (1 + 1 / likely) / 2, most), abs=1e-3)
+
+
+def test_a_device_that_pauses_and_is_held_down_by_hardware_is_more_than_info():
+    seen = alone(pausing())
+    found = Engine(all_rules()).judge(seen, ServiceFacts(service=seen.service))
+    (own,) = (j for j in found.judged if j.rule == "gpu-throttled")
+    assert own.severity.level >= Severity.LOW.level
+    assert found.broken == ()
+
+
+def test_pauses_promise_nothing_where_memory_bounds_the_work_and_little_where_that_is_not_counted():
+    streams = gains(found_on(pausing(dram_active_ratio=0.35)))
+    assert streams["latency_p50_ratio"][1:] == (1.0, 1.0)
+    assert streams["throughput_ratio"][:2] == (1.0, 1.0)
+    blind = gains(found_on(pausing(dram_active_ratio=None)))
+    assert blind["latency_p50_ratio"][2] == 1.0
+    assert blind["latency_p50_ratio"][1] < 1.0
+
+
+def test_with_pauses_too_the_power_limits_part_of_the_loss_is_not_promised():
+    alone_held = gains(found_on(pausing()))["latency_p50_ratio"]
+    shared = gains(found_on(pausing(power_cap_ratio=0.5)))["latency_p50_ratio"]
+    assert shared[0] == pytest.approx(1 / (1 + (1980 / 700 - 1) / 2), abs=1e-3)
+    assert all(more < less for more, less in zip(alone_held, shared, strict=True))
+
+
+def test_a_clock_that_may_be_that_of_pauses_alone_may_have_lost_nothing():
+    assert gains(found_on(pausing(sm_clock_hertz=1200e6)))["latency_p50_ratio"][2] == 1.0
+
+
+def test_without_clocks_nothing_is_promised():
     assert found_on(hot(sm_clock_hertz=None)).gains == ()
     assert found_on(hot(sm_clock_max_hertz=None)).gains == ()
 

@@ -6,14 +6,14 @@ import pytest
 from advisor.catalogue import all_rules
 from advisor.engine import Engine
 from advisor.finding import Need
-from advisor.gpu.room import one_more
+from advisor.gpu.room import with_more
 from advisor.rules.gpu_wait_workers import GpuWaitWorkers
-from collectors.levers import Lever
+from collectors.levers import Lever, Setting
 from collectors.profiles.profile import Missing
 from tests.advisor import built
 from tests.advisor.built import concluded, gains, numbers, quota, verdict
 from tests.advisor.gpu_services import SYNC, looked_into, on_gpu, with_profiles, with_settings
-from tests.advisor.gpus_built import GIB, TOTAL, hidden, on_gpus, process
+from tests.advisor.gpus_built import GIB, TOTAL, gpu, hidden, on_gpus, process
 from tests.advisor.gpus_recorded import recorded_gpu, recorded_profile
 from tests.advisor.profiles_built import thread_share, worker_profile
 
@@ -46,13 +46,13 @@ def test_the_gain_is_what_a_queue_for_the_idle_time_gives_and_never_more_than_th
 
 @pytest.mark.parametrize("busy", [0.1, 0.4, 0.9])
 def test_one_more_customer_of_a_station_that_one_keeps_busy(busy: float) -> None:
-    assert one_more(1, busy) == pytest.approx(2 / (1 - busy + busy * (1 + busy)))
+    assert with_more(1, busy) == pytest.approx(2 / (1 - busy + busy * (1 + busy)))
 
 
 def test_a_full_station_gives_no_more_to_any_number_of_customers() -> None:
-    assert one_more(4, 0.999) == pytest.approx(1.0, abs=2e-3)
-    assert one_more(4, 1.0) == one_more(0, 0.4) == 1.0
-    assert 1 < one_more(3, 0.6) < 4 / 3
+    assert with_more(4, 0.999) == pytest.approx(1.0, abs=2e-3)
+    assert with_more(4, 1.0) == with_more(0, 0.4) == 1.0
+    assert 1 < with_more(3, 0.6) < 4 / 3
 
 
 def test_instances_inside_one_process_run_side_by_side() -> None:
@@ -62,6 +62,45 @@ def test_instances_inside_one_process_run_side_by_side() -> None:
     assert [(c.lever, c.proposed) for c in found.changes] == [("model_instances", 2)]
     assert gains(found)["throughput_ratio"][2] == 2.0
     assert "side by side" in found.summary
+
+
+def test_an_exclusive_device_takes_another_instance_and_under_mps_another_process() -> None:
+    mode = {"compute_mode": "exclusive-process"}
+    inside = on_gpu(framework="litserve", **mode)
+    known = with_settings(looked_into(inside, SYNC), {Lever.MODEL_INSTANCES: 1, Lever.WORKERS: 1})
+    assert [c.lever for c in concluded(RULE, inside, known).changes] == ["model_instances"]
+    shared = on_gpu(mps=True, **mode)
+    assert [c.lever for c in concluded(RULE, shared, looked_into(shared, SYNC)).changes] == ["workers"]
+
+
+def test_one_more_for_each_pool_is_a_process_for_each() -> None:
+    """Three pools of two workers: the setting counts for each."""
+    for copy, fits in ((10 * GIB, False), (8 * GIB, True)):
+        seen = on_gpu(workers=6, cores=16, framework="mlserver", copy=copy)
+        known = with_settings(looked_into(seen, SYNC), {Lever.WORKERS: 2})
+        assert (verdict(RULE, seen, known) is not None) is fits, copy
+    found = concluded(RULE, seen, known)
+    assert [(c.current, c.proposed) for c in found.changes] == [(2, 3)]
+    assert "run 3 workers for each pool" in found.title
+    low, likely, high = gains(found)["throughput_ratio"]
+    assert (low, likely, high) == (1.0, pytest.approx(with_more(6, 0.4, 3), abs=1e-3), 1.5)
+    assert gains(found)["memory_ratio"][2] == pytest.approx(1.5)
+
+
+def test_how_many_more_instances_is_not_guessed() -> None:
+    seen = on_gpu(framework="triton")
+    settings = (Setting(lever=Lever.MODEL_INSTANCES, value=None, origin="differs between models: a 1, b 4"),)
+    known = msgspec.structs.replace(looked_into(seen, SYNC), settings=settings)
+    assert verdict(RULE, seen, known) is None
+
+
+def test_the_device_that_tells_nothing_is_named() -> None:
+    seen = on_gpu(workers=2)
+    read = gpu([process(seen.workers[0])], busy_ratio=0.4, sm_active_ratio=0.2)
+    two = on_gpus(seen, read, gpu([process(seen.workers[1])], uuid="GPU-2", index=1))
+    need = verdict(RULE, two, looked_into(two, SYNC))
+    assert isinstance(need, Need)
+    assert need.text.startswith("GPU 1 ")
 
 
 def test_processes_that_take_turns_have_only_the_time_in_which_nothing_runs() -> None:

@@ -14,6 +14,7 @@ from collectors.levers import Lever, Setting
 from collectors.profiles.profile import Wait
 from tests.advisor import built
 from tests.advisor.built import MIB, concluded, gains, numbers, quota, thread, verdict, view, worker
+from tests.advisor.gpus_built import gpu, on_gpus, process
 from tests.advisor.profiles_built import profiled, thread_share, worker_profile
 
 RULE = IoBoundWorkers()
@@ -86,6 +87,31 @@ def test_a_server_without_request_threads_gets_workers_as_memory_allows():
     few = concluded(RULE, little, known(little, OUTBOUND, setting=None))
     assert [c.proposed for c in few.changes] == [5]
     assert gains(few)["throughput_ratio"][2] == 2.5
+
+
+def on_gpu(seen: View, busy: float | None) -> View:
+    """Both workers on one device."""
+    return on_gpus(seen, gpu([process(w) for w in seen.serving], busy_ratio=busy, sm_active_ratio=busy))
+
+
+def test_no_more_than_the_gpu_has_idle_time_for():
+    seen = on_gpu(waiting(), 0.4)
+    workers = concluded(RULE, seen, known(seen, OUTBOUND, setting=None))
+    assert [(c.lever, c.current, c.proposed) for c in workers.changes] == [("workers", 2, 5)]
+    threads = concluded(RULE, seen, known(seen, OUTBOUND))
+    assert [(c.lever, c.current, c.proposed) for c in threads.changes] == [("request_threads", 1, 3)]
+    for found in (workers, threads):
+        assert gains(found)["throughput_ratio"][2] == 2.5
+    for busy in (0.96, None):
+        full = on_gpu(waiting(), busy)
+        assert verdict(RULE, full, known(full, OUTBOUND, setting=None)) is None
+        assert verdict(RULE, full, known(full, OUTBOUND)) is None
+
+
+def test_a_server_without_a_number_of_workers_gets_none():
+    seen = waiting()
+    engine = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework="tgi"))
+    assert verdict(RULE, engine, known(engine, OUTBOUND, setting=None)) is None
 
 
 def test_more_requests_than_the_cores_can_take_are_bounded_by_wait_and_cpu_time():

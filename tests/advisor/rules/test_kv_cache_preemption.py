@@ -11,7 +11,7 @@ from advisor.view import PageView, View
 from tests.advisor import built
 from tests.advisor.built import concluded, gains, numbers, verdict
 from tests.advisor.gpus_built import GIB, RESERVED, TOTAL, gpu, hidden, on_gpus, process
-from tests.advisor.llm_built import known, pages, server
+from tests.advisor.llm_built import answering, known, pages, safetensors, server
 
 RULE = KvCachePreemption()
 USABLE = TOTAL - RESERVED
@@ -24,7 +24,9 @@ def preempting(said: tuple[PageView, ...] = pages(*(1, 0, 2, 1, 1, 2) * 5), **ch
         "pages": said, "preemptions_per_second": 0.2, "kv_cache_ratio": 0.97, "in_flight": 21.0, "server_queue": 5.0,
         "requests_per_second": 2.0, "tokens_in_per_second": 2000.0, "tokens_out_per_second": 400.0,
     }  # fmt: skip
-    return server("vllm", **(fields | changed))
+    said_too = fields | changed
+    told = (said_too[name] for name in ("requests_per_second", "tokens_in_per_second", "tokens_out_per_second"))
+    return server("vllm", **{**said_too, "pages": answering(said, *told)})
 
 
 def alone(seen: View, held: int = POOL, **known: object) -> View:
@@ -50,6 +52,13 @@ def test_the_share_leaves_what_has_to_stay_free():
     seen = alone(preempting(), round(0.9 * USABLE), memory_used_max_bytes=round(0.94 * USABLE))
     found = concluded(RULE, seen, known(seen, gpu_memory_share=0.9))
     assert [c.proposed for c in found.changes] == [0.94]  # a fiftieth of the device stays
+
+
+def test_of_a_device_with_nothing_to_be_had_no_share_is_proposed():
+    seen = alone(preempting(), memory_total_bytes=0)
+    found = concluded(RULE, seen, known(seen, gpu_memory_share=None))
+    assert found.changes == ()
+    assert "is not known" in found.summary
 
 
 def test_a_share_that_is_not_set_is_measured():
@@ -106,7 +115,23 @@ def test_on_a_full_device_as_many_run_as_stay_to_their_end():
 def test_a_limit_is_one_engines():
     seen = crowded(preempting(in_flight=42.0))
     facts = known(seen, gpu_memory_share=0.85, max_requests_in_flight=None, data_parallel=2)
-    assert [c.proposed for c in concluded(RULE, seen, facts).changes] == [20]
+    found = concluded(RULE, seen, facts)
+    assert [c.proposed for c in found.changes] == [20]
+    assert "run at most 20 at once on each of 2 engines" in found.title
+    assert gains(found)["throughput_ratio"][0] == pytest.approx(2 * 20 / 42, abs=1e-3)
+
+
+def test_without_the_number_of_engines_no_limit_is_proposed():
+    seen = crowded(preempting(in_flight=42.0))
+    facts = known(seen, gpu_memory_share=0.85, max_requests_in_flight=None, data_parallel=None)
+    unread = tuple(
+        msgspec.structs.replace(s, origin="--config is not readable") if s.lever == "data_parallel" else s
+        for s in facts.settings
+    )
+    assert concluded(RULE, seen, msgspec.structs.replace(facts, settings=unread)).changes == ()
+    sglang = msgspec.structs.replace(facts.service, framework="sglang")  # its engines may share the limit
+    two = known(seen, gpu_memory_share=0.85, max_requests_in_flight=None, data_parallel=2)
+    assert concluded(RULE, seen, msgspec.structs.replace(two, service=sglang)).changes == ()
 
 
 def test_a_limit_that_is_lower_already_is_not_the_cause():
@@ -123,6 +148,44 @@ def test_what_is_computed_twice_bounds_the_gain():
     share = twice / (twice + 2400)
     assert numbers(found)["tokens_computed_twice_at_most"] == pytest.approx(share, abs=1e-4)
     assert gains(found)["throughput_ratio"] == pytest.approx((1.0, 1 / (1 - share / 2), 1 / (1 - share)), abs=1e-3)
+
+
+def test_what_is_computed_twice_is_of_the_same_pages_as_what_was_put_out():
+    """Five minutes of preemptions beside one page on which hardly anything was answered."""
+    seen = preempting(requests_per_second=2.0)
+    late = alone(msgspec.structs.replace(seen, requests_per_second=0.05, tokens_in_per_second=50.0))
+    found = concluded(RULE, late, known(late, gpu_memory_share=0.85))
+    twice = 35 / 300 * 1200
+    assert numbers(found)["tokens_computed_twice_at_most"] == pytest.approx(twice / (twice + 2400), abs=1e-4)
+    assert "That is 6% of those that it answers." in found.summary
+
+
+def test_pages_on_which_hardly_anything_was_answered_tell_no_length():
+    seen = alone(preempting(requests_per_second=0.03))  # nine answers in five minutes
+    found = concluded(RULE, seen, known(seen, gpu_memory_share=0.85))
+    assert found.gains == ()
+    assert "% of those" not in found.summary
+    assert "cannot be told of so few answers" in found.summary
+
+
+def test_a_request_computes_no_more_again_than_its_context_holds():
+    seen = alone(preempting(requests_per_second=0.1))  # 24000 tokens for each that was answered so far
+    facts = known(seen, gpu_memory_share=0.85, context_length=8192)
+    found = concluded(RULE, seen, facts)
+    twice = 35 / 300 * 8192
+    assert numbers(found)["tokens_computed_twice_at_most"] == pytest.approx(twice / (twice + 2400), abs=1e-4)
+    modelled = msgspec.structs.replace(facts.service, models=(safetensors(),))
+    longer = concluded(RULE, seen, msgspec.structs.replace(known(seen, gpu_memory_share=0.85), service=modelled))
+    twice = 35 / 300 * 24000  # the model's context of 131072 bounds nothing here
+    assert numbers(longer)["tokens_computed_twice_at_most"] == pytest.approx(twice / (twice + 2400), abs=1e-4)
+
+
+def test_more_put_out_than_answered_is_said_so_and_promises_no_more_than_half():
+    seen = alone(preempting(pages(*[5] * 30), requests_per_second=0.1))
+    found = concluded(RULE, seen, known(seen, gpu_memory_share=0.85, context_length=24000))
+    assert "more than those that it answers" in found.summary
+    assert numbers(found)["tokens_computed_twice_at_most"] > 0.8
+    assert gains(found)["throughput_ratio"] == (1.0, pytest.approx(4 / 3, abs=1e-3), 2.0)
 
 
 def test_running_fewer_may_cost_as_much_as_they_are_fewer():
@@ -189,6 +252,17 @@ def test_a_cache_of_eight_bits_is_named_where_the_device_computes_with_them(arch
     assert ("fp8" in found.summary) is said
     found = concluded(RULE, seen, known(seen, gpu_memory_share=0.85, kv_cache_precision="fp8"))
     assert "fp8" not in found.summary
+
+
+@pytest.mark.parametrize(
+    ("framework", "spelled"), [("vllm", "fp8 "), ("sglang", "fp8_e4m3 "), ("tgi", "fp8_e4m3fn "), ("nim", None)]
+)
+def test_eight_bits_are_spelled_as_the_server_takes_them(framework, spelled):
+    seen = on_gpus(preempting(), gpu([process(101, POOL)], architecture="hopper"))
+    facts = known(seen, gpu_memory_share=0.85, kv_cache_precision=None)
+    facts = msgspec.structs.replace(facts, service=msgspec.structs.replace(facts.service, framework=framework))
+    summary = concluded(RULE, seen, facts).summary
+    assert "fp8" not in summary if spelled is None else f"in {spelled}holds" in summary
 
 
 def test_a_size_that_wins_over_the_share_is_respected():

@@ -9,9 +9,10 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Need
 from advisor.rules.pcie_bound import PcieBound
 from advisor.view import View
+from collectors.levers import Lever
 from tests.advisor import built
 from tests.advisor.built import concluded, gains, numbers, verdict
-from tests.advisor.gpu_services import SYNC, looked_into, on_gpu, with_profiles
+from tests.advisor.gpu_services import SYNC, looked_into, on_gpu, with_profiles, with_settings
 from tests.advisor.gpus_built import GIB, hidden, on_gpus, process
 from tests.advisor.gpus_recorded import recorded_gpu, recorded_profile
 
@@ -26,9 +27,14 @@ def recorded(card: str, phase: str, profile: str) -> tuple[View, ServiceFacts]:
     return view, with_profiles(view, recorded_profile(profile, 101))
 
 
+FLAT = tuple((10.0 * (2 - n), 6 * GIB) for n in range(3))
+"""Memory in use that stays as it is."""
+
+
 def copying(share: float = 0.7, **known) -> View:
     """A GPU whose link carries that share of what it can, to it."""
-    return on_gpu(pcie_rx_bytes_per_second=share * LINK, pcie_tx_bytes_per_second=1e9, **known)
+    fields = {"pcie_rx_bytes_per_second": share * LINK, "pcie_tx_bytes_per_second": 1e9, "memory_seen": FLAT}
+    return on_gpu(**{**fields, **known})
 
 
 def plain(seen: View) -> ServiceFacts:
@@ -113,16 +119,103 @@ def test_a_model_that_is_loaded_fills_the_link_too() -> None:
     assert listed["model-load"] == "its memory grew by 0% of what came in"
 
 
+@pytest.mark.parametrize("seen_memory", [(), FLAT[-1:]])
+def test_without_the_growth_of_its_memory_a_profile_has_to_show_copies(
+    seen_memory: tuple[tuple[float, int], ...],
+) -> None:
+    seen = copying(0.7, memory_seen=seen_memory)
+    need = verdict(RULE, seen, plain(seen))
+    assert isinstance(need, Need)
+    assert need.kind == "profile"
+    assert verdict(RULE, seen, looked_into(seen, {"kernel": 1.0})) is None
+    found = concluded(RULE, seen, looked_into(seen, SYNC))
+    assert {r.cause: r.because for r in found.rejected}["model-load"] == "growth of its memory is not known"
+
+
+def test_what_only_leaves_the_device_is_no_model_that_is_loaded() -> None:
+    seen = copying(0.0, pcie_tx_bytes_per_second=0.7 * LINK, memory_seen=())
+    assert concluded(RULE, seen, plain(seen)).confidence == 0.8
+
+
+def test_copies_without_any_request_are_not_for_one() -> None:
+    seen = msgspec.structs.replace(copying(0.7), requests_per_second=0.0)
+    assert verdict(RULE, seen, plain(seen)) is None
+    asked = msgspec.structs.replace(seen, requests_per_second=0.5)
+    assert verdict(RULE, asked, plain(asked)) is not None
+
+
+def on_two(share: float, back: float, *, one_process: bool = False, **known) -> View:
+    """Two GPUs that hold a model together, or a process with both of them."""
+    seen = copying(share, workers=2, pcie_tx_bytes_per_second=back * LINK, **known)
+    gpu, (first, second) = seen.gpus[0].gpu, seen.gpus[0].own
+    pairs = [(first, "GPU-1"), (first if one_process else second, "GPU-2")]
+    return on_gpus(seen, *(msgspec.structs.replace(gpu, uuid=uuid, processes=(p,)) for p, uuid in pairs))
+
+
+@pytest.mark.parametrize(
+    ("parallel", "one_process"),
+    [
+        ({"tensor_parallel": 2}, False),
+        ({"pipeline_parallel": 2}, False),
+        ({"tensor_parallel": None}, False),
+        ({}, True),
+    ],
+)
+def test_traffic_between_the_gpus_of_one_model_is_no_copy_of_the_host(parallel: dict, one_process: bool) -> None:
+    seen = on_two(0.7, 0.69, one_process=one_process)
+    facts = with_settings(plain(seen), {Lever(name): value for name, value in parallel.items()})
+    need = verdict(RULE, seen, facts)
+    assert isinstance(need, Need)
+    assert need.kind == "profile"
+    assert "traffic between its 2 GPUs counts too" in need.text
+    assert "NVLink" in need.text
+    busy = with_settings(looked_into(seen, SYNC), {Lever(name): value for name, value in parallel.items()})
+    assert verdict(RULE, seen, busy).kind == "metrics"
+
+
+def test_copies_of_the_host_are_told_from_those_between_gpus_by_their_names() -> None:
+    split = {Lever.TENSOR_PARALLEL: 2}
+    seen = on_two(0.7, 0.69)
+    named = with_settings(looked_into(seen, SYNC, hot=COPIES), split)
+    assert concluded(RULE, seen, named).title.startswith("Copies fill 70%")
+    for other in ("cuMemcpyDtoHAsync_v2 (libcuda)", "cuMemcpyPeerAsync (libcuda)", "cuMemcpyDtoDAsync_v2 (libcuda)"):
+        waits = with_settings(looked_into(seen, SYNC, hot=[(other, 0.9, "cuda-sync")]), split)
+        assert isinstance(verdict(RULE, seen, waits), Need)
+    away = on_two(0.1, 0.7)
+    waits = with_settings(looked_into(away, SYNC, hot=[("cuMemcpyDtoHAsync_v2 (libcuda)", 0.9, "cuda-sync")]), split)
+    assert verdict(RULE, away, waits) is not None
+
+
+def test_beside_little_traffic_of_one_model_only_copies_of_the_host_count() -> None:
+    split = {Lever.TENSOR_PARALLEL: 2}
+    seen = on_two(0.2, 0.2)
+    waits = [("cuMemcpyDtoHAsync_v2 (libcuda)", 0.9, "cuda-sync")]
+    assert verdict(RULE, seen, with_settings(looked_into(seen, SYNC, hot=waits), split)) is None
+    assert verdict(RULE, seen, with_settings(looked_into(seen, SYNC, hot=COPIES), split)) is not None
+
+
+def test_workers_with_a_gpu_each_send_nothing_to_each_other() -> None:
+    seen = on_two(0.7, 0.69)
+    assert verdict(RULE, seen, plain(seen)) is not None
+    assert verdict(RULE, seen, with_settings(plain(seen), {Lever.TENSOR_PARALLEL: 1})) is not None
+
+
+def test_a_slow_link_is_one_whatever_goes_over_it() -> None:
+    seen = on_two(0.2, 0.2, pcie_width=8)
+    found = concluded(RULE, seen, with_settings(plain(seen), {Lever.TENSOR_PARALLEL: 2}))
+    assert "generation 5 x8" in found.title
+
+
 @pytest.mark.parametrize(("generation", "width", "slower"), [(5, 8, 0.5), (4, 16, 0.5), (3, 8, 0.125)])
 def test_a_link_below_its_best_bounds_the_gain(generation: int, width: int, slower: float) -> None:
     link = {5: 3.938e9, 4: 1.969e9, 3: 0.985e9}[generation] * width * 0.9
-    seen = on_gpu(pcie_rx_bytes_per_second=0.4 * link, pcie_generation=generation, pcie_width=width)
+    seen = copying(0.4 * link / LINK, pcie_generation=generation, pcie_width=width)
     found = concluded(RULE, seen, plain(seen))
     assert f"generation {generation} x{width}" in found.title
     shown = numbers(found)
     assert shown["gpu_pcie_link_of_best"] == pytest.approx(slower, abs=1e-3)
     assert gains(found)["throughput_ratio"][2] == pytest.approx(1 / (1 - 0.4 * (1 - slower)), abs=2e-3)
-    little = on_gpu(pcie_rx_bytes_per_second=0.29 * link, pcie_generation=generation, pcie_width=width)
+    little = copying(0.29 * link / LINK, pcie_tx_bytes_per_second=0.0, pcie_generation=generation, pcie_width=width)
     assert verdict(RULE, little, looked_into(little, SYNC)) is None
 
 

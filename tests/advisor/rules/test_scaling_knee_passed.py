@@ -66,6 +66,14 @@ def test_workers_of_one_thread_are_made_fewer_and_give_memory_back():
     assert gains(found)["memory_ratio"][1] == pytest.approx(13 / 40)
 
 
+def test_workers_of_two_pools_are_made_fewer_in_each():
+    seen = seen_at(LEVELS, workers=40)
+    pooled = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework="mlserver"))
+    found = concluded(RULE, pooled, set_to(pooled, request_threads=1, workers=20))
+    assert [(c.lever, c.current, c.proposed) for c in found.changes] == [("workers", 20, 7)]
+    assert gains(found)["memory_ratio"][1] == pytest.approx(14 / 40)
+
+
 def test_a_limit_of_requests_is_set_for_each_worker_and_without_any_lever_the_clients_are_held():
     seen = seen_at(LEVELS)
     limited = concluded(RULE, seen, set_to(seen, max_requests_in_flight=1000))

@@ -3,12 +3,15 @@
 import msgspec
 import pytest
 
+from advisor.board import Board
 from advisor.catalogue import all_rules
 from advisor.engine import Engine
 from advisor.finding import Conclusion, Need
 from advisor.gpu.view import GpuProcessView
 from advisor.rules.vram_near_full import VramNearFull
 from advisor.view import View
+from collectors.entities import Model, Process, Service
+from collectors.reading import Instant
 from tests.advisor import built
 from tests.advisor.built import concluded, gains, numbers, verdict
 from tests.advisor.gpus_built import GIB, RESERVED, TOTAL, gpu, hidden, on_gpus, process
@@ -33,7 +36,7 @@ def one(pid: int, held: int | None, per_minute: int = 0) -> GpuProcessView:
 def torch(held: int, per_minute: int = 0, workers: int = 1, **device: object) -> View:
     """A PyTorch service alone on the recorded H100: each worker holds as much of it."""
     pids = tuple(range(101, 101 + workers))
-    seen = server("gunicorn", pids, used=0.2, requests_per_second=5.0)
+    seen = server("gunicorn", pids, used=0.2, requests_per_second=5.0, latency_seconds=0.1)
     own = [one(pid, held // workers, per_minute // workers) for pid in pids]
     return on_gpus(seen, gpu(own, memory_seen=seen_memory(held, per_minute), **device))
 
@@ -132,6 +135,50 @@ def test_a_model_that_loads_does_not_grow():
     assert verdict(RULE, silent, known(silent)) is None
 
 
+@pytest.mark.parametrize(
+    ("came", "loads"),
+    [(4 * GIB / 60, True), (12 * GIB / 60, True), (20 * GIB / 60, False), (1 * GIB / 60, False), (None, False)],
+)
+def test_what_comes_in_over_the_link_and_is_kept_is_a_model_that_loads(came: float | None, loads: bool):
+    """4 GiB a minute, the model's files unknown. More than comes in is no copy, a fifth of what comes in is no load."""
+    seen = torch(60 * GIB, per_minute=4 * GIB, pcie_rx_bytes_per_second=came)
+    unknown = msgspec.structs.replace(seen, requests_per_second=None)
+    assert (verdict(RULE, unknown, known(unknown)) is None) is loads
+
+
+@pytest.mark.parametrize("framework", ["llama-server", "ollama"])
+def test_what_grows_in_a_server_that_reserves_at_its_start_is_its_model(framework: str):
+    seen = torch(60 * GIB, per_minute=4 * GIB)
+    service = msgspec.structs.replace(seen.service, framework=framework)
+    loading = msgspec.structs.replace(seen, service=service, requests_per_second=None)
+    assert verdict(RULE, loading, known(loading)) is None
+
+
+@pytest.mark.parametrize(
+    ("signs", "harm"),
+    [
+        ({"established": 0.0, "accept_queue": (0.0,) * 15}, None),
+        ({"established": None, "accept_queue": ()}, None),
+        ({"established": 2.0}, "runs-out-of-memory"),
+        ({"established": None, "accept_queue": (0.0, 1.0)}, "runs-out-of-memory"),
+        ({"requests_per_second": 5.0, "established": 0.0}, "runs-out-of-memory"),
+    ],
+)
+def test_growth_without_a_sign_of_requests_is_no_harm(signs: dict[str, object], harm: str | None):
+    seen = msgspec.structs.replace(torch(70 * GIB, per_minute=GIB), **{"requests_per_second": None, **signs})
+    assert found_on(seen).harm == harm
+
+
+def test_it_is_over_soon_after_it_is_no_longer_seen():
+    growing, still = torch(70 * GIB, per_minute=GIB), torch(30 * GIB)
+    board, engine = Board(), Engine([RULE])
+    for second, seen in [(0, growing), (2, growing), (4, still), (21, still)]:
+        board.update(seen.service, engine.judge(seen, known(seen)), seen, Instant(second * 10**9, 0))
+        assert [f.rule for f in board.findings(Instant(second * 10**9, 0))] == (["vram-near-full"] if second else [])
+    board.update(still.service, engine.judge(still, known(still)), still, Instant(23 * 10**9, 0))
+    assert board.findings(Instant(23 * 10**9, 0)) == ()
+
+
 def test_a_step_is_no_growth():
     held = 40 * GIB
     steps = tuple((10.0 * (29 - n), held if n > 20 else 20 * GIB) for n in range(30))
@@ -189,9 +236,18 @@ def test_a_driver_that_hides_whose_it_is_leaves_a_question():
 
 
 def test_what_is_not_readable_is_not_taken_for_full_or_empty():
-    for unread in ({"memory_used_bytes": None}, {"memory_total_bytes": None}, {"unified_memory": True}):
+    none_usable = {"memory_total_bytes": 0, "memory_reserved_bytes": RESERVED}
+    for unread in ({"memory_used_bytes": None}, {"memory_total_bytes": None}, {"unified_memory": True}, none_usable):
         seen = torch(round(0.95 * USABLE), **unread)
         assert verdict(RULE, seen, known(seen)) is None
+    growing = torch(70 * GIB, per_minute=GIB, **none_usable)
+    assert verdict(RULE, growing, known(growing)) is None
+
+
+def test_no_more_than_all_of_it_is_used():
+    """Where the driver counts its own reserve as used."""
+    seen = torch(USABLE + RESERVED // 2)
+    assert numbers(found_on(seen))["gpu_memory_used_ratio"] == 1.0
 
 
 def pool(kv: float | None = 0.97, *, count: int = 7, **said: object) -> View:
@@ -222,8 +278,18 @@ def test_without_room_the_cache_holds_twice_as_many_in_eight_bits():
     found = found_on(seen, gpu_memory_share=0.92, kv_cache_precision="auto")
     assert [(c.lever, c.proposed) for c in found.changes] == [("kv_cache_precision", "fp8")]
     assert gains(found)["throughput_ratio"] == (1.0, 1.25, 1.5)  # ten of thirty wait
+    sglang = running(seen, framework="sglang")
+    found = found_on(sglang, gpu_memory_share=0.92, kv_cache_precision="auto")
+    assert [(c.lever, c.proposed) for c in found.changes] == [("kv_cache_precision", "fp8_e4m3")]
+    nim = running(seen, framework="nim")
+    assert found_on(nim, gpu_memory_share=0.92, kv_cache_precision=None).changes == ()
     older = on_gpus(pool(), gpu([process(101, round(0.92 * USABLE)), process(9, 5 * GIB)], architecture="ampere"))
     assert found_on(older, gpu_memory_share=0.92, kv_cache_precision="auto").changes == ()
+
+
+def test_a_cache_of_no_known_size_promises_nothing():
+    seen = on_gpus(pool(), gpu([process(101, 0)], used=0, architecture="hopper"))
+    assert gains(found_on(seen, gpu_memory_share=0.5))["throughput_ratio"] == (1.0, 1.0, 1.0)
 
 
 def test_where_nobody_waits_a_full_cache_gains_nothing():
@@ -260,6 +326,47 @@ def test_tensorflow_reserves_the_device_unless_it_is_told_not_to():
     assert isinstance(verdict(RULE, seen, grows), Conclusion)
 
 
+def running(seen: View, **changed: object) -> View:
+    return msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, **changed))
+
+
+def titled(service: Service, title: str) -> Service:
+    """The service whose last process gave itself this title."""
+    last = service.workers[-1]
+    process = Process(key=last.key, ppid=1, uid=0, comm=title[:15], argv=(title,))
+    return msgspec.structs.replace(
+        service, workers=(*service.workers[:-1], msgspec.structs.replace(last, process=process))
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", ["tensorrtllm", "vllm", "tensorflow"])
+def test_a_backend_that_reserves_a_share_fills_the_device_by_design(backend: str):
+    full = running(torch(round(0.95 * USABLE)), framework="triton", models=(Model(name="m", runtime=backend),))
+    assert verdict(RULE, full, known(full)) is None
+    other = running(full, models=(Model(name="m", runtime="tensorrt"),))
+    assert isinstance(verdict(RULE, other, known(other)), Conclusion)
+
+
+@pytest.mark.parametrize("title", ["VLLM::EngineCore", "VLLM::EngineCore_DP0", "sglang::scheduler_TP0"])
+def test_an_engine_that_an_application_embeds_does_so_too(title: str):
+    full = torch(round(0.95 * USABLE))
+    embedded = msgspec.structs.replace(full, service=titled(full.service, title))
+    assert verdict(RULE, embedded, known(embedded)) is None
+    replica = msgspec.structs.replace(full, service=titled(full.service, "ray::ServeReplica:app:Model"))
+    assert isinstance(verdict(RULE, replica, known(replica)), Conclusion)
+    served = running(full, models=(Model(name="LLMServer:qwen", runtime="ray-serve"),))
+    assert verdict(RULE, served, known(served)) is None
+
+
+def test_what_is_known_of_pools_is_told_as_no_more_than_that():
+    listed = {r.cause: r.because for r in found_on(torch(round(0.95 * USABLE))).rejected}
+    assert "that are known of it" in listed["a pool that is reserved on purpose"]
+    blind = torch(round(0.95 * USABLE))
+    workers = tuple(msgspec.structs.replace(w, compute_libraries=None) for w in blind.service.workers)
+    blind = running(blind, workers=workers)
+    assert "a pool that is reserved on purpose" not in {r.cause for r in found_on(blind).rejected}
+
+
 def llama(left: int, *, framework: str = "llama-server", total: int = 24 * GIB) -> View:
     """A llama-server that has reserved nearly all of a 24 GiB card when it loaded its model."""
     seen = server(framework, models=(gguf(5 * GIB),))
@@ -292,6 +399,17 @@ def test_eight_bits_come_last():
     assert found.changes == ()  # 47 % of 0.85 GiB are not enough
     found = found_on(seen, context_length=9000, kv_cache_precision="f16")
     assert [(c.lever, c.proposed) for c in found.changes] == [("kv_cache_precision", "q8_0")]
+
+
+def test_a_cache_whose_keys_and_values_differ_in_type_is_not_sized():
+    seen = llama(0)
+    facts = known(seen, context_length=131072, kv_cache_precision=None)
+    assert concluded(RULE, seen, facts).changes != ()
+    differ = tuple(
+        msgspec.structs.replace(s, origin="keys are q8_0, values f16") if s.lever == "kv_cache_precision" else s
+        for s in facts.settings
+    )
+    assert concluded(RULE, seen, msgspec.structs.replace(facts, settings=differ)).changes == ()
 
 
 def test_without_the_shape_of_the_model_no_value_is_guessed():

@@ -5,9 +5,12 @@ import pytest
 
 from advisor.finding import Need
 from advisor.rules.workers_below_cores_saturated import WorkersBelowCoresSaturated
+from advisor.view import View
+from collectors.levers import Lever
 from tests.advisor.built import (
     MIB,
     concluded,
+    facts,
     far_below,
     gains,
     healthy,
@@ -21,8 +24,8 @@ from tests.advisor.built import (
     view,
     worker,
 )
-from tests.advisor.gpu_services import SYNC, looked_into, on_gpu
-from tests.advisor.gpus_built import GIB
+from tests.advisor.gpu_services import SYNC, looked_into, on_gpu, with_settings
+from tests.advisor.gpus_built import GIB, gpu, on_gpus
 
 RULE = WorkersBelowCoresSaturated()
 
@@ -101,9 +104,49 @@ def test_no_more_workers_than_the_gpu_has_idle_time_and_memory_for():
     seen = on_gpu(busy_ratio=0.3)
     found = concluded(RULE, seen, looked_into(seen, LAUNCH))
     assert [c.proposed for c in found.changes] == [4]  # 1 / 0.3, not one for each of eight cores
-    assert gains(found)["throughput_ratio"][2] == pytest.approx(1.06 / 0.3, abs=0.01)
+    assert gains(found)["throughput_ratio"][2] == pytest.approx(1 / 0.3, abs=1e-3)  # then it is full
     little = on_gpu(busy_ratio=0.3, copy=20 * GIB)
     assert [c.proposed for c in concluded(RULE, little, looked_into(little, LAUNCH)).changes] == [3]
     for known in ({"copy": None}, {"busy_ratio": None, "sm_active_ratio": None}, {"busy_ratio": 0.9}):
         unknown = on_gpu(**known)
         assert verdict(RULE, unknown, looked_into(unknown, LAUNCH)) is None
+
+
+def test_an_exclusive_device_takes_no_second_process():
+    seen = on_gpu(compute_mode="exclusive-process")
+    assert verdict(RULE, seen, looked_into(seen, LAUNCH)) is None
+
+
+@pytest.mark.parametrize("framework", ["vllm", "sglang", "tgi", "llama-server", "ollama", "triton"])
+def test_a_server_without_a_number_of_workers_is_told_none(framework: str):
+    spinning = on_gpu(framework=framework, busy_ratio=0.5)
+    assert verdict(RULE, spinning, with_settings(looked_into(spinning, LAUNCH), {})) is None
+    loading = loaded_by(framework)
+    assert verdict(RULE, loading, with_settings(looked_into(loading, LAUNCH), {})) is None
+
+
+def test_workers_that_are_not_on_their_device_yet_are_still_loading():
+    assert verdict(RULE, loaded_by("gunicorn")) is None
+    bare = msgspec.structs.replace(loaded_by("gunicorn"), node_gpus=())
+    assert verdict(RULE, bare) is not None
+
+
+def loaded_by(framework: str) -> View:
+    """One process at a core, with CUDA mapped, beside a GPU on which it has no context yet."""
+    seen = view([worker(101, [thread(101, 0.99, 0.03, allowed=range(8))])], cores=8, libraries=("torch",))
+    workers = tuple(msgspec.structs.replace(w, drivers=("cuda",)) for w in seen.service.workers)
+    service = msgspec.structs.replace(seen.service, framework=framework, workers=workers)
+    return on_gpus(msgspec.structs.replace(seen, service=service), gpu())
+
+
+def test_a_worker_for_each_pool_is_several_processes():
+    each = [worker(k, [thread(k, 0.95, 0.02, allowed=range(12))]) for k in range(101, 107)]
+    seen = view(each, cores=12)
+    pooled = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework="mlserver"))
+    found = concluded(RULE, pooled, with_settings(facts(pooled), {Lever.WORKERS: 2}))
+    assert [(c.current, c.proposed) for c in found.changes] == [(2, 4)]
+    assert "run 4 for each pool" in found.title
+    assert gains(found)["memory_ratio"][1] == pytest.approx(2.0)
+    eleven = view([*each, worker(107, [thread(107, 0.95, 0.02, allowed=range(12))])], cores=12)
+    odd = msgspec.structs.replace(eleven, service=msgspec.structs.replace(eleven.service, framework="mlserver"))
+    assert verdict(RULE, odd, with_settings(facts(odd), {Lever.WORKERS: 2})) is None

@@ -1,5 +1,6 @@
 """R01 on built hosts."""
 
+import msgspec
 import pytest
 
 from advisor.rules.workers_exceed_cores import WorkersExceedCores
@@ -60,6 +61,20 @@ def test_look_alikes_are_not_taken_for_it(host):
 
 def test_throttling_explains_the_waiting():
     assert verdict(RULE, view(too_many_workers().workers, cgroup=quota(2.0, throttled=10))) is None
+
+
+def test_workers_whose_size_is_not_known_leave_the_ratio_a_ratio():
+    few = [
+        worker(k, [thread(k, 0.218, 0.78)], switches=550, resident=200 << 20 if k < 103 else None)
+        for k in range(101, 109)
+    ]
+    assert gains(concluded(RULE, view(few)))["memory_ratio"][1] == pytest.approx(0.25)
+
+
+def test_ranks_of_one_model_are_not_too_many_workers():
+    seen = too_many_workers()
+    ranks = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, framework="vllm"))
+    assert verdict(RULE, ranks) is None
 
 
 def test_cores_that_others_use_are_left_out_of_the_proposal():

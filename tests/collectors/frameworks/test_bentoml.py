@@ -191,7 +191,6 @@ def test_what_the_code_may_set_is_counted_or_unknown_and_never_the_default() -> 
         Lever.REQUEST_THREADS: (None, f"{reason}; default 1"),
         Lever.MAX_REQUESTS_IN_FLIGHT: (None, f"{reason}; default no limit"),
         Lever.MAX_BATCH_SIZE: (None, f"{reason}; default 100"),
-        Lever.MAX_BATCH_DELAY: (None, f"{reason}; default 60000"),
         Lever.COMPUTE_THREADS: ("unset", "default of openblas: one thread per allowed CPU"),
         Lever.THREAD_BINDING: (False, "default"),
     }

@@ -109,7 +109,6 @@ KNOBS = [
     (Lever.GPU_LAYERS, ("--gpu-layers", "all"), "LLAMA_ARG_N_GPU_LAYERS", "all", "--n-gpu-layers"),
     (Lever.MAX_BATCH_TOKENS, ("-b", "1024"), "LLAMA_ARG_BATCH", 1024, "--batch-size"),
     (Lever.PREFILL_CHUNK, ("-ub", "256"), "LLAMA_ARG_UBATCH", 256, "--ubatch-size"),
-    (Lever.KV_CACHE_PRECISION, ("-ctk", "q8_0"), "LLAMA_ARG_CACHE_TYPE_K", "q8_0", "--cache-type-k"),
     (Lever.CPU_OFFLOAD, ("-ncmoe", "12"), "LLAMA_ARG_N_CPU_MOE", 12, "--n-cpu-moe"),
     (Lever.REQUEST_THREADS, ("--threads-http", "6"), "LLAMA_ARG_THREADS_HTTP", 6, "--threads-http"),
 ]
@@ -140,6 +139,50 @@ def test_every_knob_and_where_it_comes_from(
 )
 def test_what_holds_where_nothing_is_set(lever: Lever, value: object, origin: str) -> None:
     assert said(LLAMA, lever, *service("-m", GGUF, "-ctkd", "q4_0", "-tb", "3", environ={})) == (value, origin)
+
+
+@pytest.mark.parametrize(
+    ("line", "environ", "value", "origin"),
+    [
+        (("-ctk", "q8_0", "-ctv", "q8_0"), {}, "q8_0", "argument --cache-type-k"),
+        (("-ctk", "q8_0"), {"LLAMA_ARG_CACHE_TYPE_V": "q8_0"}, "q8_0", "argument --cache-type-k"),
+        (
+            (),
+            {"LLAMA_ARG_CACHE_TYPE_K": "q4_0", "LLAMA_ARG_CACHE_TYPE_V": "q4_0"},
+            "q4_0",
+            "env LLAMA_ARG_CACHE_TYPE_K",
+        ),
+        (("-ctk", "q8_0"), {}, None, "keys are q8_0 (argument --cache-type-k), values f16 (default)"),
+        (("--cache-type-v=q4_0",), {}, None, "keys are f16 (default), values q4_0 (argument --cache-type-v)"),
+    ],
+)
+def test_the_type_of_the_cache_is_that_of_keys_and_values(
+    line: tuple[str, ...], environ: dict[str, str], value: object, origin: str
+) -> None:
+    found = LLAMA.setting(Lever.KV_CACHE_PRECISION, *service("-m", GGUF, *line, environ=environ))
+    assert found is not None
+    assert (found.value, found.origin, found.unread) == (value, origin, value is None)
+
+
+def test_a_type_of_the_cache_is_set_for_both_with_what_it_needs() -> None:
+    whole, known = service("-m", GGUF, environ={})
+    places = LLAMA.places(Lever.KV_CACHE_PRECISION, "q8_0", whole, known)
+    assert written(places) == [
+        ("argument", "--cache-type-k", "q8_0", True),
+        ("argument", "--cache-type-v", "q8_0", True),
+        ("argument", "--flash-attn", "on", True),
+        ("env", "LLAMA_ARG_CACHE_TYPE_K", "q8_0", True),
+        ("env", "LLAMA_ARG_CACHE_TYPE_V", "q8_0", True),
+        ("env", "LLAMA_ARG_FLASH_ATTN", "on", True),
+    ]
+    assert "set both" in (places[1].because or "")
+    assert "does not start" in (places[2].because or "")
+    floats = written(LLAMA.places(Lever.KV_CACHE_PRECISION, "f16", whole, known))
+    assert {key for _, key, _, _ in floats} == {
+        "--cache-type-k", "--cache-type-v", "LLAMA_ARG_CACHE_TYPE_K", "LLAMA_ARG_CACHE_TYPE_V",
+    }  # fmt: skip
+    off = LLAMA.places(Lever.KV_CACHE_PRECISION, "q8_0", *service("-m", GGUF, "-fa", "off", environ={}))
+    assert ("env", "LLAMA_ARG_FLASH_ATTN", "on", False) in written(off)
 
 
 def test_the_option_wins_over_the_variable() -> None:

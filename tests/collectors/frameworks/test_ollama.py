@@ -146,6 +146,17 @@ def test_every_knob_and_where_it_comes_from(
     assert written(OLLAMA.places(lever, 2, *service({}))) == [("env", variable, "2", True)]
 
 
+def test_a_quantised_cache_is_set_with_the_attention_that_it_needs() -> None:
+    places = OLLAMA.places(Lever.KV_CACHE_PRECISION, "q8_0", *service({}))
+    assert written(places) == [
+        ("env", "OLLAMA_KV_CACHE_TYPE", "q8_0", True), ("env", "OLLAMA_FLASH_ATTENTION", "1", True),
+    ]  # fmt: skip
+    assert "counts for nothing" in (places[1].because or "")
+    assert [key for _, key, _, _ in written(OLLAMA.places(Lever.KV_CACHE_PRECISION, "f16", *service({})))] == [
+        "OLLAMA_KV_CACHE_TYPE"
+    ]
+
+
 def test_what_a_model_sets_is_seen_on_its_runner_alone() -> None:
     whole, known = service({}, runner(11, "-ngl", "20", "-t", "6", "-tb", "3"))
     assert said(OLLAMA, Lever.GPU_LAYERS, whole, known) == (20, "num_gpu of the model, or of the request")

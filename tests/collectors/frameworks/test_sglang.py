@@ -128,6 +128,8 @@ def test_its_model() -> None:
         (Lever.TENSOR_PARALLEL, ("--tp", "2"), 2, "argument --tp-size"),
         (Lever.TENSOR_PARALLEL, ("--tensor-parallel-size", "2"), 2, "argument --tp-size"),
         (Lever.TENSOR_PARALLEL, (), 1, "default"),
+        (Lever.PIPELINE_PARALLEL, ("--pipeline-parallel-size", "2"), 2, "argument --pp-size"),
+        (Lever.PIPELINE_PARALLEL, (), 1, "default"),
         (Lever.DATA_PARALLEL, ("--dp", "4"), 4, "argument --dp-size"),
         (Lever.API_SERVERS, ("--tokenizer-worker-num", "2"), 2, "argument --tokenizer-worker-num"),
         (Lever.API_SERVERS, (), 1, "default"),

@@ -83,6 +83,7 @@ class Server:
 
 
 RESNET = ("/var/ts/models/x", archive("resnet"))
+BERT = ("/var/ts/models/y", archive("bert"))
 
 
 def test_java_is_the_front_end_and_python_works() -> None:
@@ -261,6 +262,10 @@ SNAPSHOT = "a snapshot of the last run may hold instead of config.properties (no
         (Server(front(), properties(default_workers_per_model=2), workers=(RESNET, RESNET)), 2, "file config.properties"),
         (Server(front(), properties(default_workers_per_model=1), workers=(RESNET, RESNET)), 2,
          "counted; file config.properties says 1"),
+        (Server(front(), properties(default_workers_per_model=2), workers=(RESNET, RESNET, BERT, BERT)), 2,
+         "file config.properties"),
+        (Server(front(), properties(default_workers_per_model=2), workers=(RESNET, RESNET, BERT)), 3,
+         "counted; file config.properties says 2"),
         (Server(front()), None, "/srv/config.properties is not readable"),
         (Server(front(config=None), properties(default_workers_per_model=4)), None, SNAPSHOT),
         (Server(front("-ncs", config=None), properties(default_workers_per_model=4)), 4, "file config.properties"),
