@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collectors.entities import Role, Service
-from collectors.facts import ProcessFacts, SettingsFile, unreadable_facts
+from collectors.facts import Library, ProcessFacts, SettingsFile, unreadable_facts
 from tests.captures import facts, tree
 from tests.collectors.node import BLAS, GUNICORN, NOW, SPAWNED, TRACKER, Node, start_gunicorn
 from tests.hosttree import HostTree
@@ -16,6 +16,16 @@ def machine(tmp_path: Path) -> HostTree:
     made = HostTree(tmp_path)
     made.process(1, argv=("/sbin/init",), comm="init", ppid=0)
     return made
+
+
+def test_a_worker_that_uses_a_gpu_is_known_by_the_driver_that_it_has_mapped(machine: HostTree) -> None:
+    start_gunicorn(machine)
+    node = Node(machine)
+    cuda = (*BLAS, Library("cuda", "/usr/lib/libcuda.so.1"), Library("cudart", "/srv/libcudart.so.12"))
+    node.inside = {100: {"libraries": BLAS}, 101: {"libraries": cuda}}
+    node.settle()
+    assert [w.drivers for w in node.only.workers] == [(), ("cuda",), ()]
+    assert node.only.workers[1].compute_libraries == ("openblas",), "a driver owns no pool of threads"
 
 
 def shape(service: Service) -> list[tuple[int, Role, int]]:
