@@ -92,9 +92,14 @@ FAULTS = [
     ("workers-below-cores-saturated", alone, ("workers", 1, CPUS), [needs_two]),
     ("below-one-worker-max", hardly_used, None, []),
     ("affinity-too-narrow", confined, ("affinity", "0", f"0-{CPUS - 1}"), [needs_two]),
-    ("affinity-overlapping-pins", pinned_alike, ("affinity", "0", f"0-{CPUS - 1}"), [needs_two]),
+    ("affinity-overlapping-pins", pinned_alike, ("affinity", "0", f"0-{CPUS - 1}"), [needs_two, pytest.mark.heavy]),
     ("cgroup-cpu-throttled", throttled, ("cpu_quota", 0.4, 2.0), [needs_quota, needs_two]),
-    ("thread-default-ignores-quota", default_pool, ("compute_threads", CPUS, CPUS // 2), [needs_quota, needs_two]),
+    (
+        "thread-default-ignores-quota",
+        default_pool,
+        ("compute_threads", CPUS, CPUS // 2),
+        [needs_quota, needs_two, pytest.mark.heavy],
+    ),
     ("cpu-noisy-neighbour", beside_hogs, ("cpu_weight", None, None), []),
 ]
 
