@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from advisor.documents import AdviceDocument
-from advisor.finding import Finding, Severity
+from advisor.finding import Finding, Severity, Subject
 from agent.advice_text import render
 from agent.assembly import Watch, assemble
 from agent.config import LoadedConfig
@@ -151,15 +151,21 @@ def ask(url: str, token: str | None = None) -> AdviceDocument:
 
 
 def only(document: AdviceDocument, service: str | None) -> AdviceDocument:
-    """The part of the document about one service."""
+    """The part of the document about one service, and about the devices on which its processes are known to be."""
     if service is None:
         return document
     if all(s.name != service for s in document.services):
         known = ", ".join(s.name for s in document.services) or "none was found"
         raise CliError("advise.no-such-service", f"no service {service!r}", f"known: {known}")
+    subjects = [one.subject for one in (*document.findings, *document.inconclusive)]
+    pids = frozenset(pid for subject in subjects if subject.name == service for pid in subject.pids)
+
+    def meant(subject: Subject) -> bool:
+        return subject.name == service or (subject.kind == "device" and not pids.isdisjoint(subject.pids))
+
     return msgspec.structs.replace(
         document,
         services=tuple(s for s in document.services if s.name == service),
-        findings=tuple(f for f in document.findings if f.subject.name == service),
-        inconclusive=tuple(i for i in document.inconclusive if i.subject.name == service),
+        findings=tuple(f for f in document.findings if meant(f.subject)),
+        inconclusive=tuple(i for i in document.inconclusive if meant(i.subject)),
     )

@@ -5,6 +5,7 @@ import msgspec
 from advisor.documents import AdviceDocument
 from advisor.finding import Inconclusive, Need, Subject
 from agent.advice_text import render
+from agent.advise import only
 from tests.snapshots import example_snapshot
 
 DEVICE = Subject(kind="device", name="GPU 0 (NVIDIA H100 80GB HBM3)", pids=(101,))
@@ -40,3 +41,15 @@ def test_markdown_has_a_table_for_it() -> None:
 
 def test_annotations_name_it() -> None:
     assert any(DEVICE.name in line and "gpu-throttled" in line for line in render(advice(), "github").splitlines())
+
+
+def test_a_service_asked_for_alone_brings_the_devices_that_it_is_on() -> None:
+    document = advice()
+    name = document.findings[0].subject.name
+    assert 101 in document.findings[0].subject.pids
+    kept = only(document, name)
+    assert [f.rule for f in kept.findings] == [document.findings[0].rule, "gpu-throttled"]
+    elsewhere = msgspec.structs.replace(DEVICE, pids=(999,))
+    away = [msgspec.structs.replace(f, subject=elsewhere) if f.subject == DEVICE else f for f in document.findings]
+    others = msgspec.structs.replace(document, findings=tuple(away))
+    assert "gpu-throttled" not in {f.rule for f in only(others, name).findings}
