@@ -157,7 +157,7 @@ def only(document: AdviceDocument, service: str | None) -> AdviceDocument:
     if all(s.name != service for s in document.services):
         known = ", ".join(s.name for s in document.services) or "none was found"
         raise CliError("advise.no-such-service", f"no service {service!r}", f"known: {known}")
-    subjects = [one.subject for one in (*document.findings, *document.inconclusive)]
+    subjects = [f.subject for f in document.findings] + [i.subject for i in document.inconclusive]
     pids = frozenset(pid for subject in subjects if subject.name == service for pid in subject.pids)
 
     def meant(subject: Subject) -> bool:
