@@ -27,7 +27,7 @@ from collectors.reading import Outcome, Reading, Unreadable, Unsupported
 
 log = logging.getLogger("nodewright.readers")
 
-SILENT_SECONDS = 2.0
+SILENT_SECONDS = 1.75
 """A run that has not ended by then counts as one that hangs; readings of healthy devices take milliseconds."""
 FIRST_SECONDS = 4.0
 """The first one also loads the library, and wakes devices whose driver was unloaded."""
