@@ -10,7 +10,7 @@ _KIND = "gpu"
 
 
 def last_day(reader: StoreReader, entity: str, now_unix: float) -> tuple[DayMinute, ...]:
-    """The minutes of `gpu:UUID` in the last day, oldest first. None where the store cannot be read."""
+    """The minutes of `gpu:UUID` in the last day, oldest first; none where the store cannot be read."""
     try:
         return _minutes(reader, entity, now_unix)
     except (sqlite3.Error, LookupError):
