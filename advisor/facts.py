@@ -5,7 +5,9 @@ from typing import Literal
 
 import msgspec
 
+from advisor.measured import MeasuredCapacity
 from advisor.orphaned import Orphaned
+from advisor.prices import NodePrice
 from advisor.profiling.view import ProfileView
 from collectors.compute_threads import ThreadsSetting
 from collectors.entities import Service, WorkerKey
@@ -25,6 +27,10 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Compute threads of one serving worker as configured; None = the environment could not be read."""
     objective: Objective | None = None
     slo_p99_seconds: float | None = None
+    price: NodePrice | None = None
+    """What an hour of the node costs; None = the owner has not said."""
+    measured: MeasuredCapacity | None = None
+    """What a load test found in its present configuration."""
     orphaned: Orphaned | None = None
     """What runs beside workers whose front-end is gone; None for a service that has one."""
     profile: ProfileView | None = None

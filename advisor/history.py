@@ -9,7 +9,9 @@ from typing import Any
 
 from advisor.gpu.view import GpuView
 from advisor.gpu.window import HORIZON_SECONDS, gpu_views
+from advisor.node_history import NodeHistory, grown
 from advisor.serving import load_of, rates
+from advisor.slicing import add_second
 from advisor.tracks import (
     KEPT_TICKS,
     CgroupTick,
@@ -21,6 +23,7 @@ from advisor.tracks import (
     cgroup_of,
     delta,
 )
+from advisor.trend import Trend
 from advisor.view import View
 from advisor.window import view_of
 from collectors.entities import Service
@@ -28,12 +31,18 @@ from collectors.gpu.samples import GpuHealthSample, GpuInfoSample, GpuProcessSam
 from collectors.reading import Instant, Reading
 from collectors.sample import Sample
 from collectors.sources.cgroup import CgroupSample
+from collectors.sources.connections import ConnectionsSample
 from collectors.sources.cpu import CoreSample
+from collectors.sources.frequency import FrequencySample
 from collectors.sources.memory import MemorySample
+from collectors.sources.pressure import PressureSample
 from collectors.sources.processes import WorkerSample
 from collectors.sources.serving import ServingSample
 from collectors.sources.sockets import ListenSample
 from collectors.sources.threads import ThreadClassSample, ThreadSample
+from collectors.sources.vmstat import VmSample
+from collectors.sources.worker_memory import WorkerMemorySample
+from collectors.topology import Topology
 
 LOADED_CORES = 0.05
 """A second in which the service used less, with nobody in its accept queue, is idle."""
@@ -45,7 +54,10 @@ class History:
     def __init__(self, ticks_per_second: int = 100) -> None:
         self._hertz = ticks_per_second
         self.tracks = Tracks()
+        self._node = NodeHistory(self.tracks)
         self._mono_ns: int | None = None
+        self.minute_ended: Callable[[Service, Trend], None] = lambda service, trend: None
+        """Called when a minute of a service is the newest of its trend, to be kept."""
         self._core_now: dict[int, tuple[float, float]] = {}
         self._cgroup_now: dict[str, CgroupTick] = {}
         self._listen: dict[str, ListenSample] = {}
@@ -57,9 +69,17 @@ class History:
             CgroupSample: self._add_cgroup,
             ListenSample: self._add_listen,
             MemorySample: self._add_memory,
+            PressureSample: self._node.add_pressure,
+            VmSample: self._node.add_vm,
+            FrequencySample: self._node.add_frequency,
+            WorkerMemorySample: self._node.add_memory_of,
             GpuHealthSample: self.tracks.gpus.add_health,
             GpuInfoSample: self.tracks.gpus.add_info,
         }
+
+    def know_cpus(self, topology: Topology) -> None:
+        """Which CPUs share a memory node and a core."""
+        self.tracks.cpus = {cpu.cpu: (cpu.node, frozenset(cpu.siblings)) for cpu in topology.cpus}
 
     def add(self, reading: Reading) -> None:
         """Take in one reading of the current tick."""
@@ -71,6 +91,8 @@ class History:
                 self._add_serving(sample, reading.at.mono_ns / 1e9)
             elif isinstance(sample, GpuSample):
                 self.tracks.gpus.add_device(sample, self.tracks.tick, ended)
+            elif isinstance(sample, ConnectionsSample):
+                self._node.add_connections(sample, reading.at.mono_ns / 1e9)
             elif isinstance(sample, GpuProcessSample):
                 self.tracks.gpus.add_process(sample, self.tracks.tick, ended)
             elif handler := self._add.get(type(sample)):
@@ -141,6 +163,10 @@ class History:
                 delta(sample.periods, before.periods),
                 delta(sample.throttled_periods, before.throttled_periods),
                 delta(sample.throttled_us, before.throttled_us),
+                grown(sample.memory_limit_hits, before.memory_limit_hits),
+                grown(sample.oom_kills, before.oom_kills),
+                grown(sample.memory_some_us, before.memory_some_us),
+                grown(sample.memory_full_us, before.memory_full_us),
             )
 
     def _add_listen(self, sample: ListenSample) -> None:
@@ -151,6 +177,7 @@ class History:
 
     def _add_serving(self, sample: ServingSample, now: float) -> None:
         if not sample.entity.startswith("service:"):
+            self._add_model(sample, now)
             return
         service = self.tracks.services.setdefault(sample.entity, ServiceTrack())
         then, before = service.serving or (now, None)
@@ -165,6 +192,13 @@ class History:
             service.pages.append((now, now - then, service.rates))
         service.mixed = False
 
+    def _add_model(self, sample: ServingSample, now: float) -> None:
+        """One model of a server: `model:ID/NAME`."""
+        of_service, _, name = sample.entity.removeprefix("model:").partition("/")
+        service = self.tracks.services.setdefault(f"service:{of_service}", ServiceTrack())
+        then, before = (service.models[name][0], service.models[name][1]) if name in service.models else (now, None)
+        service.models[name] = (now, sample, rates(sample, before, now - then))
+
     def end_tick(self, services: Sequence[Service], now: Instant) -> None:
         """Close the current second: what each service did in it, and forget what is gone.
 
@@ -178,8 +212,10 @@ class History:
             for worker in self.tracks.workers.values():
                 worker.ticks[self.tracks.tick] = (worker.pending_run, worker.pending_delay)
                 worker.ticks.pop(self.tracks.tick - KEPT_TICKS, None)
+            busy = sum(core[0] for core in self._core_now.values()) / seconds
             for service in services:
-                self._end_second(service, seconds)
+                self._end_second(service, seconds, busy, now.wall_ns / 1e9)
+        self._node.end_tick()
         self.tracks.gpus.end_tick(services)
         for worker in self.tracks.workers.values():
             worker.pending_run = worker.pending_delay = 0.0
@@ -189,32 +225,35 @@ class History:
             self.tracks.gpus.forget(self.tracks.now)
         self.tracks.tick += 1
 
-    def _end_second(self, service: Service, seconds: float) -> None:
+    def _end_second(self, service: Service, seconds: float, busy: float, wall_seconds: float) -> None:
+        """`busy`: cores that anything on the node used."""
         track = self.tracks.services.setdefault(f"service:{service.id}", ServiceTrack())
-        used = demand = 0.0
+        used = waiting = demand = 0.0
         serving = {w.key for w in service.serving}
         for member in service.workers:
             worker = self.tracks.workers.get(member.key.entity)
             if worker is None:
                 continue
             used += worker.pending_run
+            waiting += worker.pending_delay
             if member.key in serving:
                 demand += min(1.0, (worker.pending_run + worker.pending_delay) / seconds)
         listen = None if service.port is None else self._listen.get(f"listen:{service.port}")
         queue = None if listen is None else listen.accept_queue
-        track.seconds.append(
-            Second(
-                tick=self.tracks.tick,
-                seconds=seconds,
-                loaded=used / seconds >= LOADED_CORES
-                or bool(queue)
-                or self.tracks.gpus.works(service, self.tracks.now),
-                demand=demand,
-                accept_queue=queue,
-                established=None if listen is None else listen.established,
-                cgroup=self._cgroup_now.get(cgroup_of(service)),
-            )
+        second = Second(
+            tick=self.tracks.tick,
+            seconds=seconds,
+            loaded=used / seconds >= LOADED_CORES or bool(queue) or self.tracks.gpus.works(service, self.tracks.now),
+            demand=demand,
+            accept_queue=queue,
+            established=None if listen is None else listen.established,
+            cgroup=self._cgroup_now.get(cgroup_of(service)),
+            connections=self._node.connections_of(service.port),
         )
+        track.seconds.append(second)
+        cores, others = used / seconds, max(0.0, busy - used / seconds)
+        if add_second(self.tracks, track, service, second, cores, waiting / seconds, others, wall_seconds):
+            self.minute_ended(service, track.trend)
 
     def _forget(self, services: Sequence[Service]) -> None:
         alive = {w.key.entity for s in services for w in s.workers}
@@ -236,6 +275,7 @@ class History:
             track.loads.clear()
             track.pages.clear()
             track.mixed = True
+            track.generation += 1
 
     def view(self, service: Service, horizon_seconds: int = 15) -> View:
         """The last `horizon_seconds` loaded seconds of a service (fewer where there were fewer)."""

@@ -16,6 +16,10 @@ from advisor.gpu.devices import DEVICE
 from advisor.view import View
 
 Proof = Literal["live", "recorded", "built"]
+Recovers = Literal["waiting", "cores", "work", "latency", "memory", "device", "nothing"]
+"""Where a rule's gain comes from, so that gains of several changes can be put together: `waiting` time that threads wait or
+spin for each other, `cores` that the service could use and does not, `work` that a request needs not cost, `latency` alone,
+`memory` alone, what a `device` leaves undone. Changes that recover the same share what there is to recover."""
 
 
 class Threshold(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +65,7 @@ class Rule(ABC):
     """Rules whose finding on the same service leaves nothing for this one to say."""
     after: ClassVar[tuple[str, ...]] = ()
     """Rules whose change has to be made first where both stand: in the other order it can hurt."""
+    recovers: ClassVar[Recovers] = "nothing"
     minimum_samples: ClassVar[int] = 15
     """Loaded seconds without which it says nothing."""
     needs_load: ClassVar[bool] = True

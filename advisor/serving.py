@@ -6,42 +6,12 @@ such a stretch has no rate.
 
 import msgspec
 
+from advisor.serving_rates import ServingRates
 from advisor.view import Load
 from collectors.sources.serving import ServingSample
 
 STALE_SECONDS = 35.0
 """Three rounds without a page: what the last one said is no longer the present, and no rate is taken across the gap."""
-
-
-class ServingRates(msgspec.Struct, frozen=True, kw_only=True):
-    """Base units. None = the page does not tell, it takes a second page, or nothing happened of which to take a mean.
-
-    Quantiles are None also where they lie in the last bucket, which has no upper bound.
-    """
-
-    requests_per_second: float | None = None
-    errors_per_second: float | None = None
-    latency_seconds: float | None = None
-    """Mean over the requests since the page before."""
-    latency_p50_seconds: float | None = None
-    latency_p99_seconds: float | None = None
-    in_flight: float | None = None
-    server_queue: float | None = None
-    """Requests that wait inside the server: now, or in the mean as often as it looked."""
-    batch_size: float | None = None
-    tokens_in_per_second: float | None = None
-    tokens_out_per_second: float | None = None
-    first_token_seconds: float | None = None
-    inter_token_seconds: float | None = None
-    kv_cache_ratio: float | None = None
-    preemptions_per_second: float | None = None
-    """Running requests that lost their place in the KV cache and are computed again."""
-    model_bytes: float | None = None
-    model_gpu_bytes: float | None = None
-    """What of that is on GPUs, where the server splits models."""
-
-
-NOTHING = ServingRates()
 
 
 def rates(now: ServingSample, before: ServingSample | None, seconds: float) -> ServingRates:
@@ -71,6 +41,8 @@ def rates(now: ServingSample, before: ServingSample | None, seconds: float) -> S
         tokens_in_per_second=_rate(now.tokens_in, before.tokens_in, seconds),
         tokens_out_per_second=_rate(now.tokens_out, before.tokens_out, seconds),
         preemptions_per_second=_rate(now.preemptions, before.preemptions, seconds),
+        model_loads_per_second=_rate(now.model_loads, before.model_loads, seconds),
+        model_evictions_per_second=_rate(now.model_evictions, before.model_evictions, seconds),
         first_token_seconds=_scaled(
             _mean(now.first_token_sum_us, before.first_token_sum_us, now.first_token_count, before.first_token_count)
         ),

@@ -4,16 +4,22 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from advisor.gpu.tracks import GpuTracks
-from advisor.serving import NOTHING, ServingRates
+from advisor.serving_rates import NOTHING, ServingRates
+from advisor.trend import Trend
 from advisor.view import Load
 from collectors.cgroup_paths import cgroup_entity
 from collectors.entities import Service
 from collectors.sources.cgroup import CgroupSample
+from collectors.sources.connections import ConnectionsSample
 from collectors.sources.cpu import CoreSample
+from collectors.sources.frequency import FrequencySample
 from collectors.sources.memory import MemorySample
+from collectors.sources.pressure import PressureSample
 from collectors.sources.processes import WorkerSample
 from collectors.sources.serving import ServingSample
 from collectors.sources.threads import ThreadClassSample, ThreadSample
+from collectors.sources.vmstat import VmSample
+from collectors.sources.worker_memory import WorkerMemorySample
 
 KEPT_TICKS = 320
 KEPT_THREAD_TICKS = 75
@@ -55,6 +61,7 @@ class WorkerTrack:
     ticks: dict[int, tuple[float, float]] = field(default_factory=dict)
     delay_readable: bool = True
     threads: set[str] = field(default_factory=set)
+    memory: WorkerMemorySample | None = None
 
 
 @dataclass(slots=True)
@@ -64,6 +71,40 @@ class CgroupTick:
     periods: int
     throttled_periods: int
     throttled_us: int
+    limit_hits: int | None = None
+    oom_kills: int | None = None
+    memory_some_us: int | None = None
+    memory_full_us: int | None = None
+
+
+@dataclass(slots=True)
+class ConnectionTick:
+    """Growth of a port's counters since the look before, which was `seconds` earlier."""
+
+    seconds: float
+    opened: int | None
+    received_bytes: int | None
+    sent_bytes: int | None
+    received_segments: int | None
+
+
+@dataclass(slots=True)
+class NodeTick:
+    """Growth of the node's own counters in one tick. `stalled`: resource to seconds of some and of all its threads."""
+
+    stalled: dict[str, tuple[float, float]] = field(default_factory=dict)
+    major_faults: int | None = None
+    swap_in_pages: int | None = None
+    swap_out_pages: int | None = None
+    oom_kills: int | None = None
+
+
+@dataclass(slots=True)
+class FrequencyTrack:
+    """A core's last clock, and its clocks before: (tick, kHz, throttle events since the look before)."""
+
+    sample: FrequencySample
+    recent: deque[tuple[int, int | None, int]] = field(default_factory=lambda: deque(maxlen=KEPT_THREAD_TICKS))
 
 
 @dataclass(slots=True)
@@ -77,6 +118,24 @@ class Second:
     accept_queue: float | None
     established: int | None
     cgroup: CgroupTick | None
+    connections: ConnectionTick | None = None
+
+
+@dataclass(slots=True)
+class Slice:
+    """The open slice of a service's trend: sums over its ticks, and its peaks."""
+
+    seconds: float = 0.0
+    loaded_seconds: float = 0.0
+    demand: float = 0.0
+    demand_peak: float = 0.0
+    cores_used: float = 0.0
+    waiting_cores: float = 0.0
+    others_cores: float = 0.0
+    accept_queue_peak: float | None = None
+    established: float = 0.0
+    established_seconds: float = 0.0
+    connections: list[ConnectionTick] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -92,6 +151,11 @@ class ServiceTrack:
     loads: deque[Load] = field(default_factory=lambda: deque(maxlen=KEPT_LOADS))
     pages: deque[tuple[float, float, ServingRates]] = field(default_factory=lambda: deque(maxlen=KEPT_PAGES))
     mixed: bool = False
+    models: dict[str, tuple[float, ServingSample, ServingRates]] = field(default_factory=dict)
+    """Of a server that counts each of its models, by model: the same."""
+    trend: Trend = field(default_factory=Trend)
+    slice: Slice = field(default_factory=Slice)
+    generation: int = 0
 
 
 @dataclass(slots=True)
@@ -110,6 +174,14 @@ class Tracks:
     )
     cgroups: dict[str, CgroupSample] = field(default_factory=dict)
     memory: MemorySample | None = None
+    vm: VmSample | None = None
+    pressure: dict[str, PressureSample] = field(default_factory=dict)
+    node_ticks: deque[tuple[int, NodeTick]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
+    connections: dict[str, tuple[float, ConnectionsSample]] = field(default_factory=dict)
+    """When each port was looked at last (monotonic), and what was seen."""
+    frequencies: dict[str, FrequencyTrack] = field(default_factory=dict)
+    cpus: dict[int, tuple[int | None, frozenset[int]]] = field(default_factory=dict)
+    """Topology: CPU to NUMA node and hardware threads of its core."""
     gpus: GpuTracks = field(default_factory=GpuTracks)
 
 

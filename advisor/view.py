@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import msgspec
 
 from advisor.gpu.view import GpuView, ServiceGpu
+from advisor.serving_rates import ServingRates
+from advisor.trend import NO_TREND, Trend
 from collectors.cpulist import parse_cpulist
 from collectors.entities import Role, Service, WorkerKey
 from collectors.facts import Limits
@@ -71,6 +73,12 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     threads: tuple[ThreadView, ...]
     system_cores: float | None = None
     """The part of `cores_used` that it spent in the kernel."""
+    proportional_bytes: int | None = None
+    """Resident memory with shared pages by their share (PSS), of the last look inside; None = nobody could look yet."""
+    private_bytes: int | None = None
+    """What no other process has mapped (USS); the next: what of it no file can give back."""
+    private_dirty_bytes: int | None = None
+    swapped_bytes: int | None = None
 
     @property
     def runnable(self) -> float:
@@ -91,6 +99,56 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
         """CPUs that at least one of its user threads may use."""
         masks = [t.allowed for t in self.threads if t.allowed is not None and t.thread_class != "kernel"]
         return frozenset().union(*masks) if masks else None
+
+
+class MemoryView(msgspec.Struct, frozen=True, kw_only=True):
+    """What want of memory did in the window. Ratios are shares of its time; None = not readable here."""
+
+    some_ratio: float | None = None
+    """At least one thread of the node waited for memory; the next: all that were not idle did."""
+    full_ratio: float | None = None
+    io_some_ratio: float | None = None
+    io_full_ratio: float | None = None
+    cgroup_some_ratio: float | None = None
+    """As the first, of the service's own cgroup (version 2)."""
+    cgroup_full_ratio: float | None = None
+    limit_hits_per_second: float | None = None
+    """How often its cgroup was at its limit and had to give pages back."""
+    oom_kills: int | None = None
+    """Processes of its cgroup that were killed for memory in the window."""
+    node_oom_kills: int | None = None
+    node_major_faults_per_second: float | None = None
+    swap_in_bytes_per_second: float | None = None
+    swap_out_bytes_per_second: float | None = None
+    swap_total_bytes: int | None = None
+    swap_free_bytes: int | None = None
+
+
+class ConnectionRates(msgspec.Struct, frozen=True, kw_only=True):
+    """What went over the connections to the service's port in the window. None = not readable here."""
+
+    opened_per_second: float | None = None
+    received_bytes_per_second: float | None = None
+    sent_bytes_per_second: float | None = None
+    received_segments_per_second: float | None = None
+
+
+class StageView(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of a server that counts each of its models: what its last metrics page said."""
+
+    name: str
+    rates: ServingRates
+
+
+class FrequencyView(msgspec.Struct, frozen=True, kw_only=True):
+    """The clock of one core over the window. `hertz`: mean; None = this host does not tell."""
+
+    hertz: float | None
+    base_hertz: float | None
+    limit_hertz: float | None
+    maximum_hertz: float | None
+    throttle_events: int | None
+    governor: str | None
 
 
 class CgroupView(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +176,11 @@ class CoreView(msgspec.Struct, frozen=True, kw_only=True):
     busy: float
     own: float
     steal: float
+    node: int | None = None
+    """NUMA node; None = the kernel has none, or it is not known."""
+    siblings: frozenset[int] = frozenset()
+    """Hardware threads of the same core, itself included; empty = not known."""
+    frequency: FrequencyView | None = None
 
     @property
     def idle(self) -> float:
@@ -173,6 +236,14 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """The devices on which its processes are, over the loaded seconds."""
     node_gpus: tuple[GpuView, ...] = ()
     """All devices of the node, over the same seconds."""
+    memory: MemoryView = MemoryView()
+    connections: ConnectionRates = ConnectionRates()
+    stages: tuple[StageView, ...] = ()
+    """Its models, where its server counts each of them."""
+    trend: Trend = NO_TREND
+    """What it did before this window, in minutes and in slices of five seconds, loaded or not."""
+    model_loads_per_second: float | None = None
+    model_evictions_per_second: float | None = None
 
     @property
     def serving(self) -> tuple[WorkerView, ...]:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from advisor.gpu.window import service_gpus
-from advisor.serving import NOTHING, STALE_SECONDS
+from advisor.node_window import connection_rates, frequency_view, memory_view
+from advisor.serving import STALE_SECONDS
+from advisor.serving_rates import NOTHING
 from advisor.tracks import Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
-from advisor.view import CgroupView, CoreView, PageView, ThreadView, View, WorkerView
+from advisor.view import CgroupView, CoreView, PageView, StageView, ThreadView, View, WorkerView
 from collectors.cpulist import parse_cpulist
 from collectors.entities import Role, Service, WorkerKey
 
@@ -35,6 +37,14 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
         workers=workers,
         cores=_core_views(tracks, workers, ticks, span),
         cgroup=_cgroup_view(tracks, service, chosen),
+        memory=memory_view(tracks, [s.cgroup for s in chosen if s.cgroup is not None], ticks, span),
+        connections=connection_rates([s.connections for s in chosen if s.connections is not None]),
+        stages=tuple(
+            StageView(name=name, rates=said)
+            for name, (at, _, said) in track.models.items()
+            if tracks.now - at <= STALE_SECONDS
+        ),
+        trend=track.trend,
         demand=tuple(s.demand for s in chosen),
         accept_queue=tuple(s.accept_queue for s in chosen if s.accept_queue is not None),
         established=_mean([s.established for s in chosen if s.established is not None]),
@@ -97,6 +107,10 @@ def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: s
         major_faults_per_second=sum(n for t, n in worker.faults if t in ticks) / span,
         threads=tuple(sorted(threads, key=lambda t: -t.cores_used)),
         system_cores=run / span * sum(system for _, system in modes) / ran if ran else None,
+        proportional_bytes=worker.memory.proportional_bytes if worker.memory else None,
+        private_bytes=worker.memory.private_bytes if worker.memory else None,
+        private_dirty_bytes=worker.memory.private_dirty_bytes if worker.memory else None,
+        swapped_bytes=worker.memory.swapped_bytes if worker.memory else None,
     )
 
 
@@ -140,7 +154,15 @@ def _core_views(tracks: Tracks, workers: Sequence[WorkerView], ticks: set[int], 
                 totals[cpu] = (before[0] + busy, before[1] + steal)
     span = span or 1.0
     return tuple(
-        CoreView(cpu=cpu, busy=min(1.0, busy / span), own=min(1.0, own.get(cpu, 0.0)), steal=min(1.0, steal / span))
+        CoreView(
+            cpu=cpu,
+            busy=min(1.0, busy / span),
+            own=min(1.0, own.get(cpu, 0.0)),
+            steal=min(1.0, steal / span),
+            node=tracks.cpus.get(cpu, (None,))[0],
+            siblings=tracks.cpus[cpu][1] if cpu in tracks.cpus else frozenset(),
+            frequency=frequency_view(tracks, cpu, ticks),
+        )
         for cpu, (busy, steal) in sorted(totals.items())
     )
 

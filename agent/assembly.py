@@ -112,6 +112,8 @@ def assemble(
     urls = {name: s.metrics_url for name, s in config.service.items() if s.metrics_url}
     discovery = Discovery(patterns=patterns, metrics_urls=urls)
     history = History(host.ticks_per_second)
+    topology = read_topology(host)
+    history.know_cpus(topology)
     judging = Judging(config, history, host.clock.now)
     collectors = all_collectors()
     profiler = Profiler(take or direct_take(host), on_profile, limits_of(config.profiling))
@@ -150,7 +152,7 @@ def assemble(
         sampler=sampler,
         background=background,
         collectors=collectors,
-        picture=NodePicture(config.node, read_topology(host)),
+        picture=NodePicture(config.node, topology),
         cost=cost,
         profiler=profiler,
         readers=readers,

@@ -18,7 +18,7 @@ from advisor.documents import (
 from advisor.execution import execution_of
 from advisor.facts import ServiceFacts
 from advisor.gpu.view import GpuView
-from advisor.serving import ServingRates
+from advisor.serving_rates import ServingRates
 from advisor.tracks import delta
 from advisor.view import ThreadView, View
 from agent.gpu_status import gpu_statuses, of_service, of_worker

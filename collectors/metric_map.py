@@ -69,6 +69,10 @@ class MetricMap(msgspec.Struct, frozen=True, kw_only=True):
     model_gpu_bytes: tuple[Series, ...] = ()
     """The part of it that is on GPUs, where the server splits models (gauges); `model_bytes_scale` holds for it too."""
     model_bytes_scale: float = 1.0
+    model_loads: tuple[Series, ...] = ()
+    """Models loaded, again or anew (counters)."""
+    model_evictions: tuple[Series, ...] = ()
+    """Models taken out of memory to make room for others (counters)."""
     model_label: str | None = None
     """Label that holds a model's name, where one server holds several."""
     marks: tuple[str, ...] = ()
@@ -90,5 +94,5 @@ class MetricMap(msgspec.Struct, frozen=True, kw_only=True):
 _DISTRIBUTIONS = ("latency", "queue_length", "queue_time", "batch_size", "first_token", "inter_token")
 _SCALARS = (
     "requests", "errors", "in_flight", "queue", "tokens_in", "tokens_out", "kv_cache", "preemptions", "model_bytes",
-    "model_gpu_bytes",
+    "model_gpu_bytes", "model_loads", "model_evictions",
 )  # fmt: skip

@@ -141,3 +141,12 @@ def parse_tcp(data: bytes) -> list[TcpSocket]:
         )
         for address, port, state, queue, uid, inode in _TCP_ROW.findall(data)
     ]
+
+
+def stall_us(pressure: bytes, label: bytes) -> int | None:
+    """The total of the line `some avg10=… total=12` of a pressure file, in microseconds."""
+    for line in pressure.split(b"\n"):
+        if line.startswith(label):
+            total = line.rpartition(b"total=")[2]
+            return int(total) if total.isdigit() else None
+    return None

@@ -33,6 +33,7 @@ class AcceptImbalance(Rule):
     """
 
     proven = ("built",)
+    recovers = "cores"
     yields_to = (
         "affinity-too-narrow",
         "affinity-overlapping-pins",

@@ -30,6 +30,7 @@ class AffinityOverlappingPins(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "cores"
     after = ("cpu-oversubscribed-openmp", "thread-default-ignores-quota")
     thresholds = PILE_UP_THRESHOLDS
 

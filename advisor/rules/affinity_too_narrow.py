@@ -22,6 +22,7 @@ class AffinityTooNarrow(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "cores"
     after = ("cpu-oversubscribed-openmp", "thread-default-ignores-quota")
     thresholds = {
         "idle_outside_cores": Threshold(

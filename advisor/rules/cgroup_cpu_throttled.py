@@ -22,6 +22,7 @@ class CgroupCpuThrottled(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "cores"
     caused_by = ("thread-default-ignores-quota",)
     thresholds = {
         "throttled_ratio": Threshold(enter=0.25, leave=0.1, unit="ratio", doc="throttled periods / periods"),

@@ -44,6 +44,7 @@ class ContextSwitchStorm(Rule):
     """
 
     proven = ("built",)
+    recovers = "work"
     yields_to = (
         "cpu-oversubscribed-openmp",
         "cgroup-cpu-throttled",

@@ -20,6 +20,7 @@ class CpuNoisyNeighbour(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "cores"
     yields_to = (
         "cgroup-cpu-throttled",
         "cpu-oversubscribed-openmp",

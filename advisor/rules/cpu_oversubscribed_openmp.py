@@ -21,6 +21,7 @@ class CpuOversubscribedOpenmp(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "waiting"
     caused_by = ("thread-default-ignores-quota",)
     thresholds = {
         "threads_per_core": Threshold(enter=1.5, leave=1.1, unit="ratio", doc="active compute threads / usable cores"),

@@ -61,6 +61,7 @@ class EventLoopBlocked(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "latency"
     caused_by = (
         "cpu-oversubscribed-openmp",
         "thread-default-ignores-quota",

@@ -41,6 +41,7 @@ class GilBoundWorker(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "cores"
     yields_to = (
         "affinity-too-narrow",
         "affinity-overlapping-pins",

@@ -65,6 +65,7 @@ class GilConvoy(Rule):
     """
 
     proven = ("built",)
+    recovers = "latency"
     caused_by = (
         "gil-bound-worker",
         "workers-below-cores-saturated",

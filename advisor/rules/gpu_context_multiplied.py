@@ -43,6 +43,7 @@ class GpuContextMultiplied(Rule):
     """
 
     proven = ("built",)
+    recovers = "memory"
     yields_to = ("io-bound-workers", "gil-bound-worker", "workers-below-cores-saturated")
     needs_load = False
     minimum_samples = 0

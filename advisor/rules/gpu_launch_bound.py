@@ -39,6 +39,7 @@ class GpuLaunchBound(Rule):
     """
 
     proven = ("recorded", "built")
+    recovers = "device"
     yields_to = ("cgroup-cpu-throttled", "gpu-starved-by-preprocess", "gpu-small-batches")
     thresholds = {
         "launch_share": Threshold(

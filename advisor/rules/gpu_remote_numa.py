@@ -29,6 +29,7 @@ class GpuRemoteNuma(Rule):
     """
 
     proven = ("built",)
+    recovers = "device"
     yields_to = ("affinity-too-narrow", "affinity-overlapping-pins", "cgroup-cpu-throttled")
     thresholds = {
         "far_share": Threshold(enter=0.95, leave=0.8, unit="ratio", doc="CPU time of the workers on far CPUs"),

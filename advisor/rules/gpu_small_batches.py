@@ -44,6 +44,7 @@ class GpuSmallBatches(Rule):
     """
 
     proven = ("built",)
+    recovers = "device"
     yields_to = ("cgroup-cpu-throttled", "gpu-starved-by-preprocess", "pcie-bound")
     thresholds = {
         "batch_size": Threshold(enter=2.0, leave=2.5, unit="requests", doc="mean achieved batch, at most"),

@@ -39,6 +39,7 @@ class GpuStarvedByPreprocess(Rule):
     """
 
     proven = ("built",)
+    recovers = "device"
     yields_to = ("cgroup-cpu-throttled", "pcie-bound")
     thresholds = {
         "preprocess_share": Threshold(

@@ -31,6 +31,7 @@ class GpuThrottled(Rule):
     """
 
     proven = ("recorded", "built")
+    recovers = "device"
     of_devices = True
     thresholds = {
         "held_ratio": Threshold(

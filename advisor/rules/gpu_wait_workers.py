@@ -54,6 +54,7 @@ class GpuWaitWorkers(Rule):
     """
 
     proven = ("built",)
+    recovers = "device"
     yields_to = (
         "cgroup-cpu-throttled",
         "gil-bound-worker",

@@ -30,6 +30,7 @@ class InputLargerThanNeeded(Rule):
     """
 
     proven = ()
+    recovers = "work"
     yields_to = ("serialisation-heavy",)
     caused_by = ("preprocess-heavy",)
     thresholds = {

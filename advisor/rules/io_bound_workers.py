@@ -56,6 +56,7 @@ class IoBoundWorkers(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "cores"
     yields_to = (
         "cgroup-cpu-throttled",
         "cpu-noisy-neighbour",

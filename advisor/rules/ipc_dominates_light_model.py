@@ -44,6 +44,7 @@ class IpcDominatesLightModel(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "work"
     yields_to = ("serialisation-heavy", "cgroup-cpu-throttled", "cpu-oversubscribed-openmp", "openmp-spin-wait")
     thresholds = {
         "ipc_share": Threshold(enter=0.35, leave=0.28, unit="ratio", doc="handing over, share of a request's CPU time"),

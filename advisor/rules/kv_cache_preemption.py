@@ -37,6 +37,7 @@ class KvCachePreemption(Rule):
     """
 
     proven = ("built",)
+    recovers = "device"
     thresholds = {
         "preempted_per_minute": Threshold(enter=1.0, leave=0.2, unit="1/min", doc="requests put out of the cache"),
         "pages_ratio": Threshold(

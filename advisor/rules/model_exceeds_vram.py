@@ -30,6 +30,7 @@ class ModelExceedsVram(Rule):
     """
 
     proven = ("built",)
+    recovers = "device"
     needs_load = False
     minimum_samples = 0
     hold_seconds = 20.0

@@ -31,6 +31,7 @@ class OpenmpSpinWait(Rule):
     """
 
     proven = ("built",)
+    recovers = "waiting"
     yields_to = ("cpu-oversubscribed-openmp", "thread-default-ignores-quota", "thread-pins-collide")
     thresholds = {
         "spin_share": Threshold(enter=0.25, leave=0.18, unit="ratio", doc="spinning, share of the CPU time"),

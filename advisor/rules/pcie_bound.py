@@ -38,6 +38,7 @@ class PcieBound(Rule):
     """
 
     proven = ("recorded", "built")
+    recovers = "device"
     yields_to = ("cgroup-cpu-throttled", "model-exceeds-vram")
     thresholds = {
         "link_share": Threshold(enter=0.6, leave=0.5, unit="ratio", doc="PCIe traffic / what the link carries"),

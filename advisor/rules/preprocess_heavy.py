@@ -45,6 +45,7 @@ class PreprocessHeavy(Rule):
     """
 
     proven = ("built",)
+    recovers = "work"
     yields_to = ("cgroup-cpu-throttled", "gpu-starved-by-preprocess")
     thresholds = {
         "preprocess_share": Threshold(

@@ -32,6 +32,7 @@ class ScalingKneePassed(Rule):
     """
 
     proven = ("built",)
+    recovers = "waiting"
     yields_to = (
         "cpu-oversubscribed-openmp",
         "thread-default-ignores-quota",

@@ -45,6 +45,7 @@ class SerialisationHeavy(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "work"
     yields_to = ("cgroup-cpu-throttled",)
     thresholds = {
         "serialise_share": Threshold(

@@ -20,6 +20,7 @@ class ThreadDefaultIgnoresQuota(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "waiting"
     thresholds = {
         "quota_per_cpu": Threshold(enter=0.75, leave=0.9, unit="ratio", doc="quota / CPUs that a default counts"),
         "threads_per_quota": Threshold(enter=1.25, leave=1.05, unit="ratio", doc="workers × default threads / quota"),

@@ -22,6 +22,7 @@ class ThreadPinsCollide(Rule):
     """
 
     proven = ("built",)
+    recovers = "cores"
     after = ("cpu-oversubscribed-openmp", "thread-default-ignores-quota")
     thresholds = PILE_UP_THRESHOLDS
 

@@ -36,6 +36,7 @@ class VramFragmented(Rule):
 
     needs_load = False
     minimum_samples = 0
+    recovers = "memory"
     thresholds = {
         "used_ratio": Threshold(enter=0.9, leave=0.8, unit="ratio", doc="used / usable device memory"),
         "errors_per_second": Threshold(enter=0.01, unit="1/s", doc="requests that fail, as a sign"),

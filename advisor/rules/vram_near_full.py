@@ -29,6 +29,7 @@ class VramNearFull(Rule):
     """
 
     proven = ("built",)
+    recovers = "memory"
     needs_load = False
     minimum_samples = 0
     hold_seconds = 20.0

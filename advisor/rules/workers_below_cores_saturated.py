@@ -27,6 +27,7 @@ class WorkersBelowCoresSaturated(Rule):
     """
 
     proven = ("live", "built")
+    recovers = "cores"
     caused_by = ("context-switch-storm", "gpu-launch-bound")
     yields_to = (
         "affinity-too-narrow",

@@ -16,7 +16,7 @@ from collectors.collector import Collector
 from collectors.entities import Service
 from collectors.host import Host
 from collectors.kept import DescriptorBudget, KeptFiles
-from collectors.procfs import parse_key_values
+from collectors.procfs import parse_key_values, stall_us
 from collectors.sample import Sample, metric
 
 LIMITS_EVERY = 5
@@ -48,6 +48,14 @@ class CgroupSample(Sample, frozen=True, kw_only=True, gc=False):
     memory_peak_bytes: Annotated[int | None, metric("bytes", "Highest memory charge of that level.")]
     memory_limit_hits: Annotated[int | None, metric("hits", "Times that level was at its limit.", counter=True)]
     oom_kills: Annotated[int | None, metric("processes", "Processes of the cgroup killed for memory.", counter=True)]
+    memory_some_us: Annotated[
+        int | None,
+        metric("seconds", "At least one thread of that level waited for memory (version 2).", counter=True, scale=1e-6),
+    ] = None
+    memory_full_us: Annotated[
+        int | None,
+        metric("seconds", "All its threads that were not idle waited for memory.", counter=True, scale=1e-6),
+    ] = None
 
 
 class CgroupCollector(Collector):
@@ -117,6 +125,8 @@ class _Watched:
             memory_peak_bytes=memory.get("peak"),
             memory_limit_hits=memory.get("hits"),
             oom_kills=self._oom_kills(),
+            memory_some_us=memory.get("some"),
+            memory_full_us=memory.get("full"),
         )
 
     def _throttling(self) -> dict[bytes, int]:
@@ -144,9 +154,12 @@ class _Watched:
         if self.places["memory"].version == 2:
             hits = self._values(f"{folder}/memory.events").get(b"max")
             names = {"current": "memory.current", "peak": "memory.peak"}
-        else:
-            hits = self._number(f"{folder}/memory.failcnt")
-            names = {"current": "memory.usage_in_bytes", "peak": "memory.max_usage_in_bytes"}
+            stalled = self.files.read_if_there(f"{folder}/memory.pressure") or b""
+            return {"hits": hits, "some": stall_us(stalled, b"some"), "full": stall_us(stalled, b"full")} | {
+                what: self._number(f"{folder}/{name}") for what, name in names.items()
+            }
+        hits = self._number(f"{folder}/memory.failcnt")
+        names = {"current": "memory.usage_in_bytes", "peak": "memory.max_usage_in_bytes"}
         return {"hits": hits} | {what: self._number(f"{folder}/{name}") for what, name in names.items()}
 
     def _oom_kills(self) -> int | None:

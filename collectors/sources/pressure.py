@@ -8,6 +8,7 @@ from collectors.collector import Collector
 from collectors.entities import Service
 from collectors.host import Host
 from collectors.kept import KeptFiles
+from collectors.procfs import stall_us
 from collectors.reading import Unreadable
 from collectors.sample import Sample, metric
 
@@ -52,17 +53,8 @@ class PressureCollector(Collector):
                 raise Unreadable("PSI is switched off", "boot with psi=1") from error
             raise
         return PressureSample(
-            entity=f"pressure:{name}", some_us=_total_us(data, b"some"), full_us=_total_us(data, b"full")
+            entity=f"pressure:{name}", some_us=stall_us(data, b"some"), full_us=stall_us(data, b"full")
         )
 
     def close(self) -> None:
         self._files.close()
-
-
-def _total_us(data: bytes, label: bytes) -> int | None:
-    """The total of the line `some avg10=… total=12`."""
-    for line in data.split(b"\n"):
-        if line.startswith(label):
-            total = line.rpartition(b"total=")[2]
-            return int(total) if total.isdigit() else None
-    return None

@@ -66,6 +66,10 @@ class ServingSample(Sample, frozen=True, kw_only=True, gc=False):
     ]
     model_bytes: Annotated[int | None, metric("bytes", "Memory of loaded models.")]
     model_gpu_bytes: Annotated[int | None, metric("bytes", "What of that is on GPUs, where models are split.")]
+    model_loads: Annotated[int | None, metric("models", "Models loaded, again or anew.", counter=True)] = None
+    model_evictions: Annotated[
+        int | None, metric("models", "Models taken out of memory to make room for others.", counter=True)
+    ] = None
     source: Annotated[str | None, metric("", "Who printed the page: counters go on only within one source.")] = None
 
 

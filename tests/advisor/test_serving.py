@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from advisor.history import History
-from advisor.serving import STALE_SECONDS, ServingRates, load_of, rates
+from advisor.serving import STALE_SECONDS, load_of, rates
+from advisor.serving_rates import ServingRates
 from advisor.view import Load, PageView, View
 from collectors.entities import Process, Role, Service, Worker, WorkerKey
 from collectors.reading import Instant, Ok, Reading

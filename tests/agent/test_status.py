@@ -3,7 +3,7 @@
 import msgspec
 
 from advisor.facts import ServiceFacts
-from advisor.serving import ServingRates
+from advisor.serving_rates import ServingRates
 from agent.status import service_status
 from tests.advisor.built import healthy
 

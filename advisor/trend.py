@@ -1,0 +1,142 @@
+"""What did a service do over minutes and hours: a few numbers for each stretch of time, loaded or not?
+
+Kept as plain arrays: a day of a service takes 150 kB.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from math import isnan, nan
+
+SLICE_SECONDS = 5.0
+SLICES_KEPT = 240
+MINUTES_KEPT = 1440
+FIELDS = (
+    "seconds",  # that it covers
+    "loaded_seconds",
+    "demand",  # busy workers, mean over its seconds
+    "demand_peak",  # in its busiest second
+    "cores_used",
+    "waiting_cores",
+    "workers",  # processes that serve
+    "accept_queue_peak",  # connections
+    "established",  # connections, mean
+    "resident_bytes",  # of all its processes, at its end
+    "cgroup_bytes",  # charged to its cgroup's tightest level, page cache included, at its end
+    "cgroup_limit_bytes",
+    "others_cores",  # used by anything else on the node
+    "requests_per_second",  # the rest: None = the server does not tell
+    "latency_seconds",
+    "latency_p50_seconds",
+    "latency_p99_seconds",
+    "tokens_out_per_second",
+    "opened_per_second",
+    "sent_bytes_per_second",
+    "received_segments_per_second",
+    "generation",  # how often its configuration was seen to change
+)
+_POSITION = {name: position for position, name in enumerate(FIELDS)}
+_SUMS = frozenset(("seconds", "loaded_seconds"))
+_PEAKS = frozenset(("demand_peak", "accept_queue_peak"))
+_LAST = frozenset(("workers", "resident_bytes", "cgroup_bytes", "cgroup_limit_bytes", "generation"))
+
+Values = Sequence[float | None]
+"""One for each of FIELDS."""
+
+
+class Stretches:
+    """The newest stretches, oldest first. Times are Unix seconds at which each ended."""
+
+    __slots__ = ("_columns", "_kept", "ends")
+
+    def __init__(self, kept: int) -> None:
+        self.ends = array("d")
+        self._columns = tuple(array("f") for _ in FIELDS)
+        self._kept = kept
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def append(self, end: float, values: Values) -> None:
+        """Add the newest; what is too old is dropped a tenth at a time."""
+        self.ends.append(end)
+        for column, value in zip(self._columns, values, strict=True):
+            column.append(nan if value is None else value)
+        if len(self.ends) > self._kept + self._kept // 10:
+            for column in (self.ends, *self._columns):
+                del column[: len(column) - self._kept]
+
+    def before(self, rows: Sequence[tuple[float, Values]]) -> None:
+        """Put what was before in front, oldest first; rows that are no older than the oldest are left out."""
+        oldest = self.ends[0] if self.ends else float("inf")
+        older = [(end, values) for end, values in rows if end < oldest][-max(0, self._kept - len(self.ends)) :]
+        self.ends[0:0] = array("d", [end for end, _ in older])
+        for position, column in enumerate(self._columns):
+            values = (row[position] for _, row in older)
+            column[0:0] = array("f", [nan if value is None else value for value in values])
+
+    def points(self, field: str, since: float = 0.0, until: float = float("inf")) -> list[tuple[float, float]]:
+        """(end, value) of those that ended within, where the value is known."""
+        column = self._columns[_POSITION[field]]
+        found = zip(self.ends, column, strict=True)
+        return [(end, value) for end, value in found if since <= end <= until and not isnan(value)]
+
+    def values(self, field: str, since: float = 0.0, until: float = float("inf")) -> list[float]:
+        return [value for _, value in self.points(field, since, until)]
+
+    def rows(self, since: float = 0.0, until: float = float("inf")) -> Iterator[dict[str, float | None]]:
+        """One mapping a stretch, its end as `end`."""
+        for position, end in enumerate(self.ends):
+            if since <= end <= until:
+                found = ((name, column[position]) for name, column in zip(FIELDS, self._columns, strict=True))
+                yield {"end": end, **{name: None if isnan(value) else value for name, value in found}}
+
+    def newest(self) -> tuple[float, list[float | None]]:
+        """The newest stretch. Raises IndexError where there is none."""
+        return self.ends[-1], [None if isnan(column[-1]) else column[-1] for column in self._columns]
+
+    def merged(self, count: int) -> list[float | None]:
+        """The newest `count` stretches as one."""
+        return [_merged(name, column[-count:]) for name, column in zip(FIELDS, self._columns, strict=True)]
+
+
+class Trend:
+    """A service's slices of five seconds in the last 20 minutes, and its minutes of the last day."""
+
+    __slots__ = ("_unmerged", "minutes", "slices")
+
+    def __init__(self) -> None:
+        self.slices = Stretches(SLICES_KEPT)
+        self.minutes = Stretches(MINUTES_KEPT)
+        self._unmerged = 0
+
+    def add(self, end: float, values: Values) -> bool:
+        """Add a slice; True where it ended a minute of the clock, which is then the newest one."""
+        minute_ended = bool(self.slices.ends) and int(end // 60) > int(self.slices.ends[-1] // 60)
+        if minute_ended and self._unmerged:
+            self.minutes.append(self.slices.ends[-1], self.slices.merged(self._unmerged))
+            self._unmerged = 0
+        else:
+            minute_ended = False
+        self.slices.append(end, values)
+        self._unmerged += 1
+        return minute_ended
+
+    @property
+    def hours(self) -> float:
+        """Hours of which minutes are known."""
+        return len(self.minutes) / 60
+
+
+NO_TREND = Trend()
+"""Of a service of which nothing was seen yet. Never added to."""
+
+
+def _merged(name: str, values: Sequence[float]) -> float | None:
+    known = [value for value in values if not isnan(value)]
+    if not known:
+        return None
+    if name in _SUMS:
+        return sum(known)
+    if name in _PEAKS:
+        return max(known)
+    return known[-1] if name in _LAST else sum(known) / len(known)
