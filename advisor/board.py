@@ -181,6 +181,7 @@ class Board:
             because_of=ids.get(known.judged.cause or ""),
             first_seen=timestamp(known.first),
             last_seen=timestamp(known.last),
+            rule_version=known.judged.version,
         )
 
     def _state(self, finding: str, now: Instant) -> Literal["open", "acknowledged", "snoozed"]:

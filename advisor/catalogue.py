@@ -1,7 +1,10 @@
-"""Which rules are there, and what does the page of each say?"""
+"""Which rules are there, what does the page of each say, and which version of it is this?"""
 
 import inspect
 import re
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
 
 from advisor import rules
 from advisor.documents import RulePage
@@ -14,6 +17,26 @@ SECTIONS = ("What it looks for", "Why it matters", "What to do", "When it is wro
 def all_rules() -> list[Rule]:
     """A fresh instance of every rule below `advisor/rules/`."""
     return [kind() for kind in scan(rules, Rule)]
+
+
+def version_of(rule: Rule) -> str:
+    """A short hash of the rule's source file: it changes with every change of the rule. Eight hexadecimal digits; empty where
+    there is no source, as in a frozen program."""
+    return _version_of(type(rule))
+
+
+@cache
+def _version_of(kind: type[Rule]) -> str:
+    try:
+        source = Path(inspect.getfile(kind)).read_bytes()
+    except (OSError, TypeError):
+        return ""
+    return blake2b(source, digest_size=4).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """The version of every rule, by its id."""
+    return {rule.id: version_of(rule) for rule in all_rules()}
 
 
 def page(rule: Rule) -> RulePage:
@@ -35,6 +58,7 @@ def page(rule: Rule) -> RulePage:
         what_to_do=found[SECTIONS[2]],
         when_it_is_wrong=found[SECTIONS[3]],
         settings={name: threshold.enter for name, threshold in rule.thresholds.items()},
+        version=version_of(rule),
     )
 
 

@@ -348,6 +348,8 @@ class RulePage(msgspec.Struct, frozen=True, kw_only=True):
     what_to_do: str
     when_it_is_wrong: str
     settings: dict[str, float]
+    version: str = ""
+    """A hash of its source: another one means that it may judge otherwise."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from advisor.catalogue import version_of
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Inconclusive, Need, Severity
 from advisor.gpu.devices import DEVICE
@@ -34,6 +35,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     needs_load: bool = True
     surest: float = 1.0
     """The most confidence that it may come to while it stands."""
+    version: str = ""
+    """Of the rule."""
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -96,6 +99,7 @@ class Engine:
             hold_seconds=rule.hold_seconds,
             surest=LOW_CONFIDENCE if _documented(facts) else 1.0,
             needs_load=rule.needs_load,
+            version=version_of(rule),
         )
 
 

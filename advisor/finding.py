@@ -136,6 +136,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     because_of: str | None
     first_seen: str
     last_seen: str
+    rule_version: str = ""
+    """Which version of the rule said it: `version` of its page."""
 
 
 def finding_id(rule: str, subject: Subject, service_id: str | None) -> str:

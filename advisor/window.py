@@ -105,7 +105,7 @@ def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: s
         thread_count=sample.threads if sample else None,
         switches_per_second=sum(n for t, n in worker.switches if t in ticks) / span,
         major_faults_per_second=sum(n for t, n in worker.faults if t in ticks) / span,
-        threads=tuple(sorted(threads, key=lambda t: -t.cores_used)),
+        threads=tuple(sorted(threads, key=lambda t: (-t.cores_used, t.tid))),
         system_cores=run / span * sum(system for _, system in modes) / ran if ran else None,
         proportional_bytes=worker.memory.proportional_bytes if worker.memory else None,
         private_bytes=worker.memory.private_bytes if worker.memory else None,

@@ -39,6 +39,7 @@ def rule_page(page: RulePage) -> str:
         ("What to do", page.what_to_do),
         ("When it is wrong", page.when_it_is_wrong),
         ("Proven", proven),
+        ("Version", page.version),
     )
     lines = [f"{page.id}: {page.title}"]
     for title, text in sections:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from advisor.catalogue import all_rules, pages
+from advisor.catalogue import all_rules, pages, version_of
 from advisor.engine import Engine, Judged, rank
 from advisor.facts import ServiceFacts
 from advisor.finding import Conclusion, Evidence, Gain, Severity, Subject
@@ -32,6 +32,14 @@ def test_each_built_host_has_one_root_cause_and_the_whole_catalogue_agrees(host)
     seen = host()
     found = ENGINE.judge(seen, facts(seen, environ={})).judged
     assert [j.rule for j in found if j.cause is None] == [TOP[host]]
+
+
+def test_a_conclusion_carries_the_version_of_its_rule():
+    found = judged(all_rules(), fighting_pools()).judged
+    by_rule = {rule.id: version_of(rule) for rule in all_rules()}
+    assert {j.rule: j.version for j in found} == {j.rule: by_rule[j.rule] for j in found}
+    assert found[0].version
+    assert len(set(by_rule.values())) == len(by_rule)
 
 
 def test_a_healthy_host_gives_nothing_above_info():

@@ -39,3 +39,9 @@ def test_an_unknown_rule_names_the_nearest():
 def test_every_rule_of_this_version_can_be_explained():
     for page in pages():
         assert explain(pages(), page.id).startswith(page.id)
+
+
+def test_a_page_names_the_version_of_its_rule():
+    (page,) = [page for page in pages() if page.id == "workers-exceed-cores"]
+    assert len(page.version) == 8
+    assert page.version in explain(pages(), page.id)
