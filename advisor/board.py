@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from advisor.engine import Judged, Judgement
-from advisor.finding import Finding, Inconclusive, finding_id
+from advisor.finding import Acknowledgement, Finding, Inconclusive, finding_id
 from advisor.view import View
 from collectors.entities import Service
 from collectors.reading import Instant
@@ -25,15 +25,22 @@ Signature = tuple[Hashable | None, ...]
 Ended = Literal["resolved", "superseded"]
 
 
+@dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """Why an open finding is not to be shown as open: acknowledged or snoozed until `until_ns` (wall), None = for good."""
+    """Why an open finding is not to be shown as open: acknowledged or snoozed by `owner` until `until_ns` (wall), None =
+    for good."""
 
-    __slots__ = ("reason", "state", "until_ns")
+    state: Literal["acknowledged", "snoozed"]
+    reason: str
+    until_ns: int | None
+    owner: str = "token"
+    at_ns: int = 0
 
-    def __init__(self, state: Literal["acknowledged", "snoozed"], reason: str, until_ns: int | None) -> None:
-        self.state: Literal["acknowledged", "snoozed"] = state
-        self.reason = reason
-        self.until_ns = until_ns
+    def told(self) -> Acknowledgement:
+        until = None if self.until_ns is None else timestamp(Instant(0, self.until_ns))
+        return Acknowledgement(
+            state=self.state, reason=self.reason, owner=self.owner, at=timestamp(Instant(0, self.at_ns)), until=until
+        )
 
 
 @dataclass(slots=True)
@@ -73,6 +80,8 @@ class Board:
         self._acknowledged: dict[str, Acknowledged] = {}
         self.ended: list[tuple[Finding, Ended]] = []
         """Findings that ended since the caller last took them."""
+        self.expired: list[tuple[str, Acknowledged]] = []
+        """Acknowledgements that ran out, by finding id, since the caller last took them."""
 
     def standing(self, service: Service) -> frozenset[str]:
         desk = self._desks.get(service.id)
@@ -132,12 +141,13 @@ class Board:
             self._end(desk, list(desk.standing), "resolved")
 
     def acknowledge(self, finding: str, entry: Acknowledged | None) -> bool:
-        """Acknowledge or snooze a finding, or take that back with None. False if no such finding stands."""
-        if not any(k.id == finding for d in self._desks.values() for k in d.standing.values()):
+        """Acknowledge or snooze an open finding, or take that back with None. False if no such finding is open; what was
+        acknowledged before it ended can be taken back all the same."""
+        if entry is None and self._acknowledged.pop(finding, None) is not None:
+            return True
+        if not any(k.id == finding and k.open for d in self._desks.values() for k in d.standing.values()):
             return False
-        if entry is None:
-            self._acknowledged.pop(finding, None)
-        else:
+        if entry is not None:
             self._acknowledged[finding] = entry
         return True
 
@@ -164,13 +174,14 @@ class Board:
         stood = (known.last.mono_ns - known.first.mono_ns) * 1e-9
         surer = conclusion.confidence + (1 - conclusion.confidence) / 3 * min(1.0, stood / 45)
         surer = min(surer, known.judged.surest)
+        entry = self._entry(known.id, now)
         return Finding(
             id=known.id,
             rank=rank,
             rule=known.judged.rule,
             severity=known.judged.severity,
             confidence=round(surer, 3),
-            state=self._state(known.id, now),
+            state=entry.state if entry else "open",
             subject=conclusion.subject,
             title=conclusion.title,
             summary=conclusion.summary,
@@ -182,16 +193,17 @@ class Board:
             first_seen=timestamp(known.first),
             last_seen=timestamp(known.last),
             rule_version=known.judged.version,
+            acknowledgement=entry.told() if entry else None,
         )
 
-    def _state(self, finding: str, now: Instant) -> Literal["open", "acknowledged", "snoozed"]:
+    def _entry(self, finding: str, now: Instant) -> Acknowledged | None:
+        """What holds for a finding now; an acknowledgement that has run out is dropped."""
         entry = self._acknowledged.get(finding)
-        if entry is None:
-            return "open"
-        if entry.until_ns is not None and entry.until_ns <= now.wall_ns:
+        if entry is not None and entry.until_ns is not None and entry.until_ns <= now.wall_ns:
             del self._acknowledged[finding]
-            return "open"
-        return entry.state
+            self.expired.append((finding, entry))
+            return None
+        return entry
 
     def _end(self, desk: _Desk, rules: Sequence[str], how: Ended) -> None:
         for rule in rules:

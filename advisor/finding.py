@@ -117,6 +117,16 @@ class Inconclusive(msgspec.Struct, frozen=True, kw_only=True):
     needs: Need
 
 
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody knows of a finding and leaves it as it is. Times are RFC 3339; `until` None = for good."""
+
+    state: Literal["acknowledged", "snoozed"]
+    reason: str
+    owner: str
+    at: str
+    until: str | None
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A conclusion with its life: identity is (rule, subject)."""
 
@@ -138,6 +148,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     last_seen: str
     rule_version: str = ""
     """Which version of the rule said it: `version` of its page."""
+    acknowledgement: Acknowledgement | None = None
+    """Where the state is `acknowledged` or `snoozed`: by whom, why and until when."""
 
 
 def finding_id(rule: str, subject: Subject, service_id: str | None) -> str:

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from advisor.board import Acknowledged, Board
 from advisor.catalogue import all_rules
 from advisor.engine import Engine, Judgement
+from advisor.finding import Acknowledgement, Subject, finding_id
 from advisor.view import View
 from collectors.reading import Instant
 from tests.advisor.built import facts, fighting_pools, healthy, view
@@ -137,3 +138,39 @@ def test_an_acknowledgement_outlives_a_restart():
     say(again, fighting_pools(), 100)
     say(again, fighting_pools(), 102)
     assert again.findings(at(102))[0].state == "acknowledged"
+
+
+def test_an_acknowledgement_says_by_whom_why_and_until_when_and_is_reported_when_it_runs_out():
+    board = Board()
+    say(board, fighting_pools(), 0)
+    say(board, fighting_pools(), 2)
+    name = board.findings(at(2))[0].id
+    entry = Acknowledged("acknowledged", "until the new node is there", at(60).wall_ns, "ada", at(3).wall_ns)
+    assert board.acknowledge(name, entry)
+    assert board.findings(at(4))[0].acknowledgement == Acknowledgement(
+        state="acknowledged",
+        reason="until the new node is there",
+        owner="ada",
+        at="2023-11-14T22:13:23Z",
+        until="2023-11-14T22:14:20Z",
+    )
+    assert board.expired == []
+    assert board.findings(at(61))[0].acknowledgement is None
+    assert board.expired == [(name, entry)]
+
+
+def test_only_an_open_finding_is_acknowledged_but_an_ended_one_is_still_taken_back():
+    board = Board()
+    say(board, fighting_pools(), 0)
+    service = fighting_pools().service
+    name = finding_id("cpu-oversubscribed-openmp", Subject(kind="service", name=service.name), service.id)
+    entry = Acknowledged("acknowledged", "known", None)
+    assert board.acknowledge(name, entry) is False
+    say(board, fighting_pools(), 2)
+    assert board.acknowledge(name, entry)
+    board.keep_only([])
+    assert board.acknowledge(name, entry) is False
+    assert board.acknowledge(name, None)
+    say(board, fighting_pools(), 10)
+    say(board, fighting_pools(), 12)
+    assert board.findings(at(12))[0].state == "open"
