@@ -2,8 +2,6 @@
 
 import msgspec
 
-HOURS_PER_YEAR = 8760.0
-
 
 class NodePrice(msgspec.Struct, frozen=True, kw_only=True):
     """The price of the whole node. `as_of`: date of the price (ISO 8601); None = not stated."""

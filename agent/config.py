@@ -177,8 +177,28 @@ class RuleSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PricesSettings:
+    """`[prices]`: what this node costs: `hourly`, or `purchase_price` over `amortisation` and the power it draws."""
+
+    file: Path | None = setting(
+        Kind.PATH, None, "A file with a [prices] section of its own; what is set here wins over it."
+    )
+    currency: str | None = setting(Kind.TEXT, None, "The currency of all prices, three letters: EUR.")
+    as_of: str | None = setting(Kind.DATE, None, "The day on which the prices held: 2026-11-01.")
+    hourly: float | None = setting(Kind.NUMBER, None, "An hour of this node.", minimum=0)
+    purchase_price: float | None = setting(Kind.NUMBER, None, "What this node has cost.", minimum=0)
+    amortisation_seconds: float | None = setting(
+        Kind.DURATION, None, "The time over which the purchase is paid off: 3y.", minimum=86400
+    )
+    power_watts: float | None = setting(
+        Kind.NUMBER, None, "Power that this node draws, with what cools it.", minimum=0, maximum=1e6
+    )
+    power_price_per_kwh: float | None = setting(Kind.NUMBER, None, "A kilowatt-hour.", minimum=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """All settings. `prices` and `devices` are free tables: currency, hourly, purchase_price, amortisation, …"""
+    """All settings. `devices` is a free table: currency, hourly, purchase_price, amortisation, …"""
 
     agent: AgentSettings = field(default_factory=AgentSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
@@ -189,7 +209,7 @@ class Config:
     advice: AdviceSettings = field(default_factory=AdviceSettings)
     service: Mapping[str, ServiceSettings] = field(default_factory=dict)
     rule: Mapping[str, RuleSettings] = field(default_factory=dict)
-    prices: FreeTable = field(default_factory=dict)
+    prices: PricesSettings = field(default_factory=PricesSettings)
     devices: FreeTable = field(default_factory=dict)
 
     @property
@@ -222,6 +242,7 @@ PLAIN_SECTIONS: Mapping[str, type] = {
     "gpu": GpuSettings,
     "http": HttpSettings,
     "advice": AdviceSettings,
+    "prices": PricesSettings,
 }
 NAMED_SECTIONS: Mapping[str, type] = {"service": ServiceSettings, "rule": RuleSettings}
-FREE_SECTIONS = ("prices", "devices")
+FREE_SECTIONS = ("devices",)

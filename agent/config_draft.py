@@ -50,6 +50,12 @@ class Draft:
         """A plain setting by its dotted key, from text of the environment or a flag."""
         self._put(where, origin, tuple(key.split(".")), _spec(key), text, convert_text)
 
+    def add_below(self, below: "Draft") -> None:
+        """Take over what another draft has been given and this one has not."""
+        for path, origin in below._origins.items():
+            if path not in self._origins:
+                self._values[path], self._origins[path] = below._values[path], origin
+
     def config(self) -> Config:
         sections: dict[str, Any] = {name: kind(**self._given(kind, (name,))) for name, kind in PLAIN_SECTIONS.items()}
         sections |= {name: self._tree((name,)) for name in FREE_SECTIONS}
@@ -178,8 +184,6 @@ def _free_value(where: str, path: tuple[str, ...], raw: object) -> str | float |
         except ValueError as error:
             problem = str(error)
     if problem:
-        raise CliError(
-            "config.bad-value", f"{where}: {dotted(path)}: {problem}", "see [prices] and [devices] in the docs"
-        )
+        raise CliError("config.bad-value", f"{where}: {dotted(path)}: {problem}", "see [devices] in the docs")
     assert isinstance(raw, str | int | float | bool)
     return raw

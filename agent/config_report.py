@@ -116,5 +116,7 @@ def _schema(spec: SettingSpec, default: object) -> dict[str, Any]:
             return schema | {"type": "number"} | {k: v for k, v in bounds.items() if v is not None}
         case Kind.URL:
             return schema | {"type": "string", "format": "uri"}
+        case Kind.DATE:
+            return schema | {"type": "string", "format": "date"}
         case _:
             return schema | {"type": "string", "minLength": 1}

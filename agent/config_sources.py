@@ -1,6 +1,7 @@
 """From where do settings come, and which source wins?
 
-`/etc/nodewright/nodewright.toml` < `~/.config/nodewright/nodewright.toml` < `--config F` < environment < flags.
+The file of `prices.file` < `/etc/nodewright/nodewright.toml` < `~/.config/nodewright/nodewright.toml` < `--config F` <
+environment < flags.
 """
 
 import os
@@ -8,11 +9,13 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from agent.config import FREE_SECTIONS, NAMED_SECTIONS, PLAIN_SECTIONS, LoadedConfig
 from agent.config_draft import Draft, RuleThresholds, nearest
 from agent.errors import CliError, reason_of
 from agent.paths import home_folder
+from agent.prices import check_prices
 from agent.settings import SettingSpec, settings_of
 
 SYSTEM_FILE = Path("/etc/nodewright/nodewright.toml")
@@ -45,6 +48,10 @@ def load_config(
             files.append(file)
     _apply_environment(draft, environ)
     _apply_flags(draft, flags or {})
+    if (file := draft.config().prices.file) is not None:
+        _apply_price_file(draft, file)
+        files.append(file)
+    check_prices(draft.config().prices, draft.origins())
     return LoadedConfig(config=draft.config(), origins=draft.origins(), files=tuple(files))
 
 
@@ -97,11 +104,34 @@ def _read(file: Path, required: bool) -> str | None:
         raise CliError("config.broken", message, "save the file as UTF-8") from error
 
 
+def _apply_price_file(draft: Draft, file: Path) -> None:
+    """What the file of `prices.file` says, below what the other sources say."""
+    if not file.is_absolute():
+        message = f"prices.file: {str(file)!r} depends on the folder in which the agent is started"
+        raise CliError("config.bad-value", message, "write the whole path")
+    document = _document(file, _read(file, True) or "")
+    unknown = next((section for section in document if section != "prices"), None)
+    if unknown is not None:
+        raise CliError("config.unknown-key", f"{file}: unknown key {unknown}", "only [prices] belongs in a price file")
+    below = Draft(dict)
+    _apply_sections(below, file, document)
+    if below.config().prices.file is not None:
+        raise CliError("config.bad-value", f"{file}: prices.file names a further file", "leave it out there")
+    draft.add_below(below)
+
+
 def _apply_file(draft: Draft, file: Path, text: str) -> None:
+    _apply_sections(draft, file, _document(file, text))
+
+
+def _document(file: Path, text: str) -> dict[str, Any]:
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise CliError("config.broken", f"{file}: not valid TOML: {error}", "correct that line") from error
+
+
+def _apply_sections(draft: Draft, file: Path, document: Mapping[str, Any]) -> None:
     origin = f"file {file}"
     for section, table in document.items():
         sections = (*PLAIN_SECTIONS, *NAMED_SECTIONS, *FREE_SECTIONS)

@@ -20,6 +20,7 @@ from advisor.orphaned import orphaned_of
 from advisor.profiling.view import ProfileView
 from advisor.view import View, within
 from agent.config import Config
+from agent.prices import node_price
 from agent.profiling.scene import ServiceScene, scene_of
 from collectors.compute_threads import compute_threads
 from collectors.entities import Service
@@ -169,6 +170,7 @@ def service_facts(service: Service, processes: Facts, config: Config) -> Service
         threads=known[0] if known else None,
         objective=wanted.objective,
         slo_p99_seconds=wanted.slo_p99_seconds,
+        price=node_price(config.prices),
     )
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     SIZE = "size"
     NUMBER = "number"
     TEXTS = "list of text"
+    DATE = "date"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,16 @@ def _number(raw: object) -> float:
     return float(raw)
 
 
+def _date(raw: object) -> str:
+    """As ISO 8601. TOML has dates of its own; in quotes they are text."""
+    if isinstance(raw, date) and not isinstance(raw, datetime):
+        return raw.isoformat()
+    try:
+        return date.fromisoformat(_text(raw)).isoformat()
+    except ValueError:
+        raise ValueError(f"{str(raw)!r} is not a date such as 2026-11-01") from None
+
+
 def _quantity(parse: Callable[[str], float], what: str, example: str) -> Callable[[object], float]:
     def convert_quantity(raw: object) -> float:
         if isinstance(raw, int | float) and not isinstance(raw, bool):
@@ -204,4 +216,5 @@ _CONVERTERS: dict[Kind, Callable[[object], Any]] = {
     Kind.SIZE: _quantity(parse_size, "a size", '"64MiB"'),
     Kind.NUMBER: _number,
     Kind.TEXTS: _texts,
+    Kind.DATE: _date,
 }

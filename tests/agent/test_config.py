@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import LoadedConfig
+from agent.config import LoadedConfig, PricesSettings
 from agent.config_report import as_text, json_schema, shown_settings
 from agent.config_sources import environment_name, load_config, plain_settings
 from agent.errors import CliError
@@ -196,7 +196,7 @@ enabled = false
 gil_ratio = 0.7
 [prices]
 currency = "EUR"
-from = 2026-11-01
+as_of = 2026-11-01
 hourly = 0.12
 [devices.l4]
 purchase_price = 2500
@@ -208,7 +208,7 @@ amortisation = "3y"
     assert loaded.config.for_service("other").objective is None
     rule = loaded.config.rule["gil-bound-worker"]
     assert (rule.enabled, dict(rule.thresholds)) == (False, {"gil_ratio": 0.7})
-    assert loaded.config.prices == {"currency": "EUR", "from": "2026-11-01", "hourly": 0.12}
+    assert loaded.config.prices == PricesSettings(currency="EUR", as_of="2026-11-01", hourly=0.12)
     assert loaded.config.devices == {"l4": {"purchase_price": 2500, "amortisation": "3y"}}
     origin = f"file {tmp_path / 'given.toml'}"
     assert loaded.origins['service."gunicorn/app:8000".slo_p99'] == origin

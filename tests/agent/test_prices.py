@@ -1,0 +1,124 @@
+"""What the owner says that the node costs: read from the configuration or a file of its own, checked as a whole."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import LoadedConfig
+from agent.config_report import json_schema, shown_settings
+from agent.config_sources import load_config
+from agent.errors import CliError
+from agent.prices import node_price
+
+EUR = 'currency = "EUR"'
+
+
+def load(folder: Path, text: str, environ: dict[str, str] | None = None) -> LoadedConfig:
+    file = folder / "given.toml"
+    file.write_text(f"[prices]\n{text}\n")
+    return load_config(file, environ=environ or {}, system_file=folder / "none.toml")
+
+
+def problem(folder: Path, text: str) -> CliError:
+    with pytest.raises(CliError) as raised:
+        load(folder, text)
+    assert raised.value.exit_status == 2
+    assert "\n" not in str(raised.value)
+    return raised.value
+
+
+def test_an_hourly_price_is_taken_as_it_is(tmp_path):
+    price = node_price(load(tmp_path, f"{EUR}\nas_of = 2026-11-01\nhourly = 0.12").config.prices)
+    assert price is not None
+    assert (price.currency, price.hourly, price.as_of) == ("EUR", 0.12, "2026-11-01")
+
+
+def test_a_bought_node_costs_its_share_of_the_purchase_and_its_energy(tmp_path):
+    text = f'{EUR}\npurchase_price = 26280\namortisation = "3y"\npower_watts = 500\npower_price_per_kwh = 0.30'
+    price = node_price(load(tmp_path, text).config.prices)
+    assert price is not None
+    assert price.hourly == pytest.approx(26280 / (3 * 8760) + 0.5 * 0.30)
+    without_power = node_price(load(tmp_path, f'{EUR}\npurchase_price = 26280\namortisation = "3y"').config.prices)
+    assert without_power is not None
+    assert without_power.hourly == pytest.approx(1.0)
+
+
+def test_nothing_stated_is_no_price_and_nothing_that_costs_nothing(tmp_path):
+    assert node_price(load(tmp_path, EUR).config.prices) is None
+    free = node_price(load(tmp_path, f"{EUR}\nhourly = 0").config.prices)
+    assert free is not None
+    assert free.hourly == 0
+
+
+def test_a_price_file_lies_below_the_configuration_and_the_environment(tmp_path):
+    prices = tmp_path / "prices.toml"
+    prices.write_text('[prices]\ncurrency = "USD"\nhourly = 2.0\nas_of = "2026-10-01"')
+    loaded = load(tmp_path, f'file = "{prices}"\n{EUR}', {"NODEWRIGHT_PRICES_HOURLY": "3.5"})
+    shown = {row["key"]: (row["value"], row["origin"]) for row in shown_settings(loaded)}
+    assert shown["prices.currency"] == ("EUR", f"file {tmp_path / 'given.toml'}")
+    assert shown["prices.hourly"] == (3.5, "environment NODEWRIGHT_PRICES_HOURLY")
+    assert shown["prices.as_of"] == ("2026-10-01", f"file {prices}")
+    assert loaded.files == (tmp_path / "given.toml", prices)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("hourly = 0.12", "prices.hourly: it says nothing without currency"),
+        (f'{EUR}\nhourly = 1\npurchase_price = 2\namortisation = "3y"', "prices.purchase_price: hourly is set as well"),
+        (f"{EUR}\npurchase_price = 2500", "prices.purchase_price: it says nothing without amortisation"),
+        (f'{EUR}\namortisation = "3y"', "prices.amortisation: it says nothing without purchase_price"),
+        (f"{EUR}\nhourly = 1\npower_watts = 300", "prices.power_watts: it says nothing without power_price_per_kwh"),
+        (
+            f"{EUR}\nhourly = 1\npower_watts = 300\npower_price_per_kwh = 0.3",
+            "prices.power_watts: it says nothing without purchase_price",
+        ),
+        ('currency = "euro"\nhourly = 1', "prices.currency: 'euro' is not three capital letters"),
+        (f"{EUR}\nhourly = -1", "prices.hourly: -1 is too small"),
+        (f"{EUR}\nhourly = '0.12'", "prices.hourly: '0.12' is not a number"),
+        (f"{EUR}\nas_of = 'soon'\nhourly = 1", "prices.as_of: 'soon' is not a date such as 2026-11-01"),
+        (f"{EUR}\nas_of = 2026-11-01T10:00:00\nhourly = 1", "is not a date such as 2026-11-01"),
+        (f'{EUR}\npurchase_price = 1\namortisation = "3"', "'3' has no unit"),
+        ('file = "prices.toml"', "depends on the folder in which the agent is started"),
+    ],
+)
+def test_prices_that_do_not_add_up_are_one_line_with_source_and_key(tmp_path, text, said):
+    error = problem(tmp_path, text)
+    assert error.key == "config.bad-value"
+    assert said in error.message
+    assert error.hint
+
+
+def test_an_unknown_key_names_the_nearest(tmp_path):
+    error = problem(tmp_path, f"{EUR}\nhourley = 1")
+    assert (error.key, error.hint) == ("config.unknown-key", "did you mean prices.hourly?")
+
+
+@pytest.mark.parametrize(
+    ("content", "key", "said"),
+    [
+        ("[prices]\nhourly = 'x'", "config.bad-value", "'x' is not a number"),
+        ("[agent]\nnode = 'x'", "config.unknown-key", "unknown key agent"),
+        ("[prices]\nfile = '/x.toml'", "config.bad-value", "names a further file"),
+        ("prices = 3", "config.bad-value", "prices is not a table"),
+        ("[prices", "config.broken", "not valid TOML"),
+        (None, "config.missing", "No such file"),
+    ],
+)
+def test_a_bad_price_file_is_one_line_that_names_it(tmp_path, content, key, said):
+    prices = tmp_path / "prices.toml"
+    if content is not None:
+        prices.write_text(content)
+    error = problem(tmp_path, f'file = "{prices}"')
+    assert error.key == key
+    assert str(prices) in error.message
+    assert said in error.message
+
+
+def test_the_schema_has_the_price_keys():
+    described = json_schema()["properties"]["prices"]
+    assert described["additionalProperties"] is False
+    assert described["properties"]["as_of"]["format"] == "date"
+    assert set(described["properties"]) == {
+        "file", "currency", "as_of", "hourly", "purchase_price", "amortisation", "power_watts", "power_price_per_kwh",
+    }  # fmt: skip
