@@ -24,8 +24,10 @@ from collectors.facts import ProcessFacts
 from collectors.framework import Request
 from collectors.host import Host
 from collectors.inside import read_facts
+from collectors.inside.memory import MemoryReader
 from collectors.profiles.profile import Missing, Profile, ProfileSpec
 from collectors.reading import Instant, Reading
+from collectors.sources.worker_memory import WorkerMemoryCollector
 from collectors.topology import read_topology
 
 if TYPE_CHECKING:
@@ -100,13 +102,14 @@ def assemble(
     *,
     facts: FactsReader | None = None,
     take: Take | None = None,
+    memory: MemoryReader | None = None,
     on_profile: Keep = lambda _: None,
     on_reading: Callable[[Reading], None] = lambda _: None,
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
     on_failed: Callable[[], None] = lambda: None,
     host: Host | None = None,
 ) -> Watch:
-    """Build what watches this node. `facts` and `take` None: look into processes from this process itself."""
+    """Build what watches this node. `facts`, `take` and `memory` None: look into processes from this process itself."""
     host = host or Host.real()
     patterns = {name: s.pattern for name, s in config.service.items() if s.pattern}
     urls = {name: s.metrics_url for name, s in config.service.items() if s.metrics_url}
@@ -116,6 +119,9 @@ def assemble(
     history.know_cpus(topology)
     judging = Judging(config, history, host.clock.now)
     collectors = all_collectors()
+    for collector in collectors:
+        if isinstance(collector, WorkerMemoryCollector):
+            collector.read = memory
     profiler = Profiler(take or direct_take(host), on_profile, limits_of(config.profiling))
     judging.profile_of = profiler.view
     cost.profiling = profiler.status

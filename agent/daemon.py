@@ -99,6 +99,7 @@ class _Daemon:
             cost,
             facts=facts,
             take=take,
+            memory=self._sidecar.client.memory if self._sidecar else None,
             on_profile=self._keep_profile,
             on_reading=store.put,
             on_snapshot=self._on_snapshot,

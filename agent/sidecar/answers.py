@@ -12,6 +12,8 @@ from agent.sidecar.protocol import (
     FactsRequest,
     Hello,
     HelloReply,
+    MemoryReply,
+    MemoryRequest,
     ProfilePoll,
     ProfileRequest,
     Refusal,
@@ -22,11 +24,12 @@ from agent.sidecar.targets import TargetPolicy
 from collectors.entities import WorkerKey
 from collectors.host import Host
 from collectors.inside import read_facts
+from collectors.inside.memory import read_memory
 from nodewright import __version__
 
 log = logging.getLogger("nodewright.sidecar")
 
-CAPABILITIES = ("facts", "cost", "profile")
+CAPABILITIES = ("facts", "cost", "profile", "memory")
 REFUSALS_LOGGED = 50
 """Processes of which a refused profile is logged, each once."""
 
@@ -48,6 +51,8 @@ class Answers:
                 )
             case FactsRequest(key=key, requests=requests):
                 return self._policy.refusal(key) or FactsReply(read_facts(self._host, key, requests))
+            case MemoryRequest(key=key):
+                return self._policy.refusal(key) or MemoryReply(key, read_memory(self._host, key))
             case ProfileRequest(key=key, spec=spec):
                 return self._refusal(key) or self._jobs.start(key, spec)
             case ProfilePoll(id=name, part=part, end=end):

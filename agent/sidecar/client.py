@@ -16,6 +16,8 @@ from agent.sidecar.protocol import (
     FactsRequest,
     Hello,
     HelloReply,
+    MemoryReply,
+    MemoryRequest,
     ProfilePart,
     ProfilePending,
     ProfilePoll,
@@ -30,7 +32,9 @@ from agent.sidecar.protocol import (
 from collectors.entities import WorkerKey
 from collectors.facts import ProcessFacts, unreadable_facts
 from collectors.framework import Request as FileRequest
+from collectors.inside.memory import ProcessMemory
 from collectors.profiles.profile import Profile, ProfileSpec
+from collectors.reading import Unsupported
 
 DEADLINE_SECONDS = 2.0
 POLL_SECONDS = 0.1
@@ -40,7 +44,8 @@ SILENT_SECONDS = 5.0
 """For so long a profile that was begun is asked for although the sidecar does not answer."""
 GRACE_SECONDS = 0.05
 """Once, after a deadline that passed while nobody waited."""
-Expected = TypeVar("Expected", HelloReply, CostReply, ProfileStarted)
+Expected = TypeVar("Expected", HelloReply, MemoryReply, CostReply, ProfileStarted)
+_ANOTHER = "the sidecar answered another question"
 _HINT = "see whether it runs: nodewright doctor"
 
 
@@ -63,7 +68,18 @@ class SidecarClient:
             case Refusal(message=message, hint=hint):
                 return unreadable_facts(key, message, hint)
             case _:
-                return unreadable_facts(key, "the sidecar answered another question", "use the same version of both")
+                return unreadable_facts(key, _ANOTHER, "use the same version of both")
+
+    def memory(self, key: WorkerKey) -> ProcessMemory | Unsupported:
+        """Which part of the process's memory is its own, or why the sidecar does not say. An older one, which would break off
+        at a question that it does not know, is not asked."""
+        known = self.hello()
+        if isinstance(known, HelloReply) and "memory" not in known.capabilities:
+            return Unsupported(f"the sidecar ({known.version}) does not count memory", "use the same version of both")
+        reply = known if isinstance(known, Refusal) else _expect(self._ask(MemoryRequest(key)), MemoryReply)
+        if isinstance(reply, Refusal):
+            return Unsupported(reply.message, reply.hint)
+        return reply.memory if reply.key == key else Unsupported(_ANOTHER, "use the same version of both")
 
     def hello(self) -> HelloReply | Refusal:
         """Version, verbs and missing privileges of the sidecar, or why it does not say."""
@@ -196,4 +212,4 @@ def _decoded(body: bytes, key: WorkerKey) -> Profile | Refusal:
 def _expect(reply: Reply, kind: type[Expected]) -> Expected | Refusal:
     if isinstance(reply, (kind, Refusal)):
         return reply
-    return _unavailable("the sidecar answered another question")
+    return _unavailable(_ANOTHER)

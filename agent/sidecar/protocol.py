@@ -6,7 +6,9 @@ from agent.framing import BadFrame, framed
 from collectors.entities import WorkerKey
 from collectors.facts import ProcessFacts
 from collectors.framework import Request as FileRequest
+from collectors.inside.memory import ProcessMemory
 from collectors.profiles.profile import ProfileSpec
+from collectors.reading import Unsupported
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -31,6 +33,17 @@ class FactsRequest(msgspec.Struct, frozen=True, tag="facts"):
 
 class FactsReply(msgspec.Struct, frozen=True, tag="facts-reply"):
     facts: ProcessFacts
+
+
+class MemoryRequest(msgspec.Struct, frozen=True, tag="memory"):
+    """Which part of the memory of the process `key` is its own? Its pages are counted, so ask seldom."""
+
+    key: WorkerKey
+
+
+class MemoryReply(msgspec.Struct, frozen=True, tag="memory-reply"):
+    key: WorkerKey
+    memory: ProcessMemory | Unsupported
 
 
 class CostRequest(msgspec.Struct, frozen=True, tag="cost"):
@@ -88,8 +101,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, tag="refusal"):
     hint: str
 
 
-Request = Hello | FactsRequest | CostRequest | ProfileRequest | ProfilePoll
-Reply = HelloReply | FactsReply | CostReply | ProfileStarted | ProfilePending | ProfilePart | Refusal
+Request = Hello | FactsRequest | MemoryRequest | CostRequest | ProfileRequest | ProfilePoll
+Reply = HelloReply | FactsReply | MemoryReply | CostReply | ProfileStarted | ProfilePending | ProfilePart | Refusal
 
 
 def to_frame(message: Request | Reply) -> bytes:

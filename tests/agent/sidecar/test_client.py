@@ -18,6 +18,8 @@ from agent.sidecar.protocol import (
     FactsRequest,
     Hello,
     HelloReply,
+    MemoryReply,
+    MemoryRequest,
     Refusal,
     Reply,
     Request,
@@ -26,11 +28,13 @@ from agent.sidecar.protocol import (
 )
 from collectors.entities import WorkerKey
 from collectors.facts import ProcessFacts, unreadable_facts
+from collectors.inside.memory import ProcessMemory
 from collectors.reading import Unsupported
 from tests.agent.sidecar.serving import served
 
 KEY = WorkerKey(10, 20)
 FACTS = unreadable_facts(KEY, "from the sidecar", "hint")
+MEMORY = ProcessMemory(resident_bytes=5, proportional_bytes=4, private_bytes=3, private_dirty_bytes=2, swapped_bytes=0)
 
 
 def reason(facts: ProcessFacts) -> str:
@@ -41,9 +45,11 @@ def reason(facts: ProcessFacts) -> str:
 def answer(request: Request) -> Reply:
     match request:
         case Hello():
-            return HelloReply(version="1", capabilities=("facts",), missing=())
+            return HelloReply(version="1", capabilities=("facts", "memory"), missing=())
         case FactsRequest(key=key) if key == KEY:
             return FactsReply(FACTS)
+        case MemoryRequest(key=key):
+            return MemoryReply(KEY, MEMORY)
         case FactsRequest():
             return Refusal(key="sidecar.not-a-target", message="not a model server", hint="no")
         case _:
@@ -74,7 +80,8 @@ def good(stream: socket.socket) -> None:
 def test_every_verb_is_answered() -> None:
     client = SidecarClient(peer(good))
     assert client.facts(KEY) == FACTS
-    assert client.hello() == HelloReply(version="1", capabilities=("facts",), missing=())
+    assert client.hello() == HelloReply(version="1", capabilities=("facts", "memory"), missing=())
+    assert client.memory(KEY) == MEMORY
     assert client.cost() == CostReply(cpu_seconds=0.5, resident_bytes=1000)
     client.close()
 
@@ -87,6 +94,29 @@ def test_a_refusal_becomes_facts_with_its_reason_and_hint() -> None:
     client.close()
 
 
+def test_the_memory_of_another_process_is_not_taken_for_the_one_asked_about() -> None:
+    client = SidecarClient(peer(good))
+    found = client.memory(WorkerKey(11, 1))
+    assert isinstance(found, Unsupported)
+    assert found.reason == "the sidecar answered another question"
+    client.close()
+
+
+def test_an_older_sidecar_is_not_asked_what_it_does_not_know() -> None:
+    asked: list[Request] = []
+
+    def older(stream: socket.socket) -> None:
+        while (body := receive(stream)) is not None:
+            asked.append(to_request(body))
+            stream.sendall(to_frame(HelloReply(version="0.9", capabilities=("facts", "cost"), missing=())))
+
+    client = SidecarClient(peer(older))
+    found = client.memory(KEY)
+    assert found == Unsupported("the sidecar (0.9) does not count memory", "use the same version of both")
+    assert asked == [Hello()]
+    client.close()
+
+
 def test_no_sidecar_is_a_reason_and_no_exception() -> None:
     def connect() -> socket.socket:
         raise ConnectionRefusedError(errno.ECONNREFUSED, "it is being restarted")
@@ -95,6 +125,9 @@ def test_no_sidecar_is_a_reason_and_no_exception() -> None:
     assert reason(client.facts(KEY)) == "the sidecar cannot be reached: it is being restarted"
     assert isinstance(client.hello(), Refusal)
     assert isinstance(client.cost(), Refusal)
+    memory = client.memory(KEY)
+    assert isinstance(memory, Unsupported)
+    assert memory.reason == "the sidecar cannot be reached: it is being restarted"
 
 
 def test_a_silent_sidecar_is_given_up_at_the_deadline_and_its_connection_with_it() -> None:

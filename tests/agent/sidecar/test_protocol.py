@@ -12,6 +12,8 @@ from agent.sidecar.protocol import (
     FactsRequest,
     Hello,
     HelloReply,
+    MemoryReply,
+    MemoryRequest,
     Refusal,
     to_frame,
     to_reply,
@@ -20,6 +22,8 @@ from agent.sidecar.protocol import (
 from collectors.entities import WorkerKey
 from collectors.facts import Environ, Library, Limits, Listening, ProcessFacts, SettingsFile, unreadable_facts
 from collectors.framework import SettingsRequest
+from collectors.inside.memory import ProcessMemory
+from collectors.reading import Unsupported
 
 KEY = WorkerKey(5, 6)
 FACTS = ProcessFacts(
@@ -35,13 +39,21 @@ FACTS = ProcessFacts(
     ),
     limits=Limits(cpu_quota_cores=1.5),
 )
+MEMORY = ProcessMemory(
+    resident_bytes=5, proportional_bytes=4, private_bytes=3, private_dirty_bytes=2, swapped_bytes=None
+)
 
 
 @pytest.mark.parametrize(
     "request_",
-    [Hello(), CostRequest(), FactsRequest(KEY, (SettingsRequest(name="s", pattern="*/s.json", keys=("a.b",)),))],
+    [
+        Hello(),
+        CostRequest(),
+        MemoryRequest(KEY),
+        FactsRequest(KEY, (SettingsRequest(name="s", pattern="*/s.json", keys=("a.b",)),)),
+    ],
 )
-def test_each_request_arrives_as_it_was(request_: Hello | CostRequest | FactsRequest) -> None:
+def test_each_request_arrives_as_it_was(request_: Hello | CostRequest | MemoryRequest | FactsRequest) -> None:
     assert to_request(to_frame(request_)[4:]) == request_
 
 
@@ -51,11 +63,13 @@ def test_each_request_arrives_as_it_was(request_: Hello | CostRequest | FactsReq
         HelloReply(version="1", capabilities=("facts",), missing=("CAP_SYS_PTRACE",)),
         FactsReply(FACTS),
         FactsReply(unreadable_facts(KEY, "no", "do")),
+        MemoryReply(KEY, MEMORY),
+        MemoryReply(KEY, Unsupported("no", "do")),
         CostReply(cpu_seconds=1.5, resident_bytes=None),
         Refusal(key="a.b", message="m", hint="h"),
     ],
 )
-def test_each_reply_arrives_as_it_was(reply: HelloReply | FactsReply | CostReply | Refusal) -> None:
+def test_each_reply_arrives_as_it_was(reply: HelloReply | FactsReply | MemoryReply | CostReply | Refusal) -> None:
     assert to_reply(to_frame(reply)[4:]) == reply
 
 

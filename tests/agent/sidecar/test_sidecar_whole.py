@@ -16,6 +16,7 @@ from agent.sidecar.client import SidecarClient
 from agent.sidecar.protocol import FactsRequest, Hello, HelloReply, to_frame
 from collectors.facts import Environ, ProcessFacts
 from collectors.framework import SettingsRequest
+from collectors.inside.memory import ProcessMemory
 from collectors.reading import Unsupported
 from tests.agent.sidecar.targets_of_tests import PROGRAM, key_of, python_server
 
@@ -97,6 +98,32 @@ def test_without_ptrace_rights_each_part_says_what_to_grant(tmp_path: Path) -> N
         assert "Permission denied" in part.reason
         assert part.hint == hint
     assert facts.settings_files == ()
+
+
+def memory_by(prefix: Sequence[str], folder: Path) -> ProcessMemory | Unsupported:
+    with python_server(folder, "mlserver", "start", ".") as (key, _), running(prefix) as stream:
+        return SidecarClient(lambda: stream, deadline_seconds=30).memory(key)
+
+
+@pytest.mark.root
+@needs_other_users
+def test_another_users_memory_is_counted_with_the_capabilities_alone(tmp_path: Path) -> None:
+    found = memory_by(as_nobody("sys_ptrace", "dac_read_search"), tmp_path)
+    assert isinstance(found, ProcessMemory)
+    assert found.private_dirty_bytes is not None
+    assert 1 << 20 < found.private_dirty_bytes < (found.resident_bytes or 0)
+    refused = memory_by(as_nobody("dac_read_search"), tmp_path)
+    assert refused == Unsupported(
+        "smaps_rollup: Permission denied", "run the sidecar with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH, or as uid 0"
+    )
+
+
+def test_the_memory_of_a_process_that_is_no_server_is_refused() -> None:
+    with subprocess.Popen(["sleep", "600"]) as process, running() as stream:
+        found = SidecarClient(lambda: stream).memory(key_of(process.pid))
+        process.kill()
+    assert isinstance(found, Unsupported)
+    assert "is not known as a model server" in found.reason
 
 
 @pytest.mark.root
