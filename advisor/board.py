@@ -5,7 +5,7 @@ itself, stands until its hold time has passed without confirmation under load, a
 service changed.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -17,11 +17,6 @@ from collectors.entities import Service
 from collectors.reading import Instant
 
 CONFIRMATIONS = 2
-SETTLE_SECONDS = 4.0
-"""A changed configuration counts as changed once it has held this long: a recycled worker is no change."""
-
-Signature = tuple[Hashable | None, ...]
-"""The levers of a service as they stand; None = not known."""
 Ended = Literal["resolved", "superseded"]
 
 
@@ -65,8 +60,6 @@ class _Desk:
     """The findings of one service."""
 
     service: Service
-    signature: Signature | None = None
-    changing: tuple[Signature, Instant] | None = None
     standing: dict[str, _Standing] = field(default_factory=dict)
     inconclusive: tuple[Inconclusive, ...] = ()
 
@@ -87,26 +80,10 @@ class Board:
         desk = self._desks.get(service.id)
         return frozenset(desk.standing) if desk else frozenset()
 
-    def changed(self, service: Service, signature: Signature, now: Instant) -> bool:
-        """Whether the service's levers changed (workers, threads, masks, quota): all that was said of it is superseded.
-
-        A lever that becomes known has not changed, and one that cannot be read for a while has not either.
-        True once per change, when the new configuration has held for SETTLE_SECONDS.
-        """
-        desk = self._desks.setdefault(service.id, _Desk(service))
-        desk.service = service
-        before = desk.signature or signature
-        if all(None in pair or pair[0] == pair[1] for pair in zip(before, signature, strict=True)):
-            known = tuple(old if new is None else new for old, new in zip(before, signature, strict=True))
-            desk.signature, desk.changing = known, None
-            return False
-        if desk.changing is None or desk.changing[0] != signature:
-            desk.changing = (signature, now)
-        if (now.mono_ns - desk.changing[1].mono_ns) * 1e-9 < SETTLE_SECONDS:
-            return False
-        desk.signature, desk.changing = signature, None
-        self._end(desk, list(desk.standing), "superseded")
-        return True
+    def supersede(self, service: Service) -> None:
+        """A lever of the service was changed: what was said of the configuration before no longer holds."""
+        if (desk := self._desks.get(service.id)) is not None:
+            self._end(desk, list(desk.standing), "superseded")
 
     def update(self, service: Service, judgement: Judgement, view: View, now: Instant) -> None:
         """Take in one judgement of a service."""
@@ -158,6 +135,11 @@ class Board:
     def findings(self, now: Instant) -> tuple[Finding, ...]:
         """Open findings, by service and rank."""
         return tuple(f for desk in self._desks.values() for f in self._of(desk, now))
+
+    def findings_of(self, service: Service, now: Instant) -> Sequence[Finding]:
+        """Open findings about one service, by rank."""
+        desk = self._desks.get(service.id)
+        return self._of(desk, now) if desk is not None else ()
 
     def inconclusive(self) -> tuple[Inconclusive, ...]:
         return tuple(entry for desk in self._desks.values() for entry in desk.inconclusive)

@@ -8,6 +8,8 @@ from advisor.catalogue import version_of
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Inconclusive, Need, Severity
 from advisor.gpu.devices import DEVICE
+from advisor.ledger.calibration import NOT_CALIBRATED
+from advisor.order import stage
 from advisor.rule import Rule, Settings, subject_of
 from advisor.severity import impact, severity
 from advisor.view import View
@@ -56,6 +58,8 @@ class Engine:
     ) -> None:
         self._rules = tuple(rule for rule in rules if rule.id not in off)
         self._overrides = overrides or {}
+        self.calibration = NOT_CALIBRATED
+        """What outcomes so far ask of the intervals."""
 
     def judge(self, view: View, facts: ServiceFacts, standing: frozenset[str] = frozenset()) -> Judgement:
         """Judge one service. `standing` names the rules whose finding stands: they leave at their lower threshold."""
@@ -74,7 +78,9 @@ class Engine:
             try:
                 verdict = rule.judge(view, facts, settings)
                 if isinstance(verdict, Conclusion):
-                    found[rule.id] = self._judged(rule, _as_known(verdict, facts), facts, view)
+                    gains = self.calibration.gains(rule.id, verdict.gains)
+                    learnt = msgspec.structs.replace(verdict, gains=gains)
+                    found[rule.id] = self._judged(rule, _as_known(learnt, facts), facts, view)
             except Exception as error:
                 broken.append((rule.id, f"{type(error).__name__}: {error}"))
                 continue
@@ -136,10 +142,11 @@ def _exact(change: Change, facts: ServiceFacts) -> Change:
 
 
 def rank(judged: Sequence[Judged]) -> list[Judged]:
-    """Order of action: causes before symptoms, a change that must come first before the one it enables, then by impact."""
+    """Order of action: causes before symptoms, the severest first, a change that must come first before the one it enables;
+    of the equally severe, by the order in which levers are turned, then by impact."""
     severities = {j.rule: j.severity for j in judged}
     capped = [_capped(j, severities) for j in judged]
-    capped.sort(key=lambda j: (j.cause is not None, -j.severity.level, -j.score, j.rule))
+    capped.sort(key=lambda j: (j.cause is not None, -j.severity.level, stage(j.conclusion.changes), -j.score, j.rule))
     ordered: list[Judged] = []
     waiting = list(capped)
     while waiting:

@@ -6,7 +6,9 @@ from advisor.serving import STALE_SECONDS
 from advisor.serving_rates import NOTHING
 from advisor.tracks import ConnectionTick, Second, ServiceTrack, Slice, Tracks, cgroup_of
 from advisor.trend import SLICE_SECONDS
+from collectors.cpulist import parse_cpulist
 from collectors.entities import Service
+from collectors.sources.cgroup import CgroupSample
 
 MinuteEnded = Callable[[Service, ServiceTrack], None]
 
@@ -58,6 +60,8 @@ def _values(tracks: Tracks, track: ServiceTrack, service: Service, part: Slice) 
         None if cgroup is None else cgroup.memory_current_bytes,
         None if cgroup is None else cgroup.memory_limit_bytes,
         part.others_cores / part.seconds,
+        _pool_cores(tracks, cgroup),
+        tracks.price_per_hour,
         said.requests_per_second,
         said.latency_seconds,
         said.latency_p50_seconds,
@@ -68,6 +72,16 @@ def _values(tracks: Tracks, track: ServiceTrack, service: Service, part: Slice) 
         _per_second(part, lambda look: look.received_segments),
         float(track.generation),
     )
+
+
+def _pool_cores(tracks: Tracks, cgroup: CgroupSample | None) -> float | None:
+    """Cores that the service could have: its cpuset, and no more than its quota."""
+    cpus = float(len(tracks.cores)) or None
+    if cgroup is None or cpus is None:
+        return cpus
+    if cgroup.cpus:
+        cpus = min(cpus, float(len(parse_cpulist(cgroup.cpus))))
+    return min(cpus, cgroup.quota_us / cgroup.period_us) if cgroup.quota_us and cgroup.period_us else cpus
 
 
 def _per_second(part: Slice, growth: Callable[[ConnectionTick], int | None]) -> float | None:

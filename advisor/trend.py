@@ -1,15 +1,17 @@
-"""What did a service do over minutes and hours: a few numbers for each stretch of time, loaded or not?
+"""What did a service do over minutes, hours and days: a few numbers for each stretch of time, loaded or not?
 
-Kept as plain arrays: a day of a service takes 150 kB.
+Kept as plain arrays: a day of minutes and eight days of hours of a service take 170 kB.
 """
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from math import isnan, nan
 
 SLICE_SECONDS = 5.0
 SLICES_KEPT = 240
 MINUTES_KEPT = 1440
+HOURS_KEPT = 192
 FIELDS = (
     "seconds",  # that it covers
     "loaded_seconds",
@@ -24,6 +26,8 @@ FIELDS = (
     "cgroup_bytes",  # charged to its cgroup's tightest level, page cache included, at its end
     "cgroup_limit_bytes",
     "others_cores",  # used by anything else on the node
+    "pool_cores",  # that it could have, after cpuset and quota
+    "price_per_hour",  # of the whole node, as its owner states it
     "requests_per_second",  # the rest: None = the server does not tell
     "latency_seconds",
     "latency_p50_seconds",
@@ -37,10 +41,12 @@ FIELDS = (
 _POSITION = {name: position for position, name in enumerate(FIELDS)}
 _SUMS = frozenset(("seconds", "loaded_seconds"))
 _PEAKS = frozenset(("demand_peak", "accept_queue_peak"))
-_LAST = frozenset(("workers", "resident_bytes", "cgroup_bytes", "cgroup_limit_bytes", "generation"))
+_LAST = frozenset(("workers", "resident_bytes", "cgroup_bytes", "cgroup_limit_bytes", "price_per_hour", "generation"))
 
 Values = Sequence[float | None]
 """One for each of FIELDS."""
+Rows = Sequence[tuple[float, Values]]
+"""Stretches by the Unix time at which each ended, oldest first."""
 
 
 class Stretches:
@@ -65,7 +71,7 @@ class Stretches:
             for column in (self.ends, *self._columns):
                 del column[: len(column) - self._kept]
 
-    def before(self, rows: Sequence[tuple[float, Values]]) -> None:
+    def before(self, rows: Rows) -> None:
         """Put what was before in front, oldest first; rows that are no older than the oldest are left out."""
         oldest = self.ends[0] if self.ends else float("inf")
         older = [(end, values) for end, values in rows if end < oldest][-max(0, self._kept - len(self.ends)) :]
@@ -96,23 +102,34 @@ class Stretches:
 
     def merged(self, count: int) -> list[float | None]:
         """The newest `count` stretches as one."""
-        return [_merged(name, column[-count:]) for name, column in zip(FIELDS, self._columns, strict=True)]
+        return self._merged_at(slice(len(self) - count, None))
+
+    def merged_between(self, since: float, until: float) -> tuple[float, list[float | None]] | None:
+        """Those that ended from `since` to before `until` as one, with the end of the last; None of none."""
+        first, last = bisect_left(self.ends, since), bisect_left(self.ends, until)
+        return (self.ends[last - 1], self._merged_at(slice(first, last))) if first < last else None
+
+    def _merged_at(self, where: slice) -> list[float | None]:
+        return [_merged(name, column[where]) for name, column in zip(FIELDS, self._columns, strict=True)]
 
 
 class Trend:
-    """A service's slices of five seconds in the last 20 minutes, and its minutes of the last day."""
+    """A service's slices of five seconds in the last 20 minutes, its minutes of the last day, its hours of eight days."""
 
-    __slots__ = ("_unmerged", "minutes", "slices")
+    __slots__ = ("_unmerged", "hourly", "minutes", "slices")
 
     def __init__(self) -> None:
         self.slices = Stretches(SLICES_KEPT)
         self.minutes = Stretches(MINUTES_KEPT)
+        self.hourly = Stretches(HOURS_KEPT)
+        """Hours of the clock that have ended."""
         self._unmerged = 0
 
     def add(self, end: float, values: Values) -> bool:
         """Add a slice; True where it ended a minute of the clock, which is then the newest one."""
         minute_ended = bool(self.slices.ends) and int(end // 60) > int(self.slices.ends[-1] // 60)
         if minute_ended and self._unmerged:
+            self._end_hours(int(self.slices.ends[-1] // 3600))
             self.minutes.append(self.slices.ends[-1], self.slices.merged(self._unmerged))
             self._unmerged = 0
         else:
@@ -120,6 +137,25 @@ class Trend:
         self.slices.append(end, values)
         self._unmerged += 1
         return minute_ended
+
+    def restore(self, minutes: Rows, hours: Rows) -> None:
+        """Put in front what an earlier run of the agent has kept. What was set then is not known to be what is set now: its
+        generations become negative, the newest -1."""
+        newest = max((_generation(values) for _, values in (*minutes, *hours)), default=0.0)
+        self.minutes.before([(end, _of_earlier_run(values, newest)) for end, values in minutes])
+        self.hourly.before([(end, _of_earlier_run(values, newest)) for end, values in hours])
+        if len(self.minutes):
+            self._end_hours(int(self.minutes.ends[-1] // 3600))
+
+    def _end_hours(self, present: int) -> None:
+        """Make hours of the minutes of those that ended before the hour `present` (of the clock, since 1970)."""
+        if not len(self.minutes):
+            return
+        done = int(self.hourly.ends[-1] // 3600) if len(self.hourly) else int(self.minutes.ends[0] // 3600) - 1
+        for hour in range(max(done + 1, int(self.minutes.ends[0] // 3600)), present):
+            found = self.minutes.merged_between(hour * 3600, (hour + 1) * 3600)
+            if found is not None:
+                self.hourly.append(*found)
 
     @property
     def hours(self) -> float:
@@ -129,6 +165,15 @@ class Trend:
 
 NO_TREND = Trend()
 """Of a service of which nothing was seen yet. Never added to."""
+
+
+def _generation(values: Values) -> float:
+    return values[_POSITION["generation"]] or 0.0
+
+
+def _of_earlier_run(values: Values, newest: float) -> Values:
+    position = _POSITION["generation"]
+    return (*values[:position], _generation(values) - newest - 1, *values[position + 1 :])
 
 
 def _merged(name: str, values: Sequence[float]) -> float | None:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from advisor.board import Acknowledged, Board, Signature, timestamp
+from advisor.board import Acknowledged, Board, timestamp
 from advisor.catalogue import all_rules
-from advisor.documents import AdviceDocument, ServiceVerdict
+from advisor.documents import AdviceDocument, OutcomesDocument, ServiceVerdict
 from advisor.engine import Engine
 from advisor.facts import ServiceFacts
 from advisor.finding import Finding, Severity
@@ -16,7 +16,13 @@ from advisor.gpu.devices import device_views
 from advisor.gpu.view import GpuView
 from advisor.gpu.window import HORIZON_SECONDS
 from advisor.history import History
+from advisor.ledger.calibration import factors
+from advisor.ledger.configuration import configuration_of
+from advisor.ledger.ledger import Ledger
+from advisor.ledger.outcome import Outcome
+from advisor.ledger.scores import scored, scores
 from advisor.orphaned import orphaned_of
+from advisor.plan import Plan, plan_of
 from advisor.profiling.view import ProfileView
 from advisor.view import View, within
 from agent.config import Config
@@ -25,7 +31,6 @@ from agent.profiling.scene import ServiceScene, scene_of
 from collectors.compute_threads import compute_threads
 from collectors.entities import Service
 from collectors.framework import Facts
-from collectors.levers import Lever, Value
 from collectors.places import settings_of
 from collectors.reading import Instant
 from collectors.seen_environment import as_seen
@@ -41,7 +46,10 @@ class Judging:
         off = frozenset(name for name, rule in config.rule.items() if not rule.enabled)
         self.board = Board(config.advice.hold_down_seconds)
         self.now = now
-        self._engine = Engine(all_rules(), thresholds, off)
+        rules = all_rules()
+        self._recovers = {rule.id: rule.recovers for rule in rules}
+        self._engine = Engine(rules, thresholds, off)
+        self.ledger = Ledger(self._recovers)
         self._config = config
         self._history = history
         self._facts: dict[str, ServiceFacts] = {}
@@ -68,16 +76,42 @@ class Judging:
         self._views = {s.id: within(self._history.view(s, horizon), self.facts(s).limits) for s in services}
         for service in services:
             view, facts = self._views[service.id], self._beside(service, now)
-            if self.board.changed(service, signature(view, facts), now):
+            if self._changed(service, view, facts, now):
                 self._history.restart_window(service)
                 self._generations[service.id] = self.generation(service) + 1
                 continue
             self._judge(service, view, facts, now)
+            with self._lock:
+                self.ledger.look(service, self.board.findings_of(service, now), view.trend, now)
+        with self._lock:
+            self.ledger.keep_only(services, now)
+        self._engine.calibration = self.ledger.calibration
         devices = device_views(self._history.gpus(), HORIZON_SECONDS)
         for view in devices:
             self._judge(view.service, view, ServiceFacts(service=view.service), now)
         with self._lock:
             self.board.keep_only((*services, *(view.service for view in devices)))
+
+    def _changed(self, service: Service, view: View, facts: ServiceFacts, now: Instant) -> bool:
+        """Whether a lever of it was changed: what was said of the configuration before holds no longer."""
+        with self._lock:
+            changes = self.ledger.changed(service, configuration_of(view, facts), view.trend, now)
+            if changes:
+                self.board.supersede(service)
+        for change in changes:
+            log.info("%s: %s was changed from %s to %s", service.name, change.lever, change.old, change.new)
+        return bool(changes)
+
+    def verify(self, finding: str, since_seconds: float) -> Outcome | None:
+        """Measure from now on what came of a change that somebody made. None: no such finding was seen in the last day."""
+        with self._lock:
+            return self.ledger.verify(finding, self.now(), since_seconds)
+
+    def outcomes(self) -> OutcomesDocument:
+        with self._lock:
+            outcomes = sorted(self.ledger.outcomes.values(), key=lambda one: one.changed_at, reverse=True)
+        found = scored(outcomes)
+        return OutcomesDocument(outcomes=tuple(outcomes), scores=scores(found, factors(found)))
 
     def _judge(self, service: Service, view: View, facts: ServiceFacts, now: Instant) -> None:
         judgement = self._engine.judge(view, facts, self.board.standing(service))
@@ -121,19 +155,21 @@ class Judging:
     def document(self, services: Sequence[Service], now: Instant) -> AdviceDocument:
         with self._lock:
             findings = self.board.findings(now)
+        plans = [self.plan(service, findings) for service in services]
         return AdviceDocument(
             node=self._config.node,
             generated_at=timestamp(now),
             services=tuple(
-                ServiceVerdict(name=s.name, verdict=self.verdict(s, findings), state=state_of(self._views.get(s.id)))
-                for s in services
+                ServiceVerdict(name=s.name, verdict=plan.verdict, state=state_of(self._views.get(s.id)))
+                for s, plan in zip(services, plans, strict=True)
             ),
             findings=findings,
             inconclusive=self.board.inconclusive(),
+            plans=tuple(plans),
         )
 
-    def verdict(self, service: Service, findings: Sequence[Finding]) -> str:
-        """The service's state in one sentence."""
+    def plan(self, service: Service, findings: Sequence[Finding]) -> Plan:
+        """What to do about the service, in order, and its state in one sentence."""
         pids = frozenset(service.pids)
         own = [
             f
@@ -142,8 +178,14 @@ class Judging:
             and (f.subject.name == service.name or (f.subject.kind == "device" and not pids.isdisjoint(f.subject.pids)))
         ]
         own.sort(key=lambda f: (f.severity is Severity.INFO, f.subject.kind == "device", f.rank))
-        if own:
-            return own[0].title
+        facts = self.facts(service)
+        return plan_of(
+            service.name, self._views.get(service.id), own, self._recovers, facts.objective, facts.slo_p99_seconds,
+            self._quiet(service),
+        )  # fmt: skip
+
+    def _quiet(self, service: Service) -> str:
+        """The verdict where no finding is open."""
         if service.orphaned:
             return f"its front-end is gone: {len(service.serving)} of its workers are still there"
         view = self._views.get(service.id)
@@ -172,29 +214,6 @@ def service_facts(service: Service, processes: Facts, config: Config) -> Service
         slo_p99_seconds=wanted.slo_p99_seconds,
         price=node_price(config.prices),
     )
-
-
-def signature(view: View, facts: ServiceFacts) -> Signature:
-    """What makes up the service's present configuration: when it changes, what was said before no longer holds.
-
-    The number of workers is the configured one where it is known, so that recycling a worker is no change.
-    """
-    workers = facts.setting(Lever.WORKERS)
-    masks = frozenset(w.allowed for w in view.serving if w.allowed is not None and w.runnable > 0)
-    threads = facts.threads.value or "default" if facts.threads else None
-    return (
-        workers.value if workers is not None and workers.value is not None else len(view.serving) or None,
-        threads,
-        frozenset().union(*masks) if masks else None,
-        "none" if view.cgroup and view.quota_cores is None else view.quota_cores,
-        view.service.orphaned,
-        *(_value(facts, lever) for lever in (Lever.REQUEST_THREADS, Lever.MAX_REQUESTS_IN_FLIGHT)),
-    )
-
-
-def _value(facts: ServiceFacts, lever: Lever) -> Value:
-    setting = facts.setting(lever)
-    return setting.value if setting is not None else None
 
 
 def state_of(view: View | None) -> str:

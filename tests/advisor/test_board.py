@@ -84,29 +84,13 @@ def test_without_load_a_finding_is_not_resolved():
     assert rules(board, 400) == ["cpu-oversubscribed-openmp"]
 
 
-def test_a_changed_lever_supersedes_at_once_but_a_recycled_worker_does_not():
+def test_a_changed_lever_supersedes_at_once():
     board = Board()
-    service = fighting_pools().service
-    assert board.changed(service, (2, "default"), at(0)) is False
     say(board, fighting_pools(), 0)
     say(board, fighting_pools(), 2)
-    assert board.changed(service, (1, "default"), at(3)) is False
-    assert board.changed(service, (2, "default"), at(5)) is False
-    assert rules(board, 5) == ["cpu-oversubscribed-openmp"]
-    assert board.changed(service, (2, 1), at(6)) is False
-    assert board.changed(service, (2, 1), at(11)) is True
-    assert rules(board, 11) == []
-    assert board.ended[0][1] == "superseded"
-    assert board.changed(service, (2, 1), at(12)) is False
-
-
-def test_a_lever_that_becomes_known_has_not_changed():
-    board = Board()
-    service = fighting_pools().service
-    for second, seen in ((0, (2, None)), (6, (2, 1)), (12, (2, None)), (20, (2, 1))):
-        assert board.changed(service, seen, at(second)) is False
-    assert board.changed(service, (2, 2), at(30)) is False
-    assert board.changed(service, (2, 2), at(35)) is True
+    board.supersede(fighting_pools().service)
+    assert rules(board, 3) == []
+    assert [(f.rule, how) for f, how in board.ended] == [("cpu-oversubscribed-openmp", "superseded")]
 
 
 def test_findings_of_a_service_that_is_gone_are_resolved():

@@ -1,0 +1,123 @@
+"""Was a lever of a service changed, in place or by starting it anew, and since when?"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from advisor.ledger.configuration import Configuration, LeverChange, changes_between, joined
+from collectors.entities import Service
+from collectors.levers import Value
+from collectors.reading import Instant
+
+SETTLE_SECONDS = 4.0
+"""A changed configuration counts as changed once it has held this long: a recycled worker is no change."""
+REMEMBERED_SECONDS = 86400.0
+"""A service that comes back later than this is a new one."""
+MOVED_SECONDS = 3600.0
+"""For so long, one of the same application at another port is the one that left."""
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a service stays the same where only its port does not."""
+
+    framework: str
+    application: str
+    owner: str | None
+
+
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """Levers that were changed together. `since`: when the old configuration was seen last."""
+
+    service: str
+    """Id under which the service was known before the change; it differs where its port has changed."""
+    changes: tuple[LeverChange, ...]
+    since: Instant
+
+
+class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+    """The configuration of a service, as it is kept across restarts of the agent."""
+
+    service: str
+    identity: Identity
+    levers: dict[str, Value]
+    seen_wall_ns: int
+
+
+@dataclass(slots=True)
+class _Known:
+    identity: Identity
+    levers: dict[str, Value]
+    before: str
+    """Id under which it was known before it left."""
+    seen: Instant
+    held: Instant
+    """When `levers` was seen to hold last."""
+    changing: tuple[tuple[LeverChange, ...], Instant] | None = None
+    there: bool = True
+
+
+class ChangeWatch:
+    """Remembers how each service is configured, also while it is gone. One thread uses it."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+
+    def look(self, service: Service, now: Configuration, at: Instant) -> Changed | None:
+        """Take in the configuration of this moment. The change, once, when the new one has held for SETTLE_SECONDS."""
+        known = self._known.get(service.id) or self._adopt(service, at)
+        known.seen, known.there = at, True
+        changes = changes_between(known.levers, now)
+        if not changes:
+            known.levers, known.changing, known.held = joined(known.levers, now), None, at
+            return None
+        if known.changing is None or known.changing[0] != changes:
+            known.changing = (changes, at)
+        if (at.mono_ns - known.changing[1].mono_ns) * 1e-9 < SETTLE_SECONDS:
+            return None
+        found = Changed(service=known.before, changes=changes, since=known.held)
+        known.levers, known.changing, known.held = joined(known.levers, now), None, at
+        known.before = service.id
+        return found
+
+    def keep_only(self, services: Iterable[Service], at: Instant) -> None:
+        """Services that are gone are remembered for a day."""
+        alive = {service.id for service in services}
+        for name, known in list(self._known.items()):
+            known.there = name in alive
+            if not known.there and (at.wall_ns - known.seen.wall_ns) * 1e-9 > REMEMBERED_SECONDS:
+                del self._known[name]
+
+    def remember(self) -> tuple[Remembered, ...]:
+        return tuple(
+            Remembered(service=name, identity=k.identity, levers=dict(k.levers), seen_wall_ns=k.seen.wall_ns)
+            for name, k in self._known.items()
+        )
+
+    def recall(self, remembered: Sequence[Remembered]) -> None:
+        """What was known before a restart of the agent; their services are gone until they are seen."""
+        for one in remembered:
+            seen = Instant(0, one.seen_wall_ns)
+            self._known[one.service] = _Known(one.identity, dict(one.levers), one.service, seen, seen, there=False)
+
+    def levers(self, service: Service) -> Mapping[str, Value]:
+        known = self._known.get(service.id)
+        return known.levers if known is not None else {}
+
+    def _adopt(self, service: Service, at: Instant) -> _Known:
+        """A service that was never seen under this id: the one of its application that left, where that is one alone."""
+        identity = Identity(framework=service.framework, application=service.application, owner=service.owner)
+        left = [
+            (name, known)
+            for name, known in self._known.items()
+            if not known.there
+            and known.identity == identity
+            and (at.wall_ns - known.seen.wall_ns) * 1e-9 <= MOVED_SECONDS
+        ]
+        if len(left) == 1:
+            name, known = left[0]
+            del self._known[name]
+        else:
+            known = _Known(identity, {}, service.id, at, at)
+        self._known[service.id] = known
+        return known

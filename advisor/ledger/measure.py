@@ -1,0 +1,178 @@
+"""By how much do the stretches after a change differ from those before it, and may they be compared?
+
+The stability test is that of Triton's perf_analyzer: three windows within ±10 %.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import exp, log, sqrt
+
+import msgspec
+
+from advisor.finding import Metric
+from advisor.ledger.outcome import Measured
+from advisor.trend import Stretches
+
+STABLE_RATIO = 1.1
+CORRELATION = 1.4
+"""By how much neighbouring stretches of five seconds understate the spread of their mean (they share the same
+disturbances)."""
+LEAST_SPREAD = 0.01
+MATCHED_LOAD = 0.8
+"""Latencies are compared where the rate after the change is at least this share of the rate before."""
+_QUANTILE_90 = 1.2816
+
+RATES = (
+    ("requests_per_second", "requests that the server counted"),
+    ("opened_per_second", "connections accepted, one a request"),
+    ("received_segments_per_second", "segments of requests received"),
+    ("sent_bytes_per_second", "bytes of answers sent"),
+)
+
+
+class Side(msgspec.Struct, frozen=True):
+    """The loaded stretches before, or after, a change: for each field its values, oldest first."""
+
+    fields: dict[str, tuple[float, ...]]
+    ends: tuple[float, ...]
+    """When each stretch ended, in Unix seconds."""
+
+    @property
+    def count(self) -> int:
+        return len(self.ends)
+
+    def values(self, field: str) -> tuple[float, ...]:
+        return self.fields.get(field, ())
+
+    def mean(self, field: str) -> float | None:
+        found = self.values(field)
+        return sum(found) / len(found) if found else None
+
+
+def side_of(stretches: Stretches, since: float, until: float, newest: int) -> Side:
+    """The newest loaded stretches that ended within; a number that did not move between two of them, as from one metrics
+    page, counts once."""
+    rows = [row for row in stretches.rows(since, until) if _loaded(row)][-newest:]
+    names = [name for name in (rows[0] if rows else ()) if name != "end"]
+    columns = {name: [value for row in rows if (value := row[name]) is not None] for name in names}
+    ends = tuple(end for row in rows if (end := row["end"]) is not None)
+    return Side({name: _moved(name, values) for name, values in columns.items()}, ends)
+
+
+def _loaded(row: Mapping[str, float | None]) -> bool:
+    """Most of it under load, and something answered: a server that loads its model is busy, too."""
+    rates = [row[name] for name, _ in RATES if row[name] is not None]
+    return (row["loaded_seconds"] or 0.0) >= 0.6 * (row["seconds"] or 1.0) and (not rates or any(rates))
+
+
+def is_stable(side: Side) -> bool:
+    """The last three stretches are within ±10 % of each other, in rate and in latency."""
+    rate = next((name for name, _ in RATES if side.values(name)), "cores_used")
+    watched = [side.values(name)[-3:] for name in (rate, "latency_seconds") if side.values(name)]
+    return side.count >= 3 and all(min(v) > 0 and max(v) <= STABLE_RATIO**2 * min(v) for v in watched)
+
+
+def compared(before: Side, after: Side) -> tuple[Measured, ...]:
+    """Every metric of which both sides tell something."""
+    rate = _rate(before, after)
+    found = [rate, *_latencies(before, after, rate), _memory(before, after)]
+    return tuple(one for one in found if one is not None)
+
+
+def _rate(before: Side, after: Side) -> Measured | None:
+    for name, what in RATES:
+        if _told(before.values(name)) and _told(after.values(name)):
+            return _demand(_ratio("throughput_ratio", before.values(name), after.values(name), what), before, after)
+    return None
+
+
+def _demand(found: Measured, before: Side, after: Side) -> Measured:
+    """Where the clients ask for no more than before and workers idle now, the throughput says what they ask for."""
+    idle = _busy(after) <= 0.8 and (after.mean("accept_queue_peak") or 0.0) < 0.5
+    if 0.93 <= found.ratio <= 1.07 and idle:
+        because = f"the clients ask for as much as before, and the workers are busy {_busy(after):.0%} of the time"
+        return msgspec.structs.replace(found, matched=False, because=because)
+    return found
+
+
+def _busy(side: Side) -> float:
+    workers = side.mean("workers") or 1.0
+    return (side.mean("demand") or 0.0) / max(1.0, workers)
+
+
+def _latencies(before: Side, after: Side, rate: Measured | None) -> list[Measured]:
+    found = []
+    pairs: tuple[tuple[Metric, str, str], ...] = (
+        ("latency_p50_ratio", "latency_p50_seconds", "the server's own median"),
+        ("latency_p99_ratio", "latency_p99_seconds", "the server's own 99 % point"),
+    )
+    for metric, field, what in pairs:
+        if before.values(field) and after.values(field):
+            found.append(_ratio(metric, before.values(field), after.values(field), what))
+    if not found and rate is not None and (held := _little(before, after, rate)) is not None:
+        found.append(held)
+    if rate is not None and rate.ratio < MATCHED_LOAD:
+        because = f"the rate after the change is {rate.ratio:.2f} of the rate before"
+        found = [msgspec.structs.replace(one, matched=False, because=because) for one in found]
+    return found
+
+
+def _little(before: Side, after: Side, rate: Measured) -> Measured | None:
+    """Mean latency by Little's law, of clients that keep as many connections open and ask again at once."""
+    then, now = before.mean("established"), after.mean("established")
+    if then is None or now is None or min(then, now) < 1 or not 0.8 <= now / then <= 1.25 or not rate.matched:
+        return None
+    scale = now / then
+    return msgspec.structs.replace(
+        rate,
+        metric="latency_p50_ratio",
+        ratio=scale / rate.ratio,
+        low=scale / rate.high,
+        high=scale / rate.low,
+        what=f"connections / rate (Little's law, a mean), from {rate.what}",
+        before=then / rate.before,
+        after=now / rate.after,
+    )
+
+
+def _memory(before: Side, after: Side) -> Measured | None:
+    then, now = before.values("resident_bytes"), after.values("resident_bytes")
+    return _ratio("memory_ratio", then, now, "resident memory of its processes") if then and now else None
+
+
+def _ratio(metric: Metric, before: Sequence[float], after: Sequence[float], what: str) -> Measured:
+    """Ratio of geometric means; its interval from the spread of each side."""
+    (mean_before, error_before), (mean_after, error_after) = _logs(before), _logs(after)
+    middle = mean_after - mean_before
+    freedom = max(1, len(before) + len(after) - 2)
+    half = (_QUANTILE_90 + 1.2 / freedom) * CORRELATION * sqrt(error_before**2 + error_after**2)
+    return Measured(
+        metric=metric,
+        ratio=exp(middle),
+        low=exp(middle - half),
+        high=exp(middle + half),
+        what=what,
+        before=exp(mean_before),
+        after=exp(mean_after),
+        samples_before=len(before),
+        samples_after=len(after),
+    )
+
+
+def _logs(values: Sequence[float]) -> tuple[float, float]:
+    """Mean of the logarithms and its standard error; of one or two values, that of a tenth either way."""
+    logs = [log(max(value, 1e-9)) for value in values]
+    mean = sum(logs) / len(logs)
+    if len(logs) < 3:
+        return mean, log(STABLE_RATIO) / sqrt(len(logs))
+    spread = sqrt(sum((each - mean) ** 2 for each in logs) / (len(logs) - 1))
+    return mean, max(spread, LEAST_SPREAD) / sqrt(len(logs))
+
+
+def _told(values: Sequence[float]) -> bool:
+    return bool(values) and sum(values) > 0
+
+
+def _moved(name: str, values: Sequence[float]) -> tuple[float, ...]:
+    if not name.startswith(("requests", "latency", "tokens")):
+        return tuple(values)
+    return tuple(value for position, value in enumerate(values) if position == 0 or value != values[position - 1])
