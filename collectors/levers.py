@@ -45,6 +45,9 @@ class Lever(StrEnum):
     PREPROCESSING = "preprocessing"
     LOOP_OFFLOAD = "loop_offload"
     SWITCH_INTERVAL = "switch_interval"
+    NUMA_POLICY = "numa_policy"
+    CPU_GOVERNOR = "cpu_governor"
+    CPU_CLOCK_LIMIT = "cpu_clock_limit"
 
 
 Value = int | float | str | bool | None
@@ -54,10 +57,10 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One place in which a lever can be set for a service.
 
     `kind` is how a program would write it: `env` (environment of `target`), `argument` (command line of `target`),
-    `file` (key of a JSON settings file), `taskset` (CPU list of `target` and its children), `cgroup` (file of the
-    cgroup folder `target`), `systemd` (directive of the unit `target`), `kubernetes` (field of the
-    workload `target`), `compose` (key of the service `target`), `docker` (option with which the container `target` is
-    made; also of podman and nerdctl), `code`.
+    `file` (key of a JSON settings file), `taskset` (CPU list of `target` and its children), `numactl` (option of that
+    command, before `target`), `cgroup` (file of the cgroup folder `target`), `sysfs` (file of the folders `target`),
+    `systemd` (directive of the unit `target`), `kubernetes` (field of the workload `target`), `compose` (key of the
+    service `target`), `docker` (option with which the container `target` is made; also of podman and nerdctl), `code`.
     `value` is the text to write for the proposed value. `effective` False: another place wins, and `because` says
     which; None = could not be told.
     """

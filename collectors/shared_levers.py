@@ -1,10 +1,12 @@
 """Which levers does every server have, whatever its framework?"""
 
+from collectors.clock_levers import clock_places
 from collectors.code_levers import code_places
 from collectors.compute_threads import compute_threads_places, compute_threads_setting
 from collectors.entities import Role, Service
 from collectors.facts import Facts
 from collectors.levers import Lever, Place, Setting, Value
+from collectors.memory_policy import memory_policy_places
 from collectors.thread_binding import thread_binding_places, thread_binding_setting
 from collectors.thread_waiting import thread_waiting_places
 
@@ -30,6 +32,10 @@ def shared_places(lever: Lever, value: Value, service: Service, facts: Facts) ->
         because = "the mask is inherited by every process and thread that the server starts"
         target, text = service.framework, str(value)
         return (Place(kind="taskset", target=target, key="cpu-list", value=text, effective=True, because=because),)
+    if lever is Lever.NUMA_POLICY:
+        return memory_policy_places(value, service)
+    if lever in (Lever.CPU_GOVERNOR, Lever.CPU_CLOCK_LIMIT):
+        return clock_places(lever, value)
     return code_places(lever, value, service)
 
 

@@ -17,6 +17,8 @@ def place_text(place: Place) -> tuple[str, str]:
             return target, f'"{key}": {value}'
         case "taskset":
             return f"start of {target}", f"taskset --cpu-list {value} {target}"
+        case "numactl":
+            return f"start of {target}", f"numactl --{key}={value} {target}"
         case "cgroup":
             return f"cgroup {target}", f"{key}: {value}"
         case "systemd":

@@ -28,6 +28,7 @@ from collectors.servers.llm_arguments import (
     short_name,
     variable,
 )
+from collectors.shared_levers import argument_place
 from collectors.switches import truth
 
 _PORTS = (8080, 9931)
@@ -109,6 +110,7 @@ _ATTENTION = Knob(
 )
 _ALIKE = "keys and values have a type each: set both"
 _NEEDED = "values of such a type need flash attention: without it the server does not start"
+_PAGES = "it obeys numactl then; weights that lie in the page cache by now stay where they are until that is dropped"
 _FLOATS = frozenset(("f32", "f16", "bf16"))
 """Types of values that it reads without flash attention, too; with any other it ends at its start."""
 _OTHER_OPTIONS = (
@@ -172,6 +174,8 @@ class LlamaServer(LanguageModelServer):
 
     def places(self, lever: Lever, value: Value, service: Service, facts: Facts) -> Sequence[Place]:
         found = super().places(lever, value, service, facts)
+        if lever is Lever.NUMA_POLICY:
+            return (*found, argument_place(service, "--numa", "numactl", _PAGES))
         if lever is not Lever.KV_CACHE_PRECISION:
             return found
         spelled = self.spelled(service)

@@ -175,6 +175,10 @@ class Triton(Framework):
             because = "the threads of instances on the CPU alone, and not those that ONNX Runtime binds itself"
             policy = argument_to(service, "--host-policy", f"{_POLICY}{value}", None, because)
             return (*shared_places(lever, value, service, facts), policy)
+        if lever is Lever.NUMA_POLICY:
+            because = "the memory of instances on the CPU alone"
+            policy = argument_to(service, "--host-policy", f"cpu,numa-node={value}", None, because)
+            return (*shared_places(lever, value, service, facts), policy)
         if lever not in FILE_KEYS:
             return super().places(lever, value, service, facts)
         return model_places(lever, value, service, facts)

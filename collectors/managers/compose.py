@@ -56,7 +56,7 @@ def _compose_key(place: Place, service: str) -> str | None:
 
 
 def _run_key(place: Place, runtime: str | None) -> str | None:
-    keys = {"env": f"--env {place.key}", "argument": "IMAGE …", "taskset": "--cpuset-cpus"}
+    keys = {"env": f"--env {place.key}", "argument": "IMAGE …", "taskset": "--cpuset-cpus", "numactl": "--cpuset-mems"}
     limit = _limit_key(place)
     key = keys.get(place.kind) or (f"--{limit.replace('_', '-')}" if limit else None)
     return f"{_TOOLS.get(runtime or '', 'docker')} run {key}" if key else None

@@ -16,6 +16,7 @@ from collectors.cpu_shares import shares_of
 from collectors.entities import Process, Service
 from collectors.levers import Place
 from collectors.manager import Manager
+from collectors.memory_policy import KUBELET_PLACE, NUMACTL
 
 _SHARES_PER_CPU = 1024
 _STATIC_UID_CHARACTERS = 32
@@ -52,6 +53,8 @@ class Kubernetes(Manager):
         if place.kind == "taskset":
             command = replace(own, key=f"{field}.command", value=f"taskset --cpu-list {place.value} …")
             return (replace(command, effective=None, because=_PINNING),)
+        if place.kind == NUMACTL:
+            return (KUBELET_PLACE,)
         if is_quota(place):
             cores = quota_cores(place)
             value = None if cores is None else _quantity(cores)

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from collectors.containers.container import Container
 from collectors.cpu_limits import quota_percent, weight_of
 from collectors.entities import Process, Service
 from collectors.levers import Place, Value
 from collectors.manager import Manager
+from collectors.memory_policy import directives_of
 from collectors.systemd_units import unit_of
 
 
@@ -24,14 +27,9 @@ class Systemd(Manager):
         if service.owner is None:
             return ()
         directive = _directive(place)
-        if directive is None:
-            return ()
-        key, value = directive
-        how, because, restart = place.effective, place.because, place.restart
-        target = service.owner
-        return (
-            Place(kind="systemd", target=target, key=key, value=value, effective=how, because=because, restart=restart),
-        )
+        found = directives_of(place) if directive is None else (directive,)
+        own = replace(place, kind="systemd", target=service.owner)
+        return tuple(replace(own, key=key, value=value) for key, value in found)
 
 
 def _directive(place: Place) -> tuple[str, Value] | None:

@@ -46,10 +46,23 @@ def test_under_systemd_each_place_is_followed_by_its_directive() -> None:
         ("taskset", "gunicorn", "cpu-list", "0-1"),
         ("systemd", "app.service", "CPUAffinity", "0-1"),
     ]
+    assert shown(Lever.NUMA_POLICY, "0", of) == [
+        ("numactl", "gunicorn", "membind", "0"),
+        ("systemd", "app.service", "NUMAPolicy", "bind"),
+        ("systemd", "app.service", "NUMAMask", "0"),
+    ]
     assert shown(Lever.CPU_QUOTA, None, of) == [
         ("cgroup", "/sys/fs/cgroup/system.slice/app.service", "cpu.max", "max"),
         ("systemd", "app.service", "CPUQuota", ""),
     ]
+
+
+def test_clocks_are_set_for_the_whole_node_without_a_restart() -> None:
+    cores = "/sys/devices/system/cpu/cpu*/cpufreq"
+    of = service("0::/system.slice/app.service", manager="systemd", owner="app.service")
+    assert shown(Lever.CPU_GOVERNOR, "performance", of) == [("sysfs", cores, "scaling_governor", "performance")]
+    (limit,) = places_for(Lever.CPU_CLOCK_LIMIT, 3500000, of, known(of))
+    assert (limit.key, limit.value, limit.restart, limit.effective) == ("scaling_max_freq", 3500000, False, None)
 
 
 @pytest.mark.parametrize(

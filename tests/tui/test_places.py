@@ -19,6 +19,12 @@ def place(kind: str, target: str, key: str, value: Value, **more: object) -> Pla
         (place("file", "/srv/settings.json", "parallel_workers", 2), "/srv/settings.json", '"parallel_workers": 2'),
         (place("file", "/srv/settings.json", "debug", False), "/srv/settings.json", '"debug": false'),
         (place("taskset", "mlserver", "", "0-1"), "start of mlserver", "taskset --cpu-list 0-1 mlserver"),
+        (place("numactl", "mlserver", "membind", "0"), "start of mlserver", "numactl --membind=0 mlserver"),
+        (
+            place("sysfs", "/sys/cpu*/cpufreq", "scaling_governor", "performance"),
+            "sysfs /sys/cpu*/cpufreq",
+            "scaling_governor = performance",
+        ),
         (place("cgroup", "/app", "cpu.max", "max 100000"), "cgroup /app", "cpu.max: max 100000"),
         (place("systemd", "app.service", "CPUQuota", "200%"), "systemctl edit app.service", "CPUQuota=200%"),
         (place("compose", "app", "cpus", 2), "compose app", "cpus = 2"),

@@ -185,6 +185,14 @@ def test_a_type_of_the_cache_is_set_for_both_with_what_it_needs() -> None:
     assert ("env", "LLAMA_ARG_FLASH_ATTN", "on", False) in written(off)
 
 
+def test_memory_of_one_node_takes_numactl_and_its_own_option() -> None:
+    whole, known = service("-m", GGUF, environ={})
+    assert written(LLAMA.places(Lever.NUMA_POLICY, "1", whole, known)) == [
+        ("numactl", "membind", "1", True),
+        ("argument", "--numa", "numactl", True),
+    ]
+
+
 def test_the_option_wins_over_the_variable() -> None:
     whole, known = service("-m", GGUF, "-t", "8", environ={"LLAMA_ARG_THREADS": "16"})
     assert written(LLAMA.places(Lever.COMPUTE_THREADS, 4, whole, known)) == [

@@ -434,6 +434,9 @@ def test_what_the_command_line_sets() -> None:
     taskset, policy = places(Lever.AFFINITY, "0-3", one)
     assert (taskset.kind, taskset.value) == ("taskset", "0-3")
     assert (policy.key, policy.value, policy.effective) == ("--host-policy", "cpu,cpu-cores=0-3", None)
+    numactl, policy = places(Lever.NUMA_POLICY, "1", one)
+    assert (numactl.kind, numactl.key, numactl.value) == ("numactl", "membind", "1")
+    assert (policy.key, policy.value, policy.effective) == ("--host-policy", "cpu,numa-node=1", None)
 
 
 def test_what_it_could_tell() -> None:

@@ -89,6 +89,13 @@ def test_a_place_becomes_a_key_of_the_service_or_an_option_of_docker_run(
     assert (option.kind, option.target, option.key, option.value) == ("docker", "llm", f"docker run {docker}", value)
 
 
+def test_memory_of_one_node_is_an_option_of_docker_run_and_no_key_of_compose() -> None:
+    policy = place("numactl", "membind", "0")
+    assert list(Compose().render(policy, service(WEB, "shop/web"))) == []
+    option = rendered(("numactl", "membind", "0"), replace(PLAIN, name="llm"), "llm")
+    assert (option.key, option.value) == ("docker run --cpuset-mems", "0")
+
+
 def test_a_weight_of_version_2_depends_on_the_runtime_and_the_rest_does_not() -> None:
     weight = rendered(("cgroup", "cpu.weight", 100))
     assert (weight.effective, weight.because) == (

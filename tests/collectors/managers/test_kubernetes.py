@@ -113,6 +113,13 @@ def test_a_mask_is_a_command_that_may_not_last() -> None:
     assert "static CPU manager policy" in found.because
 
 
+def test_on_which_node_memory_lies_is_for_the_kubelet() -> None:
+    found = rendered("numactl", "membind", "0")
+    assert (found.target, found.key, found.value, found.effective) == (
+        "the kubelet of the node", "topologyManagerPolicy", "single-numa-node", None,
+    )  # fmt: skip
+
+
 def test_settings_files_are_not_in_the_specification() -> None:
     assert list(Kubernetes().render(place("file", "parallel_workers", 2), service(NAMED))) == []
     assert list(Kubernetes().render(place("code", "x", 2), service(NAMED))) == []

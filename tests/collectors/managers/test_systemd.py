@@ -85,6 +85,15 @@ def test_a_place_becomes_a_directive_of_the_unit(given: Place, key: str, value: 
     assert (rendered.effective, rendered.because, rendered.restart) == (True, "why", False)
 
 
+def test_a_memory_policy_takes_two_directives() -> None:
+    service = service_of("gunicorn", (process(1, "gunicorn"), Role.FRONT_END), manager="systemd", owner="app.service")
+    rendered = Systemd().render(place("numactl", "membind", "1"), service)
+    assert [(p.target, p.key, p.value) for p in rendered] == [
+        ("app.service", "NUMAPolicy", "bind"),
+        ("app.service", "NUMAMask", "1"),
+    ]
+
+
 def test_arguments_and_files_have_no_directive() -> None:
     service = service_of("gunicorn", (process(1, "gunicorn"), Role.FRONT_END), manager="systemd", owner="app.service")
     assert list(Systemd().render(place("argument", "--workers", "2"), service)) == []
