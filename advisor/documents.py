@@ -8,7 +8,10 @@ from typing import Literal
 import msgspec
 
 from advisor.execution import Execution
-from advisor.finding import Finding, Inconclusive
+from advisor.finding import Finding, Inconclusive, Severity
+from advisor.ledger.outcome import Outcome
+from advisor.ledger.scores import Score
+from advisor.plan import Plan
 from collectors.gpu.states import GpuState
 from collectors.levers import Setting
 from collectors.model_file import ModelFile
@@ -334,6 +337,34 @@ class AdviceDocument(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[ServiceVerdict, ...]
     findings: tuple[Finding, ...]
     inconclusive: tuple[Inconclusive, ...]
+    plans: tuple[Plan, ...] = ()
+    """One a service: what to do in which order, and what it is worth together."""
+
+
+Turn = Literal["opened", "severity-changed", "acknowledged", "snoozed", "reopened", "expired", "resolved", "superseded",
+               "verified", "refuted"]  # fmt: skip
+
+
+class FindingEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn in the life of a finding. `owner` and `note`: who did it and why, where somebody did."""
+
+    at: str
+    finding: str
+    event: Turn
+    rule: str
+    subject: str
+    severity: Severity
+    title: str
+    owner: str | None = None
+    note: str | None = None
+
+
+class OutcomesDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /v1/outcomes`: what became of changes, newest first, and how good the promises were."""
+
+    outcomes: tuple[Outcome, ...]
+    scores: tuple[Score, ...]
+    """Over all first, then by rule and metric; empty until a promise could be measured."""
 
 
 class RulePage(msgspec.Struct, frozen=True, kw_only=True):
