@@ -31,6 +31,11 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What an hour of the node costs; None = the owner has not said."""
     measured: MeasuredCapacity | None = None
     """What a load test found in its present configuration."""
+    memory_bandwidth_bytes_per_second: int | None = None
+    """What the memory of the whole node can give at once; None = the owner has not said."""
+    thread_elasticity: float | None = None
+    """Growth of throughput / growth of compute threads, both as logarithms, the last time that nothing else was changed:
+    1 = in proportion, 0 = nothing, 0.14 = a tenth more of twice the threads. None = nobody tried."""
     orphaned: Orphaned | None = None
     """What runs beside workers whose front-end is gone; None for a service that has one."""
     profile: ProfileView | None = None

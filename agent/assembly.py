@@ -158,7 +158,7 @@ def assemble(
         sampler=sampler,
         background=background,
         collectors=collectors,
-        picture=NodePicture(config.node, topology),
+        picture=NodePicture(config.node_name, topology),
         cost=cost,
         profiler=profiler,
         readers=readers,

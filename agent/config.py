@@ -149,6 +149,18 @@ class AdviceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """`[node]`: what no program can read of this machine."""
+
+    memory_bandwidth_bytes_per_second: int | None = setting(
+        Kind.RATE,
+        None,
+        "What all of its memory can give at once, measured (STREAM) or channels × transfers × 8 bytes: 204.8GB/s.",
+        minimum=1 << 20,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
     """`[service."NAME"]`: what the owner of a service wants."""
 
@@ -207,13 +219,14 @@ class Config:
     gpu: GpuSettings = field(default_factory=GpuSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     advice: AdviceSettings = field(default_factory=AdviceSettings)
+    node: NodeSettings = field(default_factory=NodeSettings)
     service: Mapping[str, ServiceSettings] = field(default_factory=dict)
     rule: Mapping[str, RuleSettings] = field(default_factory=dict)
     prices: PricesSettings = field(default_factory=PricesSettings)
     devices: FreeTable = field(default_factory=dict)
 
     @property
-    def node(self) -> str:
+    def node_name(self) -> str:
         """The configured name of this node, else the host name."""
         return self.agent.node or socket.gethostname()
 
@@ -242,6 +255,7 @@ PLAIN_SECTIONS: Mapping[str, type] = {
     "gpu": GpuSettings,
     "http": HttpSettings,
     "advice": AdviceSettings,
+    "node": NodeSettings,
     "prices": PricesSettings,
 }
 NAMED_SECTIONS: Mapping[str, type] = {"service": ServiceSettings, "rule": RuleSettings}

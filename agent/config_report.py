@@ -9,6 +9,7 @@ from agent.settings import Kind, SettingSpec, settings_of, show
 
 _DURATION_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*(us|ms|s|min|h|d|w|y)\s*$"
 _SIZE_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*(B|[KMGT]iB|[kMGT]B)\s*$"
+_RATE_PATTERN = _SIZE_PATTERN.removesuffix("$") + r"/\s*s\s*$"
 
 
 def shown_settings(loaded: LoadedConfig) -> list[dict[str, Any]]:
@@ -109,6 +110,8 @@ def _schema(spec: SettingSpec, default: object) -> dict[str, Any]:
             return schema | {"type": "string", "pattern": _DURATION_PATTERN}
         case Kind.SIZE:
             return schema | {"type": "string", "pattern": _SIZE_PATTERN}
+        case Kind.RATE:
+            return schema | {"type": "string", "pattern": _RATE_PATTERN}
         case Kind.TEXTS:
             return schema | {"type": "array", "items": {"type": "string"}}
         case Kind.NUMBER:

@@ -239,7 +239,7 @@ def pyroscope_of(config: Config) -> "PyroscopePusher | None":
 
     try:
         return PyroscopePusher(
-            settings.pyroscope_url, token_file=settings.pyroscope_token_file, labels={"node": config.node}
+            settings.pyroscope_url, token_file=settings.pyroscope_token_file, labels={"node": config.node_name}
         )
     except ValueError as error:
         message = f"profiling.pyroscope_url: {error}"

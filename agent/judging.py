@@ -157,7 +157,7 @@ class Judging:
             findings = self.board.findings(now)
         plans = [self.plan(service, findings) for service in services]
         return AdviceDocument(
-            node=self._config.node,
+            node=self._config.node_name,
             generated_at=timestamp(now),
             services=tuple(
                 ServiceVerdict(name=s.name, verdict=plan.verdict, state=state_of(self._views.get(s.id)))
@@ -213,6 +213,7 @@ def service_facts(service: Service, processes: Facts, config: Config) -> Service
         objective=wanted.objective,
         slo_p99_seconds=wanted.slo_p99_seconds,
         price=node_price(config.prices),
+        memory_bandwidth_bytes_per_second=config.node.memory_bandwidth_bytes_per_second,
     )
 
 

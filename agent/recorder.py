@@ -17,7 +17,7 @@ def record_node(loaded: LoadedConfig, output: Path, seconds: float | None) -> in
     stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: stopped.append(got))
-    meta = RecordingMeta(node=loaded.config.node, version=__version__, start=time.time_ns())
+    meta = RecordingMeta(node=loaded.config.node_name, version=__version__, start=time.time_ns())
     with Recorder(output, meta) as recorder:
         limit = seconds if seconds is not None else 365 * 86400.0
         watch = collect_for(loaded, limit, recorder.write, lambda: bool(stopped))

@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.listen import parse_listen
-from agent.units import format_duration, format_size, parse_duration, parse_size
+from agent.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
-_UNIT_SUFFIXES = ("_seconds", "_bytes")
+_UNIT_SUFFIXES = ("_seconds", "_bytes", "_bytes_per_second")
 
 
 class Kind(StrEnum):
@@ -30,6 +30,7 @@ class Kind(StrEnum):
     FLAG = "true or false"
     DURATION = "duration"
     SIZE = "size"
+    RATE = "bytes a second"
     NUMBER = "number"
     TEXTS = "list of text"
     DATE = "date"
@@ -120,6 +121,8 @@ def show(spec: SettingSpec, value: Any) -> Any:
             return format_duration(value)
         case Kind.SIZE:
             return format_size(int(value))
+        case Kind.RATE:
+            return format_rate(int(value))
         case Kind.PATH:
             return str(value)
         case Kind.TEXTS:
@@ -214,6 +217,7 @@ _CONVERTERS: dict[Kind, Callable[[object], Any]] = {
     Kind.FLAG: _flag,
     Kind.DURATION: _quantity(parse_duration, "a duration", '"10s"'),
     Kind.SIZE: _quantity(parse_size, "a size", '"64MiB"'),
+    Kind.RATE: _quantity(parse_rate, "a rate", '"40GiB/s"'),
     Kind.NUMBER: _number,
     Kind.TEXTS: _texts,
     Kind.DATE: _date,

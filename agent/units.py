@@ -42,6 +42,14 @@ def parse_size(text: str) -> int:
     return int(number * factor)
 
 
+def parse_rate(text: str) -> int:
+    """`40GiB/s` in bytes a second. Raises ValueError with one clause that says what is wrong."""
+    size, slash, second = text.partition("/")
+    if not slash or second.strip() != "s":
+        raise ValueError(f"{text!r} is not a rate; write 40GiB/s, 204.8GB/s")
+    return parse_size(size)
+
+
 def format_duration(seconds: float) -> str:
     """The shortest text that `parse_duration` reads back as the same number."""
     for unit in ("d", "h", "min", "s", "ms", "us"):
@@ -57,6 +65,11 @@ def format_size(size_bytes: int) -> str:
         if size_bytes and size_bytes % _BYTES[unit] == 0:
             return f"{size_bytes // _BYTES[unit]}{unit}"
     return f"{size_bytes}B"
+
+
+def format_rate(bytes_per_second: int) -> str:
+    """The shortest text that `parse_rate` reads back as the same number."""
+    return f"{format_size(bytes_per_second)}/s"
 
 
 def _split(text: str, units: dict[str, float] | dict[str, int], what: str, examples: str) -> tuple[float, float]:

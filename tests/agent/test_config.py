@@ -70,7 +70,7 @@ def test_the_users_file_follows_xdg_config_home(tmp_path):
     file = tmp_path / "xdg/nodewright/nodewright.toml"
     file.parent.mkdir(parents=True)
     file.write_text('[agent]\nnode = "xdg"')
-    assert load(tmp_path, environ={"XDG_CONFIG_HOME": str(tmp_path / "xdg")}).config.node == "xdg"
+    assert load(tmp_path, environ={"XDG_CONFIG_HOME": str(tmp_path / "xdg")}).config.node_name == "xdg"
 
 
 @pytest.mark.parametrize(
@@ -102,6 +102,7 @@ def test_an_unknown_key_names_file_key_and_the_nearest_valid_one(tmp_path, text,
         ('[agent]\nlisten = "9753"', "HOST:PORT"),
         ('[agent]\nlog_level = "loud"', "debug, info, warning, error"),
         ('[store]\nsize_cap = "2"', "no unit"),
+        ("[node]\nmemory_bandwidth = '40GiB'", "write 40GiB/s"),
         ("[budget]\ncpu_ratio = nan", "not a number"),
         ("[budget]\ncpu_ratio = 2", "too large"),
         ("[http]\nallowed_hosts = 'a'", "not a list"),
@@ -171,6 +172,11 @@ def test_an_unknown_environment_setting_names_the_nearest_but_service_links_are_
         ("NODEWRIGHT_BUDGET_CPU_RATIO", "0.5", lambda c: c.budget.cpu_ratio == 0.5),
         ("NODEWRIGHT_HTTP_ALLOWED_HOSTS", "a, b", lambda c: c.http.allowed_hosts == ("a", "b")),
         ("NODEWRIGHT_STORE_SIZE_CAP", "1GiB", lambda c: c.store.size_cap_bytes == 1 << 30),
+        (
+            "NODEWRIGHT_NODE_MEMORY_BANDWIDTH",
+            "204.8GB/s",
+            lambda c: c.node.memory_bandwidth_bytes_per_second == 204_800_000_000,
+        ),
     ],
 )
 def test_the_environment_writes_every_kind_of_setting_as_text(tmp_path, name, text, read):
@@ -224,12 +230,16 @@ def test_rules_are_not_loaded_where_no_section_names_one(tmp_path):
 
 
 def test_shown_settings_read_back_as_the_same_configuration(tmp_path):
-    loaded = load(tmp_path, '[agent]\ninterval = "1500ms"\ndb = "/x/state.db"\n[http]\nallowed_hosts = ["a"]')
+    loaded = load(
+        tmp_path,
+        '[agent]\ninterval = "1500ms"\ndb = "/x/state.db"\n[http]\nallowed_hosts = ["a"]\n[node]\nmemory_bandwidth = "40GiB/s"',
+    )
     rows = {row["key"]: row for row in shown_settings(loaded)}
     assert rows["agent.interval"] == {
         "key": "agent.interval", "value": "1500ms", "origin": f"file {tmp_path / 'given.toml'}",
     }  # fmt: skip
     assert rows["agent.db"]["value"] == "/x/state.db"
+    assert rows["node.memory_bandwidth"]["value"] == "40GiB/s"
     assert rows["agent.node"]["value"] is None
     assert 'agent.interval = "1500ms"' in as_text(list(rows.values()))
     toml: dict[str, list[str]] = {}
@@ -249,6 +259,7 @@ def test_every_setting_has_a_sentence_and_a_unit_in_its_attribute():
             assert spec.doc.endswith("."), key
             assert attribute.endswith("_seconds") == (spec.kind is Kind.DURATION)
             assert attribute.endswith("_bytes") == (spec.kind is Kind.SIZE)
+            assert attribute.endswith("_bytes_per_second") == (spec.kind is Kind.RATE)
 
 
 def test_no_two_settings_share_an_environment_name():

@@ -1,8 +1,8 @@
-"""Durations and sizes carry their unit."""
+"""Durations, sizes and rates carry their unit."""
 
 import pytest
 
-from agent.units import format_duration, format_size, parse_duration, parse_size
+from agent.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,15 @@ def test_a_duration_is_written_as_it_is_read(text):
 @pytest.mark.parametrize("text", ["64MiB", "2GiB", "1000B", "0B"])
 def test_a_size_is_written_as_it_is_read(text):
     assert format_size(parse_size(text)) == text
+
+
+@pytest.mark.parametrize(("text", "rate"), [("40GiB/s", 40 << 30), ("204.8GB/s", 204_800_000_000), ("1 MB / s", 10**6)])
+def test_a_rate_is_read_in_bytes_a_second_and_written_so_that_it_reads_back(text, rate):
+    assert parse_rate(text) == rate
+    assert parse_rate(format_rate(rate)) == rate
+
+
+@pytest.mark.parametrize(("text", "said"), [("40GiB", "not a rate"), ("40/s", "no unit"), ("40GiB/min", "not a rate")])
+def test_a_rate_that_is_none_says_what_to_write(text, said):
+    with pytest.raises(ValueError, match=said):
+        parse_rate(text)
