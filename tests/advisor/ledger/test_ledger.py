@@ -1,0 +1,161 @@
+"""A change is noticed, measured, and told beside what was promised."""
+
+import pytest
+from msgspec.structs import replace
+
+from advisor.board import Board
+from advisor.catalogue import all_rules
+from advisor.engine import Engine
+from advisor.finding import Finding
+from advisor.ledger.configuration import LeverChange
+from advisor.ledger.ledger import Ledger
+from advisor.ledger.outcome import Outcome
+from advisor.trend import Trend
+from collectors.reading import Instant
+from tests.advisor.built import facts, fighting_pools
+from tests.advisor.ledger.built_trends import MINUTE_START, add
+
+SERVICE = fighting_pools().service
+BAD, GOOD = {"workers": 2, "compute_threads": "default"}, {"workers": 2, "compute_threads": 1}
+
+
+def at(unix: float) -> Instant:
+    return Instant(int((unix - MINUTE_START) * 1e9), int(unix * 1e9))
+
+
+def found() -> tuple[Finding, ...]:
+    board, seen = Board(), fighting_pools()
+    for second in (0, 2):
+        judgement = Engine(all_rules()).judge(seen, facts(seen, environ={}))
+        board.update(seen.service, judgement, seen, at(MINUTE_START + second))
+    return board.findings(at(MINUTE_START + 2))
+
+
+FINDINGS = found()
+
+
+class Story:
+    """One service over time: stretches of load, looks of the ledger every five seconds."""
+
+    def __init__(self) -> None:
+        self.ledger, self.trend, self.end, self.service = Ledger(), Trend(), MINUTE_START, SERVICE
+        self.changes: list[LeverChange] = []
+
+    def run(self, count: int, levers: dict, findings: tuple[Finding, ...] = (), **fields: float | None) -> None:
+        for _ in range(count):
+            self.end = add(self.trend, 1, start=self.end, **fields)
+            self.ledger.keep_only([self.service], at(self.end))
+            self.changes += self.ledger.changed(self.service, levers, self.trend, at(self.end))
+            self.ledger.look(self.service, findings, self.trend, at(self.end))
+
+    def restart(self, seconds: float) -> None:
+        """The service is away, and comes back with nothing remembered of its seconds."""
+        self.ledger.keep_only([], at(self.end))
+        self.end += seconds
+        self.trend = Trend()
+
+    @property
+    def outcome(self) -> Outcome:
+        return list(self.ledger.outcomes.values())[-1]
+
+
+def test_threads_set_as_proposed_over_a_restart_are_named_measured_and_verified():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.restart(12)
+    story.run(4, GOOD, opened_per_second=150.0)
+    assert [(c.lever, c.old, c.new) for c in story.changes] == [("compute_threads", "default", 1)]
+    assert (story.outcome.state, story.outcome.final) == ("waiting", False)
+    story.run(6, GOOD, opened_per_second=150.0)
+    assert (story.outcome.state, story.outcome.final, story.outcome.stable) == ("verified", False, True)
+    story.run(10, GOOD, opened_per_second=150.0)
+    outcome = story.outcome
+    assert (outcome.state, outcome.final) == ("verified", True)
+    assert [(p.rule, p.as_proposed) for p in outcome.promises] == [("cpu-oversubscribed-openmp", True)]
+    throughput = next(m for m in outcome.measured if m.metric == "throughput_ratio")
+    assert 5.6 < throughput.ratio < 5.9
+    promised = next(g for g in outcome.promises[0].gains if g.metric == "throughput_ratio")
+    assert outcome.covered["throughput_ratio"] == (promised.p10 <= throughput.ratio <= promised.p90)
+
+
+def test_in_place_what_was_before_the_first_sight_of_the_change_is_before():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(16, GOOD, opened_per_second=26.0)
+    assert story.outcome.state == "refuted"
+    assert story.outcome.rollback == (LeverChange(lever="compute_threads", old=1, new="default"),)
+
+
+def test_a_change_that_nobody_advised_is_measured_all_the_same():
+    story = Story()
+    story.run(12, BAD, opened_per_second=26.0)
+    story.run(16, {**BAD, "workers": 3}, opened_per_second=39.0)
+    assert story.outcome.promises == ()
+    assert story.outcome.state == "unclear"
+    assert "nobody had advised it; throughput × 1.50" in story.outcome.because
+
+
+def test_a_change_the_other_way_is_not_what_was_asked_for():
+    story = Story()
+    story.run(12, {**BAD, "compute_threads": 2}, FINDINGS, opened_per_second=26.0)
+    story.run(16, {**BAD, "compute_threads": 4}, opened_per_second=13.0)
+    assert story.outcome.promises == ()
+
+
+def test_without_load_before_it_cannot_be_told():
+    story = Story()
+    story.run(12, BAD, FINDINGS, loaded_seconds=0.0)
+    story.run(20, GOOD, opened_per_second=150.0)
+    assert (story.outcome.state, story.outcome.because) == ("unclear", "no load was seen before the change")
+
+
+def test_without_load_afterwards_it_waits_and_after_a_day_it_is_unclear():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(4, GOOD, loaded_seconds=0.0)
+    assert story.outcome.state == "waiting"
+    story.end += 86400
+    story.run(2, GOOD, loaded_seconds=0.0)
+    assert (story.outcome.state, story.outcome.because) == ("unclear", "no load came within a day")
+
+
+def test_a_second_change_closes_the_first():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(4, GOOD, opened_per_second=150.0)
+    story.run(4, {**GOOD, "workers": 1}, opened_per_second=150.0)
+    first, second = story.ledger.outcomes.values()
+    assert (first.state, first.final) == ("unclear", True)
+    assert "changed again" in first.because
+    assert second.changes[0].lever == "workers"
+
+
+def test_by_hand_it_measures_what_no_lever_shows():
+    story = Story()
+    assert story.ledger.verify(FINDINGS[0].id, at(story.end)) is None
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    begun = story.ledger.verify(FINDINGS[0].id, at(story.end))
+    assert begun is not None
+    assert (begun.by_hand, begun.state) == (True, "waiting")
+    story.run(16, BAD, opened_per_second=104.0)
+    assert story.outcome.id == begun.id
+    assert (story.outcome.state, story.outcome.final) == ("verified", True)
+
+
+def test_the_ledger_outlives_a_restart_of_the_agent_and_teaches_later_intervals():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(16, GOOD, opened_per_second=150.0)
+    done = story.outcome
+    open_one = replace(done, id="open", final=False, state="measuring")
+    later = Ledger()
+    later.restore([*(replace(done, id=str(n)) for n in range(5)), open_one])
+    assert later.outcomes["open"].because == "the agent was restarted while it was being measured"
+    assert later.calibration.factor("cpu-oversubscribed-openmp", "throughput_ratio") != 1.0
+
+
+def test_threads_that_were_changed_tell_how_throughput_grows_with_them():
+    story = Story()
+    story.run(12, {**BAD, "compute_threads": 2}, opened_per_second=30.0)
+    story.run(16, {**BAD, "compute_threads": 4}, opened_per_second=30.0)
+    assert story.ledger.thread_elasticity(SERVICE) == pytest.approx(0.0, abs=0.02)

@@ -1,0 +1,98 @@
+"""What stretches before and after a change say of it."""
+
+import pytest
+
+from advisor.ledger.measure import compared, is_stable, side_of
+from advisor.ledger.outcome import Measured
+from advisor.trend import FIELDS, Trend
+from tests.advisor.ledger.built_trends import MINUTE_START, add
+
+FOREVER = 1e12
+
+
+def measured(before: dict[str, float | None], after: dict[str, float | None], count: int = 12) -> dict[str, Measured]:
+    sides = []
+    for fields in (before, after):
+        trend = Trend()
+        add(trend, count, start=MINUTE_START, **fields)
+        sides.append(side_of(trend.slices, 0, FOREVER, 24))
+    return {one.metric: one for one in compared(*sides)}
+
+
+def test_ratio_and_interval_of_the_servers_own_numbers():
+    found = measured(
+        {"requests_per_second": 20.0, "latency_p50_seconds": 0.3, "latency_p99_seconds": 1.0},
+        {"requests_per_second": 60.0, "latency_p50_seconds": 0.1, "latency_p99_seconds": 0.2},
+    )
+    throughput = found["throughput_ratio"]
+    assert throughput.ratio == pytest.approx(3.0, rel=0.001)
+    assert 2.9 < throughput.low < 3.0 < throughput.high < 3.1
+    assert throughput.what == "requests that the server counted"
+    assert found["latency_p50_ratio"].ratio == pytest.approx(1 / 3, rel=0.001)
+    assert found["latency_p99_ratio"].ratio == pytest.approx(0.2, rel=0.001)
+    assert all(one.matched for one in found.values())
+
+
+def test_without_a_metrics_page_connections_stand_in_and_latency_comes_from_littles_law():
+    found = measured({"opened_per_second": 40.0}, {"opened_per_second": 160.0})
+    assert found["throughput_ratio"].ratio == pytest.approx(4.0, rel=0.001)
+    assert found["throughput_ratio"].what == "connections accepted, one a request"
+    assert found["latency_p50_ratio"].ratio == pytest.approx(0.25, rel=0.001)
+    assert found["latency_p50_ratio"].before == pytest.approx(8 / 40, rel=0.01)
+    assert "latency_p99_ratio" not in found
+
+
+def test_a_rate_of_which_one_side_alone_is_known_is_not_compared():
+    found = measured({"opened_per_second": 40.0}, {"requests_per_second": 160.0})
+    assert list(found) == ["memory_ratio"]
+
+
+def test_clients_that_ask_for_no_more_say_nothing_of_the_throughput():
+    idle = {"demand": 0.4, "demand_peak": 1.0}
+    found = measured(
+        {"requests_per_second": 20.0, "latency_p50_seconds": 0.3, **idle},
+        {"requests_per_second": 20.0, "latency_p50_seconds": 0.1, **idle},
+    )
+    assert not found["throughput_ratio"].matched
+    assert "as much as before" in (found["throughput_ratio"].because or "")
+    assert found["latency_p50_ratio"].matched
+
+
+def test_latencies_at_a_much_lower_load_are_not_matched():
+    found = measured(
+        {"requests_per_second": 50.0, "latency_p99_seconds": 0.3},
+        {"requests_per_second": 20.0, "latency_p99_seconds": 0.1},
+    )
+    assert not found["latency_p99_ratio"].matched
+    assert "0.40 of the rate before" in (found["latency_p99_ratio"].because or "")
+
+
+def test_memory_of_fewer_copies():
+    found = measured({"resident_bytes": 900e6}, {"resident_bytes": 300e6})
+    assert found["memory_ratio"].ratio == pytest.approx(1 / 3, rel=0.001)
+    assert found["memory_ratio"].low < 1 / 3 < found["memory_ratio"].high
+
+
+def test_idle_stretches_and_the_loading_of_a_model_do_not_count():
+    trend = Trend()
+    end = add(trend, 4, start=MINUTE_START, requests_per_second=20.0)
+    end = add(trend, 3, start=end, requests_per_second=0.0)
+    add(trend, 3, start=end, requests_per_second=20.0, loaded_seconds=1.0)
+    assert side_of(trend.slices, 0, FOREVER, 24).count == 4
+
+
+def test_a_number_from_one_page_counts_once():
+    trend = Trend()
+    for rate in (20.0, 30.0):
+        for end in (1.0, 2.0):
+            trend.add(rate * 100 + end * 5, [{"seconds": 5.0, "loaded_seconds": 5.0, "requests_per_second": rate}.get(name)
+                                             for name in FIELDS])  # fmt: skip
+    assert side_of(trend.slices, 0, FOREVER, 24).values("requests_per_second") == (20.0, 30.0)
+
+
+def test_three_stretches_within_a_tenth_are_stable():
+    trend = Trend()
+    end = add(trend, 6, start=MINUTE_START, opened_per_second=20.0)
+    assert is_stable(side_of(trend.slices, 0, FOREVER, 24))
+    add(trend, 1, start=end, opened_per_second=30.0)
+    assert not is_stable(side_of(trend.slices, 0, FOREVER, 24))
