@@ -190,6 +190,9 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     server_queue: float | None = None
     """Requests that wait inside the server, beside `accept_queue`, which the kernel holds."""
     batch_size: float | None = None
+    batches_per_second: float | None = None
+    queue_seconds: float | None = None
+    """Mean time that a request waited inside the server; a part of its latency."""
     tokens_in_per_second: float | None = None
     tokens_out_per_second: float | None = None
     first_token_seconds: float | None = None
@@ -197,6 +200,9 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     kv_cache_ratio: float | None = None
     preemptions_per_second: float | None = None
     """Running requests that lost their place in the KV cache and are computed again."""
+    model_loads_per_second: float | None = None
+    model_evictions_per_second: float | None = None
+    """Models that were taken out of memory to make room for others."""
     model_bytes: float | None = None
     model_gpu_bytes: float | None = None
     """What of the models' memory is on GPUs, where the server splits models."""

@@ -37,6 +37,10 @@ def rates(now: ServingSample, before: ServingSample | None, seconds: float) -> S
             _mean(now.latency_sum_us, before.latency_sum_us, now.latency_count, before.latency_count)
         ),
         server_queue=queued if now.queue is None else now.queue,
+        queue_seconds=_scaled(
+            _mean(now.queue_time_sum_us, before.queue_time_sum_us, now.queue_time_count, before.queue_time_count)
+        ),
+        batches_per_second=_rate(now.batch_size_count, before.batch_size_count, seconds),
         batch_size=_mean(now.batch_size_sum, before.batch_size_sum, now.batch_size_count, before.batch_size_count),
         tokens_in_per_second=_rate(now.tokens_in, before.tokens_in, seconds),
         tokens_out_per_second=_rate(now.tokens_out, before.tokens_out, seconds),

@@ -18,7 +18,11 @@ class ServingRates(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: float | None = None
     server_queue: float | None = None
     """Requests that wait inside the server: now, or in the mean as often as it looked."""
+    queue_seconds: float | None = None
+    """Mean time that a request waited inside the server before it was worked on; it is a part of its latency."""
     batch_size: float | None = None
+    batches_per_second: float | None = None
+    """Executions of the model."""
     tokens_in_per_second: float | None = None
     tokens_out_per_second: float | None = None
     first_token_seconds: float | None = None

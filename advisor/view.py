@@ -36,6 +36,9 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     tokens_in: float | None = None
     tokens_out: float | None = None
     kv_cache_ratio: float | None = None
+    batch_size: float | None = None
+    work_seconds: float | None = None
+    """Mean time of a request without what it waited inside the server; None where the server does not tell both."""
 
 
 class ThreadView(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +247,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """What it did before this window, in minutes and in slices of five seconds, loaded or not."""
     model_loads_per_second: float | None = None
     model_evictions_per_second: float | None = None
+    queue_seconds: float | None = None
+    batches_per_second: float | None = None
 
     @property
     def serving(self) -> tuple[WorkerView, ...]:

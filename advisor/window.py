@@ -7,7 +7,7 @@ import msgspec
 from advisor.gpu.window import service_gpus
 from advisor.node_window import connection_rates, frequency_view, memory_view
 from advisor.serving import STALE_SECONDS
-from advisor.serving_rates import NOTHING
+from advisor.serving_rates import NOTHING, ServingRates
 from advisor.tracks import Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
 from advisor.view import CgroupView, CoreView, PageView, StageView, ThreadView, View, WorkerView
 from collectors.cpulist import parse_cpulist
@@ -74,10 +74,18 @@ def _page_views(track: ServiceTrack, now: float) -> tuple[PageView, ...]:
             tokens_in=_counted(said.tokens_in_per_second, seconds),
             tokens_out=_counted(said.tokens_out_per_second, seconds),
             kv_cache_ratio=said.kv_cache_ratio,
+            batch_size=said.batch_size,
+            work_seconds=_worked(said),
         )
         for at, seconds, said in track.pages
         if now - at <= PAGES_SECONDS
     )
+
+
+def _worked(said: ServingRates) -> float | None:
+    if said.latency_seconds is None or said.queue_seconds is None:
+        return None
+    return max(0.0, said.latency_seconds - said.queue_seconds)
 
 
 def _counted(per_second: float | None, seconds: float) -> float | None:

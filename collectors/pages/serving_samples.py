@@ -13,6 +13,9 @@ from collectors.pages.serving_plan import SPREAD
 from collectors.sources.serving import ServingSample
 
 _TIMES = frozenset(("latency", "queue_time", "first_token", "inter_token"))
+_COUNTS = (
+    "requests", "errors", "in_flight", "queue", "tokens_in", "tokens_out", "preemptions", "model_loads", "model_evictions",
+)  # fmt: skip
 _LARGEST = 2**63 - 1
 _FULL = 1.01
 """A cache may be a little more than full by the server's own rounding; more than that is no share."""
@@ -39,7 +42,7 @@ def _sample(entity: str, names: MetricMap, totals: Totals, since: Totals | None,
 
 def _fields(names: MetricMap, totals: Totals, since: Totals | None) -> Fields:
     values = totals.values
-    for field in ("requests", "errors", "in_flight", "queue", "tokens_in", "tokens_out", "preemptions"):
+    for field in _COUNTS:
         yield field, _whole(values.get(field))
     yield "kv_cache_ppm", _parts_per_million(values.get("kv_cache"))
     for field in ("model_bytes", "model_gpu_bytes"):

@@ -27,13 +27,14 @@ BEFORE = said(
     requests=1000, errors=10, latency_sum_us=5_000_000, latency_count=1010, in_flight=1, queue_length_sum=40,
     queue_length_count=20, batch_size_sum=900, batch_size_count=300, tokens_in=50_000, tokens_out=9000,
     first_token_sum_us=700_000, first_token_count=900, inter_token_sum_us=4_000_000, inter_token_count=8000,
-    preemptions=40,
+    preemptions=40, queue_time_sum_us=2_000_000, queue_time_count=1000, model_loads=7, model_evictions=2,
 )  # fmt: skip
 NOW = said(
     requests=1200, errors=15, latency_sum_us=15_250_000, latency_count=1215, latency_p50_us=40_000,
     latency_p99_us=None, in_flight=7, queue_length_sum=100, queue_length_count=32, batch_size_sum=1100,
     batch_size_count=350, tokens_in=70_000, tokens_out=10_000, first_token_sum_us=10_700_000, first_token_count=1100,
     inter_token_sum_us=14_000_000, inter_token_count=9000, kv_cache_ppm=625_000,
+    queue_time_sum_us=4_000_000, queue_time_count=1200, model_loads=12, model_evictions=6,
     preemptions=43, model_bytes=6_000_000_000, model_gpu_bytes=5_000_000_000,
 )  # fmt: skip
 
@@ -47,13 +48,17 @@ def test_counters_become_rates_and_sums_means() -> None:
         latency_p99_seconds=None,
         in_flight=7,
         server_queue=5.0,
+        queue_seconds=0.01,
         batch_size=4.0,
+        batches_per_second=5.0,
         tokens_in_per_second=2000.0,
         tokens_out_per_second=100.0,
         first_token_seconds=0.05,
         inter_token_seconds=0.01,
         kv_cache_ratio=0.625,
         preemptions_per_second=0.3,
+        model_loads_per_second=0.5,
+        model_evictions_per_second=0.4,
         model_bytes=6e9,
         model_gpu_bytes=5e9,
     )
@@ -76,7 +81,7 @@ def test_one_page_alone_or_one_too_old_gives_levels_only(before: ServingSample |
 def test_where_nothing_happened_there_is_no_mean() -> None:
     assert rates(BEFORE, BEFORE, 10.0) == ServingRates(
         requests_per_second=0.0, errors_per_second=0.0, tokens_in_per_second=0.0, tokens_out_per_second=0.0, in_flight=1,
-        preemptions_per_second=0.0,
+        preemptions_per_second=0.0, batches_per_second=0.0, model_loads_per_second=0.0, model_evictions_per_second=0.0,
     )  # fmt: skip
 
 
@@ -193,6 +198,18 @@ def test_pages_count_answers_and_tokens_beside_what_lost_its_place() -> None:
         node.page(10 * page, said(requests=20 * page, tokens_in=9000 * page, tokens_out=700 * page, preemptions=page))
     (page,) = node.view(11).pages
     assert (page.answered, page.tokens_in, page.tokens_out, page.preempted) == pytest.approx((20, 9000, 700, 1))
+
+
+def test_pages_hold_the_batch_and_what_it_took_without_its_wait() -> None:
+    node = Node()
+    for page in range(2):
+        node.page(
+            10 * page,
+            said(batch_size_sum=90 * page, batch_size_count=30 * page, latency_sum_us=4_000_000 * page,
+                 latency_count=80 * page, queue_time_sum_us=1_600_000 * page, queue_time_count=80 * page),
+        )  # fmt: skip
+    (page,) = node.view(11).pages
+    assert (page.batch_size, page.work_seconds) == pytest.approx((3.0, 0.03))
 
 
 def test_pages_before_a_restart_or_another_configuration_are_not_held() -> None:

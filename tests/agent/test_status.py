@@ -12,7 +12,8 @@ SAID = {
     "latency_p99_seconds": 0.4, "in_flight": 7.0, "server_queue": 5.0, "batch_size": 4.0,
     "tokens_in_per_second": 2000.0, "tokens_out_per_second": 100.0, "first_token_seconds": 0.06,
     "inter_token_seconds": 0.01, "kv_cache_ratio": 0.625, "preemptions_per_second": 0.2, "model_bytes": 6e9,
-    "model_gpu_bytes": 5e9,
+    "model_gpu_bytes": 5e9, "queue_seconds": 0.01, "batches_per_second": 5.0, "model_loads_per_second": 0.3,
+    "model_evictions_per_second": 0.1,
 }  # fmt: skip
 
 
