@@ -7,7 +7,8 @@ import msgspec
 
 class Lever(StrEnum):
     """Something that advice may change, independent of the server that has it. In the words that most servers use:
-    `workers` are processes (or replicas) that serve, `model_instances` copies of one model inside a process."""
+    `workers` are processes (or replicas) that serve, `model_instances` copies of one model inside a process, `recycle_after`
+    the requests after which a worker is replaced."""
 
     WORKERS = "workers"
     REQUEST_THREADS = "request_threads"
@@ -16,6 +17,8 @@ class Lever(StrEnum):
     THREAD_BINDING = "thread_binding"
     CPU_QUOTA = "cpu_quota"
     CPU_WEIGHT = "cpu_weight"
+    MEMORY_LIMIT = "memory_limit"
+    RECYCLE_AFTER = "recycle_after"
     PRELOAD = "preload"
     MAX_REQUESTS_IN_FLIGHT = "max_requests_in_flight"
     MAX_QUEUE = "max_queue"

@@ -4,6 +4,7 @@ from collectors.cpu_limits import cpu_limit_places
 from collectors.entities import Service
 from collectors.facts import Facts
 from collectors.levers import Lever, Place, Setting, Value
+from collectors.memory_limits import memory_limit_places
 from collectors.registry import framework_named, manager_named
 
 LEAST_SECONDS = 1e-4
@@ -16,7 +17,8 @@ def places_for(lever: Lever, value: Value, service: Service, facts: Facts) -> tu
     framework, manager = framework_named(service.framework), manager_named(service.manager)
     own = framework.places(lever, value, service, facts) if framework else ()
     found = []
-    for place in (*own, *cpu_limit_places(lever, value, service)):
+    limits = (*cpu_limit_places(lever, value, service), *memory_limit_places(lever, value, service))
+    for place in (*own, *limits):
         found.append(place)
         found += manager.render(place, service) if manager else ()
     return tuple(found)

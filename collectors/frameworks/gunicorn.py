@@ -75,6 +75,14 @@ class Gunicorn(Framework):
             default=1000,
             advise="one worker takes more requests than it can compute at once; worker class gthread or gevent only",
         ),
+        Knob(
+            lever=Lever.RECYCLE_AFTER,
+            sources=(argument("--max-requests"), env(COMMAND_ARGUMENTS), file(CONFIG, "max_requests")),
+            default=0,
+            default_text="never",
+            advise="its workers leak memory: replaced after so many requests, they give it back; --max-requests-jitter keeps "
+            "them from leaving together",
+        ),
     )  # fmt: skip
 
     def recognise(self, process: Process, parent: Role | None, facts: ProcessFacts | None) -> Role | None:

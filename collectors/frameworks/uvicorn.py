@@ -56,6 +56,13 @@ class Uvicorn(Framework):
             default_text="no limit",
             advise="under overload every request gets slow: beyond the limit a request is answered 503 at once",
         ),
+        Knob(
+            lever=Lever.RECYCLE_AFTER,
+            sources=(argument("--limit-max-requests"), env("UVICORN_LIMIT_MAX_REQUESTS")),
+            default_text="no limit",
+            advise="its workers leak memory: replaced after so many requests, they give it back; without --workers the whole "
+            "server ends then, and something has to start it again",
+        ),
     )
 
     def recognise(self, process: Process, parent: Role | None, facts: ProcessFacts | None) -> Role | None:

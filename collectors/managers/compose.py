@@ -12,6 +12,7 @@ from collectors.cpu_shares import shares_of
 from collectors.entities import Process, Service
 from collectors.levers import Place
 from collectors.manager import Manager
+from collectors.memory_limits import is_memory_limit, memory_amount
 from collectors.systemd_units import unit_around, unit_of
 
 _ORCHESTRATED = re.compile(r"\.\d+\.[a-z0-9]{25}$|-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -57,7 +58,7 @@ def _compose_key(place: Place, service: str) -> str | None:
 
 def _run_key(place: Place, runtime: str | None) -> str | None:
     keys = {"env": f"--env {place.key}", "argument": "IMAGE …", "taskset": "--cpuset-cpus", "numactl": "--cpuset-mems"}
-    limit = _limit_key(place)
+    limit = "memory" if is_memory_limit(place) else _limit_key(place)
     key = keys.get(place.kind) or (f"--{limit.replace('_', '-')}" if limit else None)
     return f"{_TOOLS.get(runtime or '', 'docker')} run {key}" if key else None
 
@@ -65,6 +66,8 @@ def _run_key(place: Place, runtime: str | None) -> str | None:
 def _limit_key(place: Place) -> str | None:
     if is_quota(place):
         return "cpus"
+    if is_memory_limit(place):
+        return "mem_limit"
     return "cpu_shares" if shares_of(place) else None
 
 
@@ -77,6 +80,8 @@ def _valued(place: Place, given: Place) -> Place:
     if is_quota(given):
         cores = quota_cores(given)
         return replace(place, value=None if cores is None else f"{cores:g}", effective=True, because=_LIMIT)
+    if is_memory_limit(given):
+        return replace(place, value=memory_amount(given, "m"), effective=True, because=_LIMIT)
     if (shares := shares_of(given)) is None:
         return place
     now, older = shares

@@ -16,11 +16,13 @@ from collectors.cpu_shares import shares_of
 from collectors.entities import Process, Service
 from collectors.levers import Place
 from collectors.manager import Manager
+from collectors.memory_limits import is_memory_limit, memory_amount
 from collectors.memory_policy import KUBELET_PLACE, NUMACTL
 
 _SHARES_PER_CPU = 1024
 _STATIC_UID_CHARACTERS = 32
 _QUOTA = "the kubelet writes it into the container's cgroup when it makes the container"
+_NO_FIELD = "without the field there is no limit: remove it"
 _PINNING = (
     "it needs taskset in the image, and a mask set from outside is lost at a restart; a container has CPUs of its own "
     "under the kubelet's static CPU manager policy with a whole number of CPUs as its limit"
@@ -58,8 +60,12 @@ class Kubernetes(Manager):
         if is_quota(place):
             cores = quota_cores(place)
             value = None if cores is None else _quantity(cores)
-            because = _QUOTA if cores is not None else "without the field there is no limit: remove it"
+            because = _QUOTA if cores is not None else _NO_FIELD
             return (replace(own, key=f"{field}.resources.limits.cpu", value=value, effective=True, because=because),)
+        if is_memory_limit(place):
+            value = memory_amount(place, "Mi")
+            because = _QUOTA if value is not None else _NO_FIELD
+            return (replace(own, key=f"{field}.resources.limits.memory", value=value, effective=True, because=because),)
         if shares := shares_of(place):
             return (_request(own, f"{field}.resources.requests.cpu", *shares),)
         return ()

@@ -10,6 +10,7 @@ from collectors.cpu_limits import quota_percent, weight_of
 from collectors.entities import Process, Service
 from collectors.levers import Place, Value
 from collectors.manager import Manager
+from collectors.memory_limits import is_memory_limit, memory_amount
 from collectors.memory_policy import directives_of
 from collectors.systemd_units import unit_of
 
@@ -44,4 +45,6 @@ def _directive(place: Place) -> tuple[str, Value] | None:
         return "CPUQuota", percent
     if (weight := weight_of(place)) is not None:
         return "CPUWeight", weight
+    if is_memory_limit(place):
+        return "MemoryMax", memory_amount(place, "M") or "infinity"
     return None

@@ -30,7 +30,7 @@ _FLAGS = frozenset((
 ))  # fmt: skip
 _KEYS = (
     "workers", "threads", "worker_class", "bind", "bind.*", "preload_app", "timeout", "worker_connections", "wsgi_app",
-    "raw_env", "raw_env.*",
+    "max_requests", "raw_env", "raw_env.*",
 )  # fmt: skip
 _WITHHELD = "withholds"
 _OF_KEYS = re.compile(

@@ -113,6 +113,7 @@ def test_a_file_that_was_read_and_is_silent_makes_the_default_certain() -> None:
         Lever.WORKERS: (1, "default"),
         Lever.REQUEST_THREADS: (1, "default"),
         Lever.PRELOAD: (False, "default"),
+        Lever.RECYCLE_AFTER: (0, "default"),
         Lever.COMPUTE_THREADS: ("unset", "default of openblas, libgomp: one thread per allowed CPU"),
         Lever.THREAD_BINDING: (False, "default"),
     }
@@ -139,6 +140,19 @@ def test_whether_the_application_is_loaded_before_the_fork(
     assert (setting.value, setting.origin) == (value, origin)
     option = next(p for p in Gunicorn().places(Lever.PRELOAD, True, service, known) if p.kind == "argument")
     assert (option.key, option.value, option.effective) == ("--preload", None, True)
+
+
+def test_after_how_many_requests_a_worker_is_replaced_is_read_and_set() -> None:
+    service = forked(gunicorn("--max-requests=500", "a:b"))
+    known = known_of(service, {}, config(max_requests=9))
+    setting = Gunicorn().setting(Lever.RECYCLE_AFTER, service, known)
+    assert setting is not None
+    assert (setting.value, setting.origin) == (500, "argument --max-requests")
+    places = Gunicorn().places(Lever.RECYCLE_AFTER, 2000, service, known)
+    assert [(p.kind, p.key, p.value, p.effective) for p in places] == [
+        ("argument", "--max-requests", "2000", True),
+        ("file", "max_requests", 2000, False),
+    ]
 
 
 @pytest.mark.parametrize(

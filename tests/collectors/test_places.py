@@ -55,6 +55,10 @@ def test_under_systemd_each_place_is_followed_by_its_directive() -> None:
         ("cgroup", "/sys/fs/cgroup/system.slice/app.service", "cpu.max", "max"),
         ("systemd", "app.service", "CPUQuota", ""),
     ]
+    assert shown(Lever.MEMORY_LIMIT, 64 << 20, of) == [
+        ("cgroup", "/sys/fs/cgroup/system.slice/app.service", "memory.max", 64 << 20),
+        ("systemd", "app.service", "MemoryMax", "64M"),
+    ]
 
 
 def test_clocks_are_set_for_the_whole_node_without_a_restart() -> None:
@@ -63,6 +67,23 @@ def test_clocks_are_set_for_the_whole_node_without_a_restart() -> None:
     assert shown(Lever.CPU_GOVERNOR, "performance", of) == [("sysfs", cores, "scaling_governor", "performance")]
     (limit,) = places_for(Lever.CPU_CLOCK_LIMIT, 3500000, of, known(of))
     assert (limit.key, limit.value, limit.restart, limit.effective) == ("scaling_max_freq", 3500000, False, None)
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "value", "expected"),
+    [
+        ("4:memory:/lab/a\n1:cpu:/b\n0::/", 5, [("/sys/fs/cgroup/memory/lab/a", "memory.limit_in_bytes", 5)]),
+        ("4:memory:/lab/a\n0::/", None, [("/sys/fs/cgroup/memory/lab/a", "memory.limit_in_bytes", -1)]),
+        ("0::/b", None, [("/sys/fs/cgroup/b", "memory.max", "max")]),
+        ("0::/", 5, []),
+    ],
+)
+def test_a_memory_limit_is_a_file_of_the_workers_cgroup(
+    cgroup: str, value: Value, expected: list[tuple[str, str, Value]]
+) -> None:
+    assert [
+        (target, key, text) for _, target, key, text in shown(Lever.MEMORY_LIMIT, value, service(cgroup))
+    ] == expected
 
 
 @pytest.mark.parametrize(
@@ -101,6 +122,7 @@ def test_the_settings_of_a_service_are_those_that_its_framework_knows() -> None:
         Lever.WORKERS: (2, "argument --workers"),
         Lever.REQUEST_THREADS: (1, "default"),
         Lever.PRELOAD: (None, "gunicorn.conf.py may set it"),
+        Lever.RECYCLE_AFTER: (None, "gunicorn.conf.py may set it"),
         Lever.COMPUTE_THREADS: ("unset", "default of openblas: one thread per allowed CPU"),
         Lever.THREAD_BINDING: (False, "default"),
     }

@@ -42,7 +42,7 @@ def test_trap_1_an_environment_erased_by_setproctitle_is_unknown_and_not_unset()
     values = {lever.value: one.value for lever, one in found.items() if one is not None}
     assert values == {
         "workers": 2, "request_threads": None, "preload": None, "max_requests_in_flight": None,
-        "compute_threads": None, "thread_binding": None,
+        "recycle_after": None,        "compute_threads": None, "thread_binding": None,
     }  # fmt: skip
 
 

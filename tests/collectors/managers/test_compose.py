@@ -78,6 +78,8 @@ def test_pods_units_inside_a_container_and_bare_processes_are_not_its_own() -> N
         (("cgroup", "cpu.max", "max"), "cpus", "--cpus", None),
         (("cgroup", "cpu.shares", 2048), "cpu_shares", "--cpu-shares", "2048"),
         (("cgroup", "cpu.weight", 100), "cpu_shares", "--cpu-shares", "1024"),
+        (("cgroup", "memory.max", (320 << 20) + 1), "mem_limit", "--memory", "321m"),
+        (("cgroup", "memory.max", "max"), "mem_limit", "--memory", None),
     ],
 )
 def test_a_place_becomes_a_key_of_the_service_or_an_option_of_docker_run(

@@ -95,6 +95,12 @@ def test_a_quota_is_the_cpu_limit_in_kubernetes_units(key: str, written: str | i
     assert (found.key, found.value, found.effective) == (f"{FIELD}.resources.limits.cpu", value, True)
 
 
+@pytest.mark.parametrize(("written", "value"), [(320 << 20, "320Mi"), ("max", None)])
+def test_a_memory_limit_is_that_of_the_container(written: str | int, value: str | None) -> None:
+    found = rendered("cgroup", "memory.max", written)
+    assert (found.key, found.value, found.effective) == (f"{FIELD}.resources.limits.memory", value, True)
+
+
 def test_a_weight_is_a_cpu_request_which_with_version_2_depends_on_the_runtime() -> None:
     shares = rendered("cgroup", "cpu.shares", 2560)
     assert (shares.key, shares.value, shares.effective) == (f"{FIELD}.resources.requests.cpu", "2500m", True)

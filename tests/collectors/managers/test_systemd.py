@@ -76,6 +76,8 @@ def place(kind: str, key: str, value: str | int | None) -> Place:
         (place("cgroup", "cpu.cfs_quota_us", -1), "CPUQuota", ""),
         (place("cgroup", "cpu.weight", 200), "CPUWeight", "200"),
         (place("cgroup", "cpu.shares", 2048), "CPUWeight", "200"),
+        (place("cgroup", "memory.max", 320 << 20), "MemoryMax", "320M"),
+        (place("cgroup", "memory.limit_in_bytes", -1), "MemoryMax", "infinity"),
     ],
 )
 def test_a_place_becomes_a_directive_of_the_unit(given: Place, key: str, value: str) -> None:
