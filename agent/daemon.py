@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from advisor.board import Acknowledged
 from advisor.catalogue import pages
 from advisor.documents import ProfilingStatus, Snapshot
 from advisor.finding import Finding
@@ -21,7 +20,7 @@ from agent.assembly import assemble, direct_take
 from agent.background import FactsReader
 from agent.config import Config, LoadedConfig
 from agent.errors import CliError
-from agent.findings_log import FindingsLog, restored
+from agent.findings_log import FindingsLog
 from agent.gpu_history import last_day
 from agent.http.app import build_app
 from agent.http.deps import AckRequest, HttpDeps
@@ -84,7 +83,8 @@ class _Daemon:
         wanted = loaded.config.agent.sidecar and not no_sidecar
         self._sidecar = sidecar_process(paths) if wanted else None
         self._pyroscope = pyroscope_of(loaded.config)
-        self._findings = FindingsLog(store.save_document, store.forget_document)
+        hold = loaded.config.advice.hold_down_seconds
+        self._findings = FindingsLog(store.save_document, store.forget_document, hold)
         self._updates = Updates()
         self._reader = StoreReader(paths.db)
         meter = SidecarMeter(self._sidecar)
@@ -157,7 +157,7 @@ class _Daemon:
 
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         """In the sampler thread, after each judgement."""
-        self._findings.take(snapshot, self._watch.judging, time.monotonic())
+        self._findings.take(snapshot, self._watch.judging, self._watch.host.clock.now())
         self._known.take(self._watch.discovery, self._aside)
         for gpu in snapshot.node.gpus:
             if gpu.uuid not in self._gpus_known:
@@ -201,6 +201,7 @@ class _Daemon:
             sent=sent.sent if sent else 0,
             not_sent=sent.dropped if sent else 0,
             sending_problem=sent.problem if sent else None,
+            kept=self._reader,
         )
 
     def _keep_profile(self, profile: StoredProfile) -> None:
@@ -214,19 +215,23 @@ class _Daemon:
         self._store.flush(1.0)
 
     def _acknowledge(self, finding: str, request: AckRequest) -> Finding | None:
-        return self._findings.acknowledge(self._watch.judging, finding, request, time.time_ns())
+        """And let the next answers show it, history and advice."""
+        now = self._watch.host.clock.now()
+        found = self._findings.acknowledge(self._watch.judging, finding, request, now, self._reader.finding)
+        if found is not None:
+            self._store.flush(1.0)
+            self._watch.sampler.judge_soon()
+        return found
 
     def _service_cgroups(self) -> Mapping[str, str]:
         services = self._watch.discovery.services
         return {cgroup_entity(w.process.cgroups): s.name for s in services for w in s.serving[:1]}
 
     def _restore(self) -> None:
-        """Acknowledgements, and whose worker a process was, outlive a restart."""
-        self._watch.discovery.recall(self._known.load(), self._watch.host.clock.now())
-        kept: dict[str, Acknowledged] = {}
-        for entry in self._reader.acknowledgements():
-            if (found := restored(entry)) is not None:
-                kept[entry.finding_id] = found
+        """What stood, who had taken note of it, and whose worker a process was, outlive a restart."""
+        now = self._watch.host.clock.now()
+        self._watch.discovery.recall(self._known.load(), now)
+        kept = self._findings.restore(self._reader.findings(), self._reader.acknowledgements(), now)
         self._watch.judging.board.restore(kept)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from advisor.board import Acknowledged, Board, timestamp
+from advisor.board import Acknowledged, Board, Ended, timestamp
 from advisor.catalogue import all_rules
 from advisor.documents import AdviceDocument, OutcomesDocument, ServiceVerdict
 from advisor.engine import Engine
@@ -39,7 +39,8 @@ log = logging.getLogger("nodewright.judging")
 
 
 class Judging:
-    """Engine, board and the facts that both need. One thread uses it; only `acknowledge` may come from another."""
+    """Engine, board and the facts that both need. One thread uses it; only `acknowledge`, `finding` and `turns` may come
+    from another."""
 
     def __init__(self, config: Config, history: History, now: Callable[[], Instant]) -> None:
         thresholds = {name: rule.thresholds for name, rule in config.rule.items() if rule.thresholds}
@@ -145,12 +146,23 @@ class Judging:
         beside = orphaned_of(service, self._views, processes, now.mono_ns)
         return msgspec.structs.replace(facts, orphaned=beside)
 
-    def acknowledge(self, finding: str, entry: Acknowledged | None) -> Finding | None:
-        """Acknowledge, snooze or reopen (None) a standing finding. None: no such finding stands."""
+    def acknowledge(self, finding: str, entry: Acknowledged | None) -> bool:
+        """Acknowledge, snooze or reopen (None) a finding. False: no such finding is open."""
         with self._lock:
-            if not self.board.acknowledge(finding, entry):
-                return None
-            return next((f for f in self.board.findings(self.now()) if f.id == finding), None)
+            return self.board.acknowledge(finding, entry)
+
+    def finding(self, name: str) -> Finding | None:
+        """An open finding by its id."""
+        with self._lock:
+            return next((f for f in self.board.findings(self.now()) if f.id == name), None)
+
+    def turns(self) -> tuple[list[tuple[Finding, Ended]], list[tuple[str, Acknowledged]]]:
+        """Findings that ended, and acknowledgements that ran out, since the last call."""
+        board = self.board
+        with self._lock:
+            ended, board.ended = board.ended, []
+            expired, board.expired = board.expired, []
+        return ended, expired
 
     def document(self, services: Sequence[Service], now: Instant) -> AdviceDocument:
         with self._lock:

@@ -37,8 +37,11 @@ async def get_advice(request: web.Request) -> web.Response:
 
 
 async def get_finding(request: web.Request) -> web.Response:
+    """As it stands, or as it was when it ended."""
     name = request.match_info["id"]
     found = next((one for one in need_snapshot(request).advice.findings if one.id == name), None)
+    if found is None:
+        found = await asyncio.to_thread(request.app[DEPS].kept.finding, name)
     if found is None:
         raise _unknown(name)
     return data(found)
@@ -47,10 +50,15 @@ async def get_finding(request: web.Request) -> web.Response:
 async def post_finding(request: web.Request) -> web.Response:
     name = request.match_info["id"]
     asked = await read_body(request, AckRequest)
-    found = await asyncio.to_thread(request.app[DEPS].acknowledge, name, asked)
-    if found is None:
+    deps = request.app[DEPS]
+    found = await asyncio.to_thread(deps.acknowledge, name, asked)
+    if found is not None:
+        return data(found)
+    ended = await asyncio.to_thread(deps.kept.finding, name)
+    if ended is None:
         raise _unknown(name)
-    return data(found)
+    message = f"the finding {name!r} is not open ({ended.rule}, last seen {ended.last_seen})"
+    raise Refused(409, "finding.ended", message, "acknowledge it when it is seen again")
 
 
 def filtered(
@@ -99,7 +107,12 @@ ROUTES = (
             Query("rule", "Only this rule, by its id."),
         ),
     ),
-    Route(path="/v1/advice/{id}", handler=get_finding, doc="One finding.", answer=Finding),
+    Route(
+        path="/v1/advice/{id}",
+        handler=get_finding,
+        doc="One finding, as it stands or as it was when it ended.",
+        answer=Finding,
+    ),
     Route(
         method="POST",
         path="/v1/advice/{id}",

@@ -7,6 +7,7 @@ from aiohttp import web
 from agent.http import (
     advice,
     health,
+    history,
     metrics,
     models,
     node,
@@ -28,7 +29,7 @@ from agent.http.route import Route
 from agent.http.security import guard
 
 BODY_LIMIT_BYTES = 64 << 10
-_RESOURCES = (health, metrics, node, services, workers, models, series, advice, rules, profiles, stream, self_)
+_RESOURCES = (health, metrics, node, services, workers, models, series, advice, history, rules, profiles, stream, self_)
 
 
 def all_routes(version: str) -> tuple[Route, ...]:

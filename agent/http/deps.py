@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from advisor.documents import RulePage, Snapshot
+from advisor.documents import FindingEvent, RulePage, Snapshot
 from advisor.finding import Finding
 from agent.http.updates import Updates
 from agent.profiling.access import NoProfiles, ProfileAccess
@@ -21,16 +21,23 @@ Latest = Mapping[str, Mapping[str, Sample]]
 class AckRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of `POST /v1/advice/{id}`: `acknowledged` (known, stays so), `snoozed` (later), `open` (neither any more).
 
-    `expires_in` is a duration with its unit (`7d`); without it an acknowledgement has no end. A snooze needs one.
+    `owner` is who says so. `expires_in` is a duration with its unit (`7d`); without it an acknowledgement has no end. A
+    snooze needs one.
     """
 
     state: Literal["acknowledged", "snoozed", "open"]
     reason: str = ""
     expires_in: str | None = None
+    owner: str = "token"
 
     def __post_init__(self) -> None:
-        if len(self.reason) > 1000:
-            raise ValueError("reason is longer than 1000 characters")
+        for name, text, most in (("reason", self.reason, 1000), ("owner", self.owner, 100)):
+            if len(text) > most:
+                raise ValueError(f"{name} is longer than {most} characters")
+            if not text.isprintable():
+                raise ValueError(f"{name} is not one line of text")
+        if not self.owner.strip():
+            raise ValueError("owner is empty")
         if self.state == "snoozed" and self.expires_in is None:
             raise ValueError("snoozed needs expires_in, such as 7d")
         if self.expires_in is not None and not 0 < parse_duration(self.expires_in) <= 3e9:
@@ -48,6 +55,30 @@ class ReadSeries(Protocol):
     def __call__(self, kind: str, entity: str, field: str, start: float, end: float, step: float, /) -> Series: ...
 
 
+class KeptFindings(Protocol):
+    """What became of findings, also of those that have ended. Called in a thread of its own."""
+
+    def finding(self, identity: str, /) -> Finding | None: ...
+
+    def history(
+        self, *, finding: str | None = None, service: str | None = None, start: float = 0.0, end: float = 9e9,
+        limit: int = 100,
+    ) -> tuple[FindingEvent, ...]: ...  # fmt: skip
+
+
+class NothingKept:
+    """Where no state is kept."""
+
+    def finding(self, identity: str, /) -> Finding | None:
+        return None
+
+    def history(
+        self, *, finding: str | None = None, service: str | None = None, start: float = 0.0, end: float = 9e9,
+        limit: int = 100,
+    ) -> tuple[FindingEvent, ...]:  # fmt: skip
+        return ()
+
+
 def _no_cgroups() -> Mapping[str, str]:
     return {}
 
@@ -60,7 +91,7 @@ class HttpDeps:
     """The newest snapshot; None until there is one."""
     series: ReadSeries
     acknowledge: Callable[[str, AckRequest], Finding | None]
-    """Called in a thread of its own. None: there is no such finding."""
+    """Called in a thread of its own. None: no such finding is open."""
     rules: Callable[[], tuple[RulePage, ...]]
     latest: Callable[[], Latest]
     """Called in a thread of its own: the mapping must not change any more."""
@@ -72,5 +103,6 @@ class HttpDeps:
     read_only: bool = False
     """A replayed recording: nothing can be written."""
     profiles: ProfileAccess = field(default_factory=NoProfiles)
+    kept: KeptFindings = field(default_factory=NothingKept)
     service_cgroups: Callable[[], Mapping[str, str]] = field(default=_no_cgroups)
     """Entity of a cgroup sample to the name of the service that lives in it."""

@@ -1,7 +1,7 @@
 """What is kept beside the samples, and how does such a document become a row?
 
 Documents arrive as JSON, by kind and key: `finding` by its id, `acknowledgement` by the finding's id,
-`service_facts` by the service's id.
+`service_facts` by the service's id, `finding_event` by its instant in nanoseconds of Unix time.
 """
 
 from collections.abc import Iterable
@@ -10,19 +10,25 @@ from typing import Literal
 
 import msgspec
 
-DocumentKind = Literal["finding", "acknowledgement", "service_facts"]
+from advisor.finding import Acknowledgement
+
+DocumentKind = Literal["finding", "acknowledgement", "service_facts", "finding_event"]
 Documents = dict[tuple[DocumentKind, str], bytes | None]
 """The newest body of each document; None = forget it."""
 
 
-class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody knows of a finding and accepts it, until a time (ISO 8601; None = for good)."""
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn in the life of a finding, and which services it concerns; see `advisor.documents.FindingEvent`."""
 
-    finding_id: str
-    reason: str
-    owner: str
-    until: str | None
-    at: str
+    finding: str
+    event: str
+    rule: str
+    subject: str
+    services: tuple[str, ...]
+    severity: str
+    title: str
+    owner: str | None = None
+    note: str | None = None
 
 
 class _Subject(msgspec.Struct, frozen=True):
@@ -41,19 +47,13 @@ class _Finding(msgspec.Struct, frozen=True):
     last_seen: str
 
 
-class _Accepted(msgspec.Struct, frozen=True):
-    reason: str
-    owner: str
-    at: str
-    until: str | None = None
-
-
-_KEY_COLUMN = {"finding": "id", "acknowledgement": "finding_id", "service_facts": "service"}
+_KEY_COLUMN = {"finding": "id", "acknowledgement": "finding_id", "service_facts": "service", "finding_event": "at_ns"}
+_TYPES = {"finding": _Finding, "acknowledgement": Acknowledgement, "finding_event": StoredEvent}
 
 
 def check(kind: DocumentKind, body: bytes) -> None:
     """Raises msgspec.DecodeError where `body` is no JSON of that kind, so that the caller hears of it at once."""
-    msgspec.json.decode(body, type={"finding": _Finding, "acknowledgement": _Accepted}.get(kind, object))
+    msgspec.json.decode(body, type=_TYPES.get(kind, object))
 
 
 def write_documents(connection: Connection, documents: Iterable[tuple[tuple[DocumentKind, str], bytes | None]],
@@ -65,11 +65,9 @@ def write_documents(connection: Connection, documents: Iterable[tuple[tuple[Docu
         elif kind == "finding":
             _write_finding(connection, key, body)
         elif kind == "acknowledgement":
-            accepted = msgspec.json.decode(body, type=_Accepted)
-            connection.execute(
-                "INSERT OR REPLACE INTO acknowledgement VALUES (?, ?, ?, ?, ?)",
-                (key, accepted.reason, accepted.owner, accepted.until, accepted.at),
-            )
+            _write_acknowledgement(connection, key, body)
+        elif kind == "finding_event":
+            _write_event(connection, int(key), body)
         else:
             _write_facts(connection, key, body.decode(), at_unix_seconds)
 
@@ -80,6 +78,23 @@ def _write_finding(connection: Connection, key: str, body: bytes) -> None:
         "INSERT OR REPLACE INTO finding VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (key, finding.rule, finding.subject.kind, finding.subject.name, finding.state, finding.severity,
          finding.first_seen, finding.last_seen, body.decode()),
+    )  # fmt: skip
+
+
+def _write_acknowledgement(connection: Connection, key: str, body: bytes) -> None:
+    accepted = msgspec.json.decode(body, type=Acknowledgement)
+    connection.execute(
+        "INSERT OR REPLACE INTO acknowledgement (finding_id, state, reason, owner, until, at) VALUES (?, ?, ?, ?, ?, ?)",
+        (key, accepted.state, accepted.reason, accepted.owner, accepted.until, accepted.at),
+    )
+
+
+def _write_event(connection: Connection, at_ns: int, body: bytes) -> None:
+    event = msgspec.json.decode(body, type=StoredEvent)
+    connection.execute(
+        "INSERT OR REPLACE INTO finding_event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (at_ns, event.finding, event.event, event.rule, event.subject, msgspec.json.encode(event.services).decode(),
+         event.severity, event.title, event.owner, event.note),
     )  # fmt: skip
 
 

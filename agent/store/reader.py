@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from advisor.finding import Finding
+from advisor.documents import FindingEvent
+from advisor.finding import Acknowledgement, Finding
 from agent.profiling.header import ProfileFilter, ProfileHeader
 from agent.profiling.stored import Side, StackSample, StoredKind, StoredProfile
 from agent.store import profile_reader
 from agent.store.columns import quoted
-from agent.store.documents import Acknowledgement
 from agent.store.faults import READ_ERRORS, Fault, fault_of
 from agent.store.files import DAY_SECONDS, open_readable, shards
 from agent.store.histogram import merge, quantile
@@ -44,6 +44,13 @@ CROSS JOIN minute AS row ON row.time = each_minute.time AND row.entity = entity.
 WHERE entity.kind = ? AND entity.key = ? AND field.kind = ? AND field.name = ?"""
 """One seek per minute: rows lie in order of time, and a day holds hundreds of thousands of other entities' rows."""
 
+
+_EVENTS = """SELECT strftime('%Y-%m-%dT%H:%M:%SZ', at_ns / 1000000000, 'unixepoch') AS at,
+  finding, event, rule, subject, severity, title, owner, note
+FROM finding_event
+WHERE (?1 IS NULL OR finding = ?1) AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(services) WHERE value = ?2))
+  AND at_ns >= ?3 AND at_ns < ?4
+ORDER BY at_ns DESC LIMIT ?5"""
 
 class StoreReader:
     """A store, or a recording, by its path. Each call opens and closes its own connections, so any thread may call.
@@ -111,14 +118,25 @@ class StoreReader:
         )
         return tuple(finding for (body,) in rows if (finding := _decoded(body)) is not None)
 
-    def acknowledgements(self) -> tuple[Acknowledgement, ...]:
-        rows = _ask(
-            self._path, "SELECT finding_id, reason, owner, until, at FROM acknowledgement ORDER BY at, finding_id"
-        )
-        return tuple(
-            Acknowledgement(finding_id=finding_id, reason=reason, owner=owner, until=until, at=at)
-            for finding_id, reason, owner, until, at in rows
-        )
+    def finding(self, identity: str) -> Finding | None:
+        """A finding as it was saved last, ended or not; None where it never was, or is no longer kept."""
+        rows = _ask(self._path, "SELECT body FROM finding WHERE id = ?", (identity,))
+        return _decoded(rows[0][0]) if rows else None
+
+    def acknowledgements(self) -> dict[str, Acknowledgement]:
+        """By the finding's id."""
+        rows = _ask(self._path, "SELECT finding_id, state, reason, owner, at, until FROM acknowledgement ORDER BY at")
+        fields = ("state", "reason", "owner", "at", "until")
+        return {row[0]: msgspec.convert(dict(zip(fields, row[1:], strict=True)), type=Acknowledgement) for row in rows}
+
+    def history(
+        self, *, finding: str | None = None, service: str | None = None, start: float = 0.0, end: float = 9e9,
+        limit: int = 100,
+    ) -> tuple[FindingEvent, ...]:  # fmt: skip
+        """What became of one finding, of those of a service, or of all, from `start` to before `end` (Unix seconds), newest
+        first."""
+        rows = _ask(self._path, _EVENTS, (finding, service, int(start * 1e9), int(end * 1e9), limit))
+        return tuple(event for row in rows if (event := _event(row)) is not None)
 
     def service_facts(self) -> dict[str, bytes]:
         """The newest facts of each service, by its id, as they were saved."""
@@ -228,4 +246,11 @@ def _decoded(body: str) -> Finding | None:
     try:
         return msgspec.json.decode(body, type=Finding)
     except msgspec.DecodeError:
+        return None
+
+
+def _event(row: Sequence[Any]) -> FindingEvent | None:
+    try:
+        return msgspec.convert(dict(zip(FindingEvent.__struct_fields__, row, strict=True)), type=FindingEvent)
+    except msgspec.ValidationError:  # of a kind that a later version wrote
         return None

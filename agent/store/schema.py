@@ -158,6 +158,29 @@ FROM profile_count AS c JOIN profile AS p ON p.number = c.profile JOIN profile_s
 JOIN profile_text AS t ON t.id = c.thread JOIN profile_text AS w ON w.id = c.work""",
         ),
     ),
+    (
+        "acknowledgement_state",
+        (
+            "ALTER TABLE acknowledgement ADD COLUMN state TEXT NOT NULL DEFAULT 'acknowledged'",
+            "UPDATE acknowledgement SET state = 'snoozed' WHERE reason LIKE 'snoozed: %'",
+            """UPDATE acknowledgement SET reason = substr(reason, instr(reason, ': ') + 2)
+WHERE reason LIKE 'snoozed: %' OR reason LIKE 'acknowledged: %'""",
+        ),
+    ),
+    (
+        "finding_events",
+        (
+            """CREATE TABLE finding_event (
+  at_ns INTEGER PRIMARY KEY, -- Unix time; events of one instant lie a nanosecond apart
+  finding TEXT NOT NULL, -- its id
+  event TEXT NOT NULL, -- opened, severity-changed, acknowledged, snoozed, reopened, expired, resolved, superseded, ...
+  rule TEXT NOT NULL, subject TEXT NOT NULL,
+  services TEXT NOT NULL, -- names of the services that it concerns, as a JSON array
+  severity TEXT NOT NULL, title TEXT NOT NULL, -- as they stood then
+  owner TEXT, note TEXT -- who did it and why
+)""",
+        ),
+    ),
 )
 
 RECORDING: tuple[Step, ...] = (

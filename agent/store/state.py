@@ -45,18 +45,29 @@ class StateFile:
         self.connection.executemany(_INSERT, [row for row in tuples if all(map(_storable, row))])
 
     def forget_before(self, unix_seconds: int) -> bool:
-        """Delete older minute rows, an hour of them at most; whether there were any. Raises sqlite3.Error."""
+        """Delete older minute rows, an hour of them at most, and what became of findings before them; whether there were any
+        such rows. Raises sqlite3.Error."""
         minute = unix_seconds // 60
         oldest = self.connection.execute("SELECT min(time) FROM minute").fetchone()[0]
+        before = minute if oldest is None else min(minute, oldest + _MINUTES_AT_A_TIME)
+        self._forget_findings(before * 60)
         if oldest is None or oldest >= minute:
             return False
-        self.connection.execute("DELETE FROM minute WHERE time < ?", (min(minute, oldest + _MINUTES_AT_A_TIME),))
+        self.connection.execute("DELETE FROM minute WHERE time < ?", (before,))
         self.connection.execute(
             "DELETE FROM service_facts WHERE at < ? AND EXISTS (SELECT 1 FROM service_facts AS newer"
             " WHERE newer.service = service_facts.service AND newer.at > service_facts.at)",
             (unix_seconds,),
         )
         return True
+
+    def _forget_findings(self, before_unix_seconds: int) -> None:
+        self.connection.execute("DELETE FROM finding_event WHERE at_ns < ?", (before_unix_seconds * 1_000_000_000,))
+        self.connection.execute(
+            "DELETE FROM finding WHERE state IN ('resolved', 'superseded')"
+            " AND last_seen < strftime('%Y-%m-%dT%H:%M:%SZ', ?, 'unixepoch')",
+            (before_unix_seconds,),
+        )
 
     def _as_tuple(self, row: MinuteRow) -> tuple[object, ...]:
         if row.kind not in self._declared:

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from advisor.documents import AdviceDocument
+from advisor.documents import AdviceDocument, FindingEvent
 from agent.http.deps import AckRequest
-from tests.agent.http.example import BEARER
+from tests.agent.http.example import BEARER, example_deps
 from tests.snapshots import HEALTHY, LOADED, example_findings
 
 OVERSUBSCRIBED, PRESSURE, SWITCHES, DEFAULT, IDLE = example_findings()
@@ -72,6 +72,60 @@ async def test_one_finding_is_read_by_its_id(client):
     assert (await client.get("/v1/advice/0000")).status == 404
 
 
+class Kept:
+    """One finding that has ended."""
+
+    def finding(self, identity):
+        return msgspec.structs.replace(IDLE, id="ended", state="resolved") if identity == "ended" else None
+
+    def history(self, **wanted):
+        self.wanted = wanted
+        return (
+            FindingEvent(
+                at="2026-11-20T10:00:00Z", finding="ended", event="resolved", rule=IDLE.rule,
+                subject=HEALTHY, severity=IDLE.severity, title=IDLE.title,
+            ),
+        )  # fmt: skip
+
+
+async def test_a_finding_that_ended_is_still_read_but_cannot_be_acknowledged(make_client):
+    client = await make_client(example_deps(kept=Kept()))
+    answer = await client.get("/v1/advice/ended")
+    assert (await answer.json())["data"]["state"] == "resolved"
+    answer = await client.post("/v1/advice/ended", json={"state": "acknowledged", "reason": "x"}, headers=BEARER)
+    assert answer.status == 409
+    error = (await answer.json())["error"]
+    assert (error["key"], error["hint"]) == ("finding.ended", "acknowledge it when it is seen again")
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/v1/history", {"finding": None, "service": None, "start": 0.0, "end": 9e9, "limit": 100}),
+        (
+            "/v1/history?service=gone&since=1970-01-01T00:01:00Z&limit=7",
+            {"finding": None, "service": "gone", "start": 60.0, "end": 9e9, "limit": 7},
+        ),
+        (
+            "/v1/advice/ended/history?since=-5&until=9e10",
+            {"finding": "ended", "service": None, "start": 0.0, "end": 9e9, "limit": 100},
+        ),
+    ],
+)
+async def test_history_is_asked_for_by_service_finding_and_time(make_client, path, wanted):
+    kept = Kept()
+    client = await make_client(example_deps(kept=kept))
+    answer = await client.get(path)
+    assert answer.status == 200, await answer.text()
+    assert [one["event"] for one in (await answer.json())["data"]] == ["resolved"]
+    assert kept.wanted == wanted
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "since=yesterday", "finding=ended"])
+async def test_a_history_is_bounded(client, query):
+    assert (await client.get(f"/v1/history?{query}")).status == 400
+
+
 async def test_a_finding_is_acknowledged_with_the_token(client):
     url = f"/v1/advice/{OVERSUBSCRIBED.id}"
     answer = await client.post(url, json={"state": "acknowledged", "reason": "known"}, headers=BEARER)
@@ -91,6 +145,9 @@ async def test_a_finding_is_acknowledged_with_the_token(client):
         b'{"state": "snoozed", "expires_in": "0s"}',
         b'{"state": "open", "expires_in": "900y"}',
         b'{"state": "open", "reson": "typo"}',
+        b'{"state": "open", "reason": "two\\nlines"}',
+        b'{"state": "open", "owner": " "}',
+        b'{"state": "open", "owner": "a\\u001b[31mb"}',
         b'{"state": "open", "reason": "' + b"x" * 1001 + b'"}',
         b"\xff",
     ],

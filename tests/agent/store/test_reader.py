@@ -29,7 +29,7 @@ def listen(queue: int | None) -> ListenSample:
 
 
 def test_a_store_that_is_not_there_holds_nothing(reader: StoreReader) -> None:
-    assert (reader.kinds(), reader.entities("core"), reader.findings(), reader.acknowledgements()) == ((), (), (), ())
+    assert (reader.kinds(), reader.entities("core"), reader.findings(), reader.acknowledgements()) == ((), (), (), {})
     with pytest.raises(LookupError, match=r"no numbers are stored of core\.user_ticks"):
         reader.series("core", "core:0", "user_ticks", NOON, NOON + 10, None)
 

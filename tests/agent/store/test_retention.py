@@ -5,13 +5,22 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from msgspec.json import encode
+from msgspec.structs import replace
+
+from agent.store.documents import StoredEvent
 from agent.store.files import set_aside, shard_path, shards, size_bytes
 from agent.store.retention import Retention
 from agent.store.writer import Writer
 from bench.synthetic import SyntheticNode
 from tests.agent.store.builders import DAY_SECONDS, NOON, FakeClock, core, reading
+from tests.snapshots import example_findings
 
 TODAY = NOON // DAY_SECONDS
+NOON_TEXT = "2026-10-31T12:00:00Z"
+EVENT = encode(
+    StoredEvent(finding="ended", event="opened", rule="r", subject="s", services=(), severity="low", title="t")
+)
 
 
 def run_at(writer: Writer, clock: FakeClock, unix_seconds: float) -> None:
@@ -41,6 +50,28 @@ def test_minute_rows_older_than_the_limit_are_deleted(state: Path, clock: FakeCl
         run_at(writer, clock, NOON + 60 * minute)
     writer.close()
     assert count(state, "SELECT min(time) FROM minute") == NOON // 60 + 4
+
+
+def test_what_became_of_findings_goes_with_the_minute_rows_of_its_time(state: Path, clock: FakeClock) -> None:
+    """A finding that stands is kept, however old."""
+    writer = Writer(state, Retention(minute_days=1), clock, {}, 100)
+    ended, open_one = (
+        replace(example_findings()[0], id="ended", state="resolved", last_seen=NOON_TEXT),
+        example_findings()[1],
+    )
+    assert writer.write(
+        (),
+        {
+            ("finding", "ended"): encode(ended),
+            ("finding", open_one.id): encode(replace(open_one, last_seen=NOON_TEXT)),
+            **{("finding_event", str((NOON + at) * 1_000_000_000)): EVENT for at in (0, 240, 600)},
+        },
+    )
+    for minute in (0, 1440, 1440 + 5):
+        run_at(writer, clock, NOON + 60 * minute)
+    writer.close()
+    assert count(state, "SELECT min(at_ns) FROM finding_event") == (NOON + 600) * 1_000_000_000
+    assert count(state, "SELECT group_concat(id) = '" + open_one.id + "' FROM finding") == 1
 
 
 def store_hours(writer: Writer, clock: FakeClock, hours: int) -> None:

@@ -8,9 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from agent.store.documents import Acknowledgement
+from advisor.documents import FindingEvent
+from advisor.finding import Acknowledgement, Severity
+from agent.store.documents import StoredEvent
 from agent.store.reader import StoreReader
 from agent.store.retention import Retention
+from agent.store.schema import STATE, apply
 from agent.store.writer import Writer
 from collectors.gpu.samples import GpuHealthSample, nothing_known
 from tests.agent.store.builders import NOON, FakeClock, core, reading
@@ -80,14 +83,80 @@ def test_the_newest_body_of_a_document_counts(state: Path, open_store: OpenStore
 
 
 def test_an_acknowledgement_is_kept_until_it_is_forgotten(state: Path, open_store: OpenStore) -> None:
-    accepted = Acknowledgement(finding_id="ab12", reason="known", owner="token", until=None, at="2026-10-31T12:00:00Z")
+    at, until = "2026-10-31T12:00:00Z", "2026-11-07T12:00:00Z"
+    accepted = Acknowledgement(state="snoozed", reason="known", owner="ada", until=until, at=at)
     store = open_store()
     store.save_document("acknowledgement", "ab12", msgspec.json.encode(accepted))
     store.flush(10)
-    assert StoreReader(state).acknowledgements() == (accepted,)
+    assert StoreReader(state).acknowledgements() == {"ab12": accepted}
     store.forget_document("acknowledgement", "ab12")
     store.flush(10)
-    assert StoreReader(state).acknowledgements() == ()
+    assert StoreReader(state).acknowledgements() == {}
+
+
+def test_acknowledgements_of_a_file_of_an_older_version_are_read(state: Path, open_store: OpenStore) -> None:
+    """Their state stood before the reason."""
+    with closing(sqlite3.connect(state, isolation_level=None)) as connection:
+        apply(connection, "state", STATE[: [name for name, _ in STATE].index("acknowledgement_state")])
+        connection.executemany(
+            "INSERT INTO acknowledgement VALUES (?, ?, 'token', ?, '2026-10-31T12:00:00+00:00')",
+            [("a", "acknowledged: known: it is", None), ("b", "snoozed: ", "2026-11-07T12:00:00+00:00")],
+        )
+    open_store()
+    kept = StoreReader(state).acknowledgements()
+    assert [(name, one.state, one.reason, one.owner, one.until) for name, one in kept.items()] == [
+        ("a", "acknowledged", "known: it is", "token", None),
+        ("b", "snoozed", "", "token", "2026-11-07T12:00:00+00:00"),
+    ]
+
+
+def stored_event(finding: str, event: str, *services: str) -> bytes:
+    return msgspec.json.encode(
+        StoredEvent(
+            finding=finding, event=event, rule="memory-pressure", subject="node-1", services=services, severity="high",
+            title="Tasks stall", owner="ada", note="known",
+        )
+    )  # fmt: skip
+
+
+def test_what_became_of_findings_is_read_newest_first_by_finding_service_and_time(
+    state: Path, open_store: OpenStore
+) -> None:
+    store = open_store()
+    for second, body in enumerate(
+        (
+            stored_event("a", "opened", "web", "batch"),
+            stored_event("b", "opened", "web"),
+            stored_event("a", "resolved", "web", "batch"),
+            stored_event("a", "a-turn-of-a-later-version", "web"),
+        )
+    ):
+        store.save_document("finding_event", str((NOON + second) * 1_000_000_000 + 1), body)
+    assert store.flush(10)
+    reader = StoreReader(state)
+    assert [(one.finding, one.event) for one in reader.history()] == [
+        ("a", "resolved"),
+        ("b", "opened"),
+        ("a", "opened"),
+    ]
+    assert reader.history(finding="a", end=NOON + 1) == (
+        FindingEvent(
+            at="2026-10-31T12:00:00Z", finding="a", event="opened", rule="memory-pressure", subject="node-1",
+            severity=Severity.HIGH, title="Tasks stall", owner="ada", note="known",
+        ),
+    )  # fmt: skip
+    assert [one.event for one in reader.history(service="batch")] == ["resolved", "opened"]
+    assert [one.finding for one in reader.history(start=NOON + 0.5, end=NOON + 2)] == ["b"]
+    assert [one.event for one in reader.history(finding="a", limit=2)] == ["resolved"], "one of the two is not known"
+
+
+def test_one_finding_is_read_by_its_id(state: Path, open_store: OpenStore) -> None:
+    store = open_store()
+    finding = example_findings()[0]
+    store.save_document("finding", finding.id, msgspec.json.encode(finding))
+    assert store.flush(10)
+    assert StoreReader(state).finding(finding.id) == finding
+    assert StoreReader(state).finding("0000") is None
 
 
 def test_facts_make_a_row_when_they_change(state: Path, clock: FakeClock, open_store: OpenStore) -> None:
