@@ -215,6 +215,7 @@ class History:
             busy = sum(core[0] for core in self._core_now.values()) / seconds
             for service in services:
                 self._end_second(service, seconds, busy, now.wall_ns / 1e9)
+        self._restore()
         self._node.end_tick()
         self.tracks.gpus.end_tick(services)
         for worker in self.tracks.workers.values():
@@ -254,6 +255,13 @@ class History:
         cores, others = used / seconds, max(0.0, busy - used / seconds)
         if add_second(self.tracks, track, service, second, cores, waiting / seconds, others, wall_seconds):
             self.minute_ended(service, track.trend)
+
+    def _restore(self) -> None:
+        """Take in what an earlier run has kept of services that are there."""
+        while self.tracks.restored:
+            entity, minutes, hours = self.tracks.restored.popleft()
+            if track := self.tracks.services.get(entity):
+                track.trend.restore(minutes, hours)
 
     def _forget(self, services: Sequence[Service]) -> None:
         alive = {w.key.entity for s in services for w in s.workers}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from advisor.gpu.tracks import GpuTracks
 from advisor.serving_rates import NOTHING, ServingRates
-from advisor.trend import Trend
+from advisor.trend import Rows, Trend
 from advisor.view import Load
 from collectors.cgroup_paths import cgroup_entity
 from collectors.entities import Service
@@ -183,6 +183,10 @@ class Tracks:
     cpus: dict[int, tuple[int | None, frozenset[int]]] = field(default_factory=dict)
     """Topology: CPU to NUMA node and hardware threads of its core."""
     gpus: GpuTracks = field(default_factory=GpuTracks)
+    price_per_hour: float | None = None
+    """Of the whole node; None = its owner has not said."""
+    restored: deque[tuple[str, Rows, Rows]] = field(default_factory=deque)
+    """Services of which an earlier run of the agent has kept minutes and hours, to be taken in. Another thread adds to it."""
 
 
 def cgroup_of(service: Service) -> str:

@@ -149,13 +149,14 @@ class Trend:
 
     def _end_hours(self, present: int) -> None:
         """Make hours of the minutes of those that ended before the hour `present` (of the clock, since 1970)."""
-        if not len(self.minutes):
+        done = int(self.hourly.ends[-1] // 3600) if len(self.hourly) else -1
+        if done + 1 >= present:
             return
-        done = int(self.hourly.ends[-1] // 3600) if len(self.hourly) else int(self.minutes.ends[0] // 3600) - 1
-        for hour in range(max(done + 1, int(self.minutes.ends[0] // 3600)), present):
-            found = self.minutes.merged_between(hour * 3600, (hour + 1) * 3600)
-            if found is not None:
-                self.hourly.append(*found)
+        for hour in sorted({int(end // 3600) for end in self.minutes.ends}):
+            if done < hour < present:
+                found = self.minutes.merged_between(hour * 3600, (hour + 1) * 3600)
+                if found is not None:
+                    self.hourly.append(*found)
 
     @property
     def hours(self) -> float:

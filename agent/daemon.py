@@ -41,6 +41,7 @@ from agent.store.reader import StoreReader
 from agent.store.retention import Retention
 from agent.store.store import Store
 from agent.token import ensure_token
+from agent.trend_history import TrendLog, last_days
 from collectors.cgroup_paths import cgroup_entity
 from collectors.host import SystemClock
 from nodewright import __version__
@@ -114,6 +115,8 @@ class _Daemon:
         )
         self._known = KnownProcesses(paths.db.parent, self._watch.host)
         self._gpus_known: set[str] = set()
+        self._services_known: frozenset[str] = frozenset()
+        self._watch.history.minute_ended = TrendLog(store.put_trend).minute_ended
         cost.profiling = self._profiling
         self._restore()
 
@@ -163,7 +166,16 @@ class _Daemon:
             if gpu.uuid not in self._gpus_known:
                 self._gpus_known.add(gpu.uuid)
                 self._aside(partial(self._restore_gpu, f"gpu:{gpu.uuid}"))
+        present = frozenset(service.id for service in snapshot.services)
+        for service in present - self._services_known:  # one that was away has lost what was remembered of it
+            self._aside(partial(self._restore_trend, service))
+        self._services_known = present
         self._updates.publish(snapshot.generation)
+
+    def _restore_trend(self, service: str) -> None:
+        """What the service did before a restart, of ours or of its own; taken in with a later tick."""
+        kept = last_days(self._reader, service, time.time())
+        self._watch.history.tracks.restored.append((f"service:{service}", *kept))
 
     def _restore_gpu(self, entity: str) -> None:
         """What the device did in the last day, before a restart; taken in with a later tick."""

@@ -53,6 +53,8 @@ class Judging:
         self.ledger = Ledger(self._recovers)
         self._config = config
         self._history = history
+        price = node_price(config.prices)
+        history.tracks.price_per_hour = price.hourly if price is not None else None
         self._facts: dict[str, ServiceFacts] = {}
         self._views: dict[str, View] = {}
         self._generations: dict[str, int] = {}

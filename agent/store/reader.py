@@ -9,9 +9,10 @@ import msgspec
 
 from advisor.documents import FindingEvent
 from advisor.finding import Acknowledgement, Finding
+from advisor.trend import Values
 from agent.profiling.header import ProfileFilter, ProfileHeader
 from agent.profiling.stored import Side, StackSample, StoredKind, StoredProfile
-from agent.store import profile_reader
+from agent.store import profile_reader, trends
 from agent.store.columns import quoted
 from agent.store.faults import READ_ERRORS, Fault, fault_of
 from agent.store.files import DAY_SECONDS, open_readable, shards
@@ -169,6 +170,10 @@ class StoreReader:
         """
         chosen = ProfileFilter(service=service, start=start, end=end) if ids is None else ids
         return profile_reader.merged(self._path, chosen)
+
+    def trend(self, service: str, seconds: int, since: float) -> list[tuple[float, Values]]:
+        """The minutes (60) or hours (3600) of a service that ended since then (Unix time), oldest first."""
+        return trends.decoded(_ask(self._path, *trends.query(service, seconds, since)))
 
     def _raw_sums(self, request: "_Request") -> list[Sum]:
         first_day = int(request.start - _LOOK_BACK_SECONDS) // DAY_SECONDS

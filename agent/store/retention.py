@@ -11,6 +11,7 @@ from agent.store.open_files import OpenFiles
 from agent.store.profiles import forget_profiles
 from agent.store.raw import RawFile
 from agent.store.state import StateFile
+from agent.store.trends import forget_trends
 
 _KEPT_SECONDS = 3600
 _MINUTES_PER_DAY = DAY_SECONDS // 60
@@ -54,6 +55,12 @@ def forget_old_profiles(files: OpenFiles, now_seconds: int, retention: Retention
         return found
 
     return files.on_state(work, atomic=False) is not None
+
+
+def forget_old_trends(files: OpenFiles, now_seconds: int, retention: Retention) -> bool:
+    """Delete minutes and hours of services by age; False if the file cannot be written."""
+    kept = retention.minute_days * DAY_SECONDS
+    return files.on_state(lambda state: forget_trends(state.connection, now_seconds, kept)) is not None
 
 
 def hold_cap(files: OpenFiles, today: int, now_seconds: int, retention: Retention) -> bool:

@@ -181,6 +181,20 @@ WHERE reason LIKE 'snoozed: %' OR reason LIKE 'acknowledged: %'""",
 )""",
         ),
     ),
+    (
+        "trends",
+        (
+            "CREATE TABLE trend_fields (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE)",  # a JSON array
+            """CREATE TABLE trend (
+  seconds INTEGER NOT NULL, -- that it covers: 60 or 3600
+  ended INTEGER NOT NULL, -- Unix time
+  service TEXT NOT NULL, -- id of the service
+  fields INTEGER NOT NULL, -- trend_fields.id: what the values are
+  body TEXT NOT NULL, -- the values as a JSON array
+  PRIMARY KEY (seconds, ended, service)
+) WITHOUT ROWID""",
+        ),
+    ),
 )
 
 RECORDING: tuple[Step, ...] = (

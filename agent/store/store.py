@@ -10,7 +10,8 @@ from agent.store.files import size_bytes
 from agent.store.lock import WriterLock
 from agent.store.profiles import PreparedProfile, prepare
 from agent.store.retention import Retention
-from agent.store.writer import MOST_PROFILES, Writer
+from agent.store.trends import TrendRow
+from agent.store.writer import MOST_PROFILES, MOST_TRENDS, Writer
 from collectors.host import Clock
 from collectors.reading import Reading
 
@@ -35,6 +36,7 @@ class Store:
         self._queue: deque[Reading] = deque(maxlen=MOST_QUEUED)
         self._documents: Documents = {}
         self._profiles: deque[PreparedProfile] = deque(maxlen=MOST_PROFILES)
+        self._trends: deque[TrendRow] = deque(maxlen=MOST_TRENDS)
         self._dropped = 0
         self._dropped_profiles = 0
         self._asked = 1
@@ -107,6 +109,11 @@ class Store:
             self._dropped_profiles += len(self._profiles) == MOST_PROFILES
             self._profiles.append(prepared)
 
+    def put_trend(self, row: TrendRow) -> None:
+        """Queue a minute or an hour of a service. Never blocks: the oldest is dropped where the queue is full."""
+        with self._condition:
+            self._trends.append(row)
+
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until all that was queued before is committed; False if it was not within the time, or cannot be."""
         with self._condition:
@@ -140,6 +147,8 @@ class Store:
                 readings, self._queue = self._queue, deque(maxlen=MOST_QUEUED)
                 documents, self._documents = self._documents, {}
                 profiles, self._profiles = self._profiles, deque(maxlen=MOST_PROFILES)
+                trends, self._trends = self._trends, deque(maxlen=MOST_TRENDS)
+            self._writer.add_trends(trends)
             written = self._writer.write(readings, documents, profiles)
             if closing:
                 self._writer.close()

@@ -11,8 +11,16 @@ from agent.store.minutes import MINUTE_NS, MinuteAggregator, MinuteRow
 from agent.store.open_files import OpenFiles
 from agent.store.profiles import PreparedProfile, insert_profile
 from agent.store.raw import RawFile
-from agent.store.retention import Retention, forget_old_minutes, forget_old_profiles, hold_cap, unlink_old
+from agent.store.retention import (
+    Retention,
+    forget_old_minutes,
+    forget_old_profiles,
+    forget_old_trends,
+    hold_cap,
+    unlink_old,
+)
 from agent.store.state import StateFile
+from agent.store.trends import TrendRow, insert_trends
 from collectors.host import Clock
 from collectors.reading import Reading
 
@@ -20,6 +28,8 @@ RETRY_NS = 30_000_000_000
 _MOST_MINUTE_ROWS = 20_000
 MOST_PROFILES = 64
 """That wait; the oldest are dropped beyond that."""
+MOST_TRENDS = 5000
+"""Likewise: the minutes of a service in three days."""
 
 
 class Writer:
@@ -37,6 +47,7 @@ class Writer:
         self._minute_rows: deque[MinuteRow] = deque(maxlen=_MOST_MINUTE_ROWS)
         self._documents: Documents = {}
         self._profiles: deque[PreparedProfile] = deque(maxlen=MOST_PROFILES)
+        self._trends: deque[TrendRow] = deque(maxlen=MOST_TRENDS)
         self._opened = False
         self._kept_minute: int | None = None
         self._retry_at_ns: int | None = None
@@ -50,8 +61,15 @@ class Writer:
         blocked = [self._files.blocked] if self._retry_at_ns is not None and self._files.blocked else []
         return "; ".join([*blocked, *self._files.damage]) or None
 
+    def add_trends(self, rows: Iterable[TrendRow]) -> None:
+        """Take in minutes and hours of services, to be stored with the next `write`."""
+        self._trends += rows
+
     def write(
-        self, readings: Iterable[Reading], documents: Documents, profiles: Iterable[PreparedProfile] = ()
+        self,
+        readings: Iterable[Reading],
+        documents: Documents,
+        profiles: Iterable[PreparedProfile] = (),
     ) -> bool:
         """Store all that is given and all that waits; False while a file cannot be written (tried every 30 s)."""
         for reading in readings:
@@ -92,17 +110,20 @@ class Writer:
         return True
 
     def _write_state(self, wall_ns: int) -> bool:
-        if self._opened and not self._minute_rows and not self._documents:
+        if self._opened and not (self._minute_rows or self._documents or self._trends):
             return True
 
         def work(state: StateFile) -> bool:
             state.insert_minutes(self._minute_rows)
             write_documents(state.connection, self._documents.items(), wall_ns // 1_000_000_000)
+            if self._trends:
+                insert_trends(state.connection, self._trends)
             return True
 
         self._opened = self._files.on_state(work) is not None
         if self._opened:
             self._minute_rows.clear()
+            self._trends.clear()
             self._documents = {}
         return self._opened
 
@@ -132,5 +153,6 @@ class Writer:
         return (
             forget_old_minutes(self._files, minute, self._retention)
             and forget_old_profiles(self._files, minute * 60, self._retention)
+            and forget_old_trends(self._files, minute * 60, self._retention)
             and hold_cap(self._files, today, minute * 60, self._retention)
         )
