@@ -21,7 +21,7 @@ from agent.errors import CliError
 from agent.paths import find_paths
 from agent.self_cost import SelfCost
 from agent.token import read_token
-from collectors.reading import Reading
+from agent.witness import Witness
 from nodewright import __version__
 
 Format = Literal["text", "json", "markdown", "github"]
@@ -37,6 +37,7 @@ class AdviseOptions:
     format: Format = "text"
     fail_on: Severity | None = None
     recording: Path | None = None
+    history: bool = False
     baseline: Path | None = None
     url: str | None = None
 
@@ -71,11 +72,16 @@ class Baseline(msgspec.Struct, frozen=True):
 def advise(loaded: LoadedConfig, options: AdviseOptions) -> int:
     """Print the advice. Returns 0, 1 where a finding at or above `fail_on` is not in the baseline, or raises CliError
     (2 bad usage, 4 nothing could be read)."""
+    if options.recording and options.history:
+        from agent.replayed_advice import print_history
+
+        print_history(loaded, options.recording, as_json=options.format == "json")
+        return 0
     baseline = Baseline.load(options.baseline) if options.baseline else Baseline(())
     if options.url:
         document = ask(options.url, client_token(loaded))
     elif options.recording:
-        from agent.replay import judge_recording
+        from agent.replayed_advice import judge_recording
 
         document = judge_recording(loaded, options.recording)
     else:
@@ -91,7 +97,7 @@ def advise(loaded: LoadedConfig, options: AdviseOptions) -> int:
 
 def watch_for(loaded: LoadedConfig, seconds: float) -> AdviceDocument:
     """Sample this node for `seconds` and judge. CliError 4 where no collector could read anything."""
-    watch = collect_for(loaded, seconds, lambda _: None)
+    watch = collect_for(loaded, seconds)
     if not any(c.status == "ok" for c in watch.sampler.latest.collectors()):
         reason = next((f"{c.name}: {c.reason}" for c in watch.sampler.latest.collectors()), "no collector ran")
         raise CliError("advise.nothing-read", reason, "run nodewright doctor", exit_status=4)
@@ -101,14 +107,22 @@ def watch_for(loaded: LoadedConfig, seconds: float) -> AdviceDocument:
 def collect_for(
     loaded: LoadedConfig,
     seconds: float,
-    sink: Callable[[Reading], None],
+    witness: Witness | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    *,
+    profile: bool = False,
 ) -> Watch:
-    """Watch this node from the present thread for `seconds`, each reading also to `sink`. The watch is stopped then."""
-    config = loaded.config
-    watch = assemble(config, SelfCost(__version__), on_reading=sink)
+    """Watch this node from the present thread for `seconds`, and tell `witness` of it. The watch is stopped then.
+
+    `profile`: look into busy workers as a daemon does, within the same budget.
+    """
+    config, told = loaded.config, witness or Witness()
+    watch = assemble(config, SelfCost(__version__), witness=witness)
+    told.begins(watch)
     watch.background.start()
     watch.readers.start()
+    if profile:
+        watch.profiler.start()
     try:
         step = config.agent.interval_seconds
         planned = time.monotonic()
@@ -117,7 +131,9 @@ def collect_for(
             watch.sampler.tick(int(planned * 1e9))
             planned += step
             time.sleep(max(0.0, planned - time.monotonic()))
-        watch.judging.judge(watch.discovery.services, watch.host.clock.now())
+        now = watch.host.clock.now()
+        watch.judging.judge(watch.discovery.services, now)
+        told.judged(now, watch.judging.document(watch.discovery.services, now))
     finally:
         watch.stop()
     return watch

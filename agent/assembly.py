@@ -17,6 +17,7 @@ from agent.readers.readers import Readers
 from agent.sampler import Sampler
 from agent.self_cost import SelfCost
 from agent.status import NodePicture, model_statuses, service_status, worker_status
+from agent.witness import Witness
 from collectors.collector import Collector, all_collectors
 from collectors.discovery import Discovery
 from collectors.entities import WorkerKey
@@ -107,10 +108,13 @@ def assemble(
     on_reading: Callable[[Reading], None] = lambda _: None,
     on_snapshot: Callable[[Snapshot], None] = lambda _: None,
     on_failed: Callable[[], None] = lambda: None,
+    witness: Witness | None = None,
     host: Host | None = None,
 ) -> Watch:
-    """Build what watches this node. `facts`, `take` and `memory` None: look into processes from this process itself."""
+    """Build what watches this node. `facts`, `take` and `memory` None: look into processes from this process itself.
+    `witness` is told of all that happens."""
     host = host or Host.real()
+    told = witness or Witness()
     patterns = {name: s.pattern for name, s in config.service.items() if s.pattern}
     urls = {name: s.metrics_url for name, s in config.service.items() if s.metrics_url}
     discovery = Discovery(patterns=patterns, metrics_urls=urls)
@@ -131,7 +135,13 @@ def assemble(
     watch: Watch
 
     def judged(now: Instant) -> None:
-        on_snapshot(watch.take_picture(now))
+        snapshot = watch.take_picture(now)
+        told.judged(now, snapshot.advice)
+        on_snapshot(snapshot)
+
+    def read(reading: Reading) -> None:
+        told.took(reading)
+        on_reading(reading)
 
     sampler = Sampler(
         host,
@@ -143,9 +153,11 @@ def assemble(
         interval_seconds=config.agent.interval_seconds,
         evaluate_seconds=config.agent.evaluate_interval_seconds,
         budget=Budget(config.budget.cpu_ratio),
-        on_reading=on_reading,
+        on_reading=read,
         on_judged=judged,
         on_failed=on_failed,
+        on_learnt=told.learnt,
+        on_ticked=told.ticked,
         readings=readers.readings,
     )
     readers.on_change = sampler.judge_soon

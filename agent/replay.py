@@ -1,114 +1,25 @@
-"""Plays a recording: the same readings through the same history and rules, served read-only."""
+"""Serves a recording, once it has been played to its end, read-only."""
 
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from advisor.catalogue import pages
-from advisor.documents import AdviceDocument, Snapshot
-from advisor.history import History
+from advisor.documents import Snapshot
 from agent.config import LoadedConfig
 from agent.http.app import build_app
 from agent.http.deps import HttpDeps
 from agent.http.server import serve
 from agent.http.updates import Updates
-from agent.judging import Judging
-from agent.latest import Latest
 from agent.listen import parse_listen
 from agent.paths import find_paths, make_state_folders
-from agent.recorded import Recorded
-from agent.sampler import Beat
+from agent.played import Played, play
 from agent.self_cost import SelfCost
 from agent.status import NodePicture, model_statuses, service_status, worker_status
-from agent.store.errors import BadRecording
 from agent.store.reader import StoreReader
-from agent.store.replay import Replay
 from agent.token import ensure_token
-from collectors.collector import all_collectors
-from collectors.entities import Service
-from collectors.reading import Instant, Reading
-from collectors.topology import Topology
 from nodewright import __version__
-
-JUDGE_EVERY_TICKS = 2
-
-
-@dataclass(slots=True)
-class Played:
-    """A recording, played to its end."""
-
-    node: str
-    services: tuple[Service, ...]
-    judging: Judging
-    latest: Latest
-    now: Instant
-    beat: Beat
-
-    @property
-    def advice(self) -> AdviceDocument:
-        return msgspec.structs.replace(self.judging.document(self.services, self.now), node=self.node)
-
-
-def play(loaded: LoadedConfig, path: Path) -> Played:
-    """Play the whole file. Raises BadRecording where it is none."""
-    with Replay(path) as replay:
-        return _play(loaded, path, replay)
-
-
-def _play(loaded: LoadedConfig, path: Path, replay: Replay) -> Played:
-    known = _facts(path, replay.meta.facts)
-    apart = (c.name for c in all_collectors() if c.process is not None)
-    history, latest, beat = History(), Latest(apart), Beat()
-    now = Instant(0, 0)
-    judging = Judging(loaded.config, history, lambda: now)
-    judging.learn(known.services, {f.key: f for f in known.processes})
-    kinds = {c.name: c.samples for c in all_collectors()}
-    for at, tick in ticks(replay.readings()):
-        for reading in tick:
-            history.add(reading)
-            latest.take(reading, kinds.get(reading.collector, ()))
-        now = at
-        history.end_tick(known.services, now)
-        beat.ticks += 1
-        if beat.ticks % JUDGE_EVERY_TICKS == 0:
-            judging.judge(known.services, now)
-    if not beat.ticks:
-        raise BadRecording(path, "holds no reading", "record for longer")
-    judging.judge(known.services, now)
-    return Played(replay.meta.node, known.services, judging, latest, now, beat)
-
-
-def ticks(readings: Iterator[Reading]) -> Iterator[tuple[Instant, Sequence[Reading]]]:
-    """The readings by tick, with its instant: a new one begins where a collector of the sampler comes again. What was read
-    beside the sampler is taken in by the next tick after it, behind the sampler's own readings, as in a running agent."""
-    own: list[Reading] = []
-    waiting: list[Reading] = []
-    since: list[Reading] = []
-    began: dict[str, Instant] = {}
-    beside = {c.name for c in all_collectors() if c.own_thread or c.process is not None}
-    for reading in readings:
-        if reading.collector in beside:
-            since.append(reading)
-            continue
-        if reading.collector in began:
-            yield min(began.values()), [*own, *waiting]
-            own, waiting, since, began = [], since, [], {}
-        elif not began:
-            waiting, since = [*waiting, *since], []
-        own.append(reading)
-        began[reading.collector] = reading.at
-    if began:
-        yield min(began.values()), [*own, *waiting, *since]
-
-
-def judge_recording(loaded: LoadedConfig, path: Path) -> AdviceDocument:
-    """What today's rules say of a recording."""
-    return play(loaded, path).advice
 
 
 def replay_file(loaded: LoadedConfig, path: Path) -> int:
@@ -158,7 +69,7 @@ def picture(played: Played) -> Snapshot:
         workers += [worker_status(w, view, facts) for w in service.workers]
     return Snapshot(
         generation=1,
-        node=NodePicture(played.node, Topology(())).take(
+        node=NodePicture(played.advice.node, played.topology).take(
             played.latest.samples(), collectors, played.now, played.judging.gpus(), played.services
         ),
         services=tuple(statuses),
@@ -167,12 +78,3 @@ def picture(played: Played) -> Snapshot:
         self_status=SelfCost(__version__).status(played.beat, 1.0, collectors),
         advice=played.advice,
     )
-
-
-def _facts(path: Path, raw: bytes | None) -> Recorded:
-    if raw is None:
-        return Recorded(services=(), processes=())
-    try:
-        return msgspec.json.decode(raw, type=Recorded)
-    except msgspec.DecodeError as error:
-        raise BadRecording(path, f"facts cannot be read: {error}", "record it again with this version") from error

@@ -13,6 +13,8 @@ from agent.judging import Judging
 from agent.latest import Latest
 from collectors.collector import Collector
 from collectors.discovery import Discovery
+from collectors.entities import Service
+from collectors.facts import Facts
 from collectors.host import Host
 from collectors.reading import Instant, Reading
 from collectors.runner import collect_one
@@ -57,9 +59,12 @@ class Sampler:
         on_reading: Callable[[Reading], None],
         on_judged: Callable[[Instant], None],
         on_failed: Callable[[], None] = lambda: None,
+        on_learnt: Callable[[Sequence[Service], Facts], None] = lambda services, facts: None,
+        on_ticked: Callable[[Instant], None] = lambda now: None,
         readings: Callable[[], Iterable[Reading]] = lambda: (),
     ) -> None:
-        """`readings`: what processes of their own have read since the last tick."""
+        """`readings`: what processes of their own have read since the last tick. `on_learnt` is called where services or what
+        is known of them changed, `on_ticked` after each tick and before its judgement."""
         self.beat = Beat()
         self.latest = Latest(c.name for c in collectors if c.process is not None)
         self.discovery = discovery
@@ -73,6 +78,8 @@ class Sampler:
         self._on_reading = on_reading
         self._on_judged = on_judged
         self._on_failed = on_failed
+        self._on_learnt = on_learnt
+        self._on_ticked = on_ticked
         self._readings = readings
         self._due = [
             _Due(c, max(1, round(c.cadence_seconds / interval_seconds)))
@@ -128,6 +135,7 @@ class Sampler:
         services = self.discovery.services
         if changed:
             self.judging.learn(services, self.discovery.facts)
+            self._on_learnt(services, self.discovery.facts)
             if self._background:
                 self._background.services = services
         for due in self._due:
@@ -141,6 +149,7 @@ class Sampler:
             self._take(reading)
         self._history.end_tick(services, now)
         self.beat.ticks += 1
+        self._on_ticked(now)
         if (started - self._judged_ns) * 1e-9 >= self._evaluate_seconds - 0.05:
             self._judged_ns = started
             self.judging.judge(services, now)

@@ -39,6 +39,7 @@ def run(config_file: Path | None, db: str | None, listen: str | None, sidecar: s
 )
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit with 1 if a finding is at least this severe.")
 @click.option("--recording", type=_FILE, help="Judge a recording instead of this node.")
+@click.option("--history", is_flag=True, help="Of a recording: when each finding began, changed and ended.")
 @click.option("--baseline", type=_FILE, help="Findings in this file (as --format json prints them) are accepted.")
 @click.option("--url", help="Ask the agent that runs there, such as http://127.0.0.1:9753.")
 def advise(
@@ -48,6 +49,7 @@ def advise(
     form: str,
     fail_on: str | None,
     recording: Path | None,
+    history: bool,
     baseline: Path | None,
     url: str | None,
 ) -> int:
@@ -58,6 +60,10 @@ def advise(
     """
     if url is not None and recording is not None:
         raise click.UsageError("--url and --recording exclude each other")
+    if history and (recording is None or form not in ("text", "json")):
+        raise click.UsageError("--history takes --recording, and text or json as --format")
+    if history and (service, fail_on, baseline) != (None, None, None):
+        raise click.UsageError("--history excludes --service, --fail-on and --baseline")
     loaded = load(config_file)
     from advisor.finding import Severity
     from agent.advise import AdviseOptions
@@ -69,6 +75,7 @@ def advise(
         format=form,  # type: ignore[arg-type]
         fail_on=None if fail_on is None else Severity(fail_on),
         recording=recording,
+        history=history,
         baseline=baseline,
         url=url,
     )

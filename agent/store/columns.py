@@ -10,7 +10,8 @@ Kinds = Mapping[str, type[Sample]]
 
 _TAKEN = frozenset(
     {"entity", "field", "kind", "meta", "minute", "minutes", "reading", "finding", "time", "profile", "profile_text",
-     "profile_stack", "profile_count", "profile_line", "profile_detail", "profile_samples"}
+     "profile_stack", "profile_count", "profile_line", "profile_detail", "profile_samples", "profile_seen", "tick", "document",
+     "change", "judgement", "acknowledged", "rule_version"}
 )  # fmt: skip
 
 

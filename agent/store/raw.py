@@ -35,6 +35,8 @@ class RawFile:
         self._names = Names(connection, labels)
         self._everything = everything
         self._inserts: dict[type[Sample], str] = {}
+        self.entity = self._names.entity
+        """The number of an entity by its kind and key. Raises sqlite3.Error."""
         migrate(connection, "raw", RAW)
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch_unix_seconds', ?)", (epoch_unix_seconds,))
 

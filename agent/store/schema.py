@@ -212,6 +212,54 @@ RECORDING: tuple[Step, ...] = (
 ) WITHOUT ROWID""",
         ),
     ),
+    (
+        "ticks",
+        (
+            "DROP TABLE reading",
+            """CREATE TABLE reading (
+  tick INTEGER NOT NULL, -- which took it in
+  position INTEGER NOT NULL, -- among that tick's readings
+  time INTEGER NOT NULL, -- milliseconds since meta.epoch_unix_seconds; the samples' rows carry the same
+  collector TEXT NOT NULL,
+  mono_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL,
+  duration_ns INTEGER NOT NULL, cpu_ns INTEGER NOT NULL, late_ns INTEGER NOT NULL,
+  status TEXT NOT NULL, -- ok, unsupported, failed
+  reason TEXT, hint TEXT,
+  ordering INTEGER, -- document.id: where in its order by kind and entity each sample stands; NULL = in that order
+  PRIMARY KEY (tick, position)
+) WITHOUT ROWID""",
+            """CREATE TABLE tick (
+  number INTEGER PRIMARY KEY, -- from 0
+  mono_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL
+)""",
+            "CREATE TABLE document (id INTEGER PRIMARY KEY, body TEXT NOT NULL UNIQUE)",
+            """CREATE TABLE change (
+  tick INTEGER PRIMARY KEY, -- from which on these and no others are there; each a JSON array of document.id
+  services TEXT NOT NULL, processes TEXT NOT NULL
+)""",
+            """CREATE TABLE judgement (
+  number INTEGER PRIMARY KEY, -- from 0
+  tick INTEGER NOT NULL, -- after which it was
+  mono_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL,
+  digest TEXT NOT NULL -- of what was said then
+)""",
+            """CREATE TABLE profile_seen (
+  judgement INTEGER NOT NULL, -- judgement.number
+  service TEXT NOT NULL, -- its id
+  generation INTEGER NOT NULL,
+  age_seconds REAL NOT NULL,
+  document INTEGER NOT NULL, -- document.id: what was known from profiles, but for its age
+  PRIMARY KEY (judgement, service, generation)
+) WITHOUT ROWID""",
+            """CREATE TABLE acknowledged (
+  tick INTEGER NOT NULL, -- before whose judgement
+  finding TEXT NOT NULL, -- its id
+  body TEXT, -- JSON; NULL = taken back
+  PRIMARY KEY (tick, finding)
+) WITHOUT ROWID""",
+            "CREATE TABLE rule_version (rule TEXT PRIMARY KEY, version TEXT NOT NULL) WITHOUT ROWID",
+        ),
+    ),
 )
 
 

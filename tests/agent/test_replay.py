@@ -2,15 +2,19 @@
 
 import http.client
 import json
+import sqlite3
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
+import msgspec
 import pytest
 
+from advisor.catalogue import versions
 from agent.config import Config, LoadedConfig
-from agent.recorded import recorded
-from agent.replay import judge_recording, ticks
+from agent.old_recording import inferred_ticks
+from agent.recorded import Recorded, processes_of, services_of, settings_of
+from agent.replayed_advice import judge_recording
 from agent.store.errors import BadRecording
 from agent.store.recording import Recorder, RecordingMeta
 from collectors.entities import Process, Role, Service, Worker, WorkerKey
@@ -98,10 +102,9 @@ def fighting(seconds: int) -> list[Reading]:
     return found
 
 
-@pytest.fixture
-def recording(tmp_path):
+def facts() -> dict[WorkerKey, ProcessFacts]:
     no = Unsupported("not recorded", "")
-    facts = {
+    return {
         k: ProcessFacts(
             key=k,
             environ=no,
@@ -114,16 +117,45 @@ def recording(tmp_path):
         )
         for k in KEYS
     }
+
+
+@pytest.fixture
+def recording(tmp_path):
+    """24 ticks, judged after every second one."""
     path = tmp_path / "node.db"
-    with Recorder(path, RecordingMeta(node="n1", version="0", start=START)) as recorder:
-        for each in fighting(24):
+    meta = RecordingMeta(node="n1", version="0", start=START, settings=settings_of(Config()), rules=versions())
+    with Recorder(path, meta) as recorder:
+        recorder.change(services_of([the_service()]), processes_of([the_service()], facts()))
+        for number, each in enumerate(fighting(24)):
             recorder.write(each)
-        recorder.write_facts(recorded([the_service()], facts))
+            if number % 2:
+                recorder.end_tick(each.at)
+            if number % 4 == 3:
+                recorder.judged(each.at, "")
     return path
 
 
-def test_todays_rules_judge_a_recording(recording):
-    document = judge_recording(LOADED, recording)
+@pytest.fixture
+def old(recording):
+    """The same in format 1: services as they were last, no ticks, no judgements."""
+    no_ticks = ("tick", "judgement", "change", "document", "profile_seen", "acknowledged", "rule_version")
+    columns = "time, collector, mono_ns, wall_ns, duration_ns, cpu_ns, late_ns, status, reason, hint"
+    known = Recorded(services=(the_service(),), processes=tuple(facts().values()))
+    with closing(sqlite3.connect(recording)) as connection:
+        connection.executescript(
+            f"CREATE TABLE kept AS SELECT {columns} FROM reading; DROP TABLE reading;"
+            "ALTER TABLE kept RENAME TO reading; UPDATE meta SET value = 'nodewright recording 1' WHERE key = 'format';"
+            "DELETE FROM meta WHERE key NOT IN ('format', 'node', 'version', 'start', 'epoch_unix_seconds');"
+            + "".join(f"DROP TABLE {name};" for name in no_ticks)
+        )
+        connection.execute("INSERT INTO meta VALUES ('facts', ?)", (msgspec.json.encode(known).decode(),))
+        connection.commit()
+    return recording
+
+
+@pytest.mark.parametrize("made", ["recording", "old"])
+def test_todays_rules_judge_a_recording(made, request):
+    document = judge_recording(LOADED, request.getfixturevalue(made))
     assert document.node == "n1"
     assert [f.rule for f in document.findings] == ["cpu-oversubscribed-openmp"]
     assert {e.metric: e.observed for e in document.findings[0].evidence}["waiting_cores"] == pytest.approx(2.0)
@@ -136,16 +168,16 @@ def test_a_recording_holds_no_secret_of_a_command_line(recording):
 def test_a_tick_begins_where_a_collector_comes_again_and_background_readings_set_no_time():
     late = reading("serving", 0.4, [])
     stream = [late, reading("cpu", 1, []), reading("threads", 1.1, []), reading("cpu", 2, []), late]
-    found = [(at.mono_ns / SECOND, [r.collector for r in tick]) for at, tick in ticks(iter(stream))]
+    found = [(tick.at.mono_ns / SECOND, [r.collector for r in tick.readings]) for tick in inferred_ticks(stream)]
     assert found == [(1.0, ["cpu", "threads", "serving"]), (2.0, ["cpu", "serving"])]
 
 
 def test_what_is_read_beside_the_sampler_is_taken_in_by_the_tick_after_it():
     stream = [reading("cpu", 1, []), reading("nvidia", 1.4, []), reading("cpu", 2, []), reading("nvidia", 2.4, [])]
-    found = [[r.collector for r in tick] for _, tick in ticks(iter(stream))]
+    found = [[r.collector for r in tick.readings] for tick in inferred_ticks(stream)]
     assert found == [["cpu"], ["cpu", "nvidia", "nvidia"]]
     longer = [*stream, reading("cpu", 3, [])]
-    assert [[r.collector for r in tick] for _, tick in ticks(iter(longer))] == [
+    assert [[r.collector for r in tick.readings] for tick in inferred_ticks(longer)] == [
         ["cpu"],
         ["cpu", "nvidia"],
         ["cpu", "nvidia"],

@@ -16,7 +16,9 @@ from bench.synthetic import NOON_NS, SyntheticNode
 from collectors.reading import Failed, Reading, Unsupported
 from tests.agent.store.builders import NOON, core, reading, thread
 
-META = RecordingMeta(node="node-1", version="0.1.0", start=NOON_NS, facts=b'{"services":[]}')
+META = RecordingMeta(
+    node="node-1", version="0.1.0", start=NOON_NS, settings=b"{}", topology=b"[]", seed=7, rules={"a-rule": "0a1b2c3d"}
+)
 
 
 @pytest.fixture
@@ -61,11 +63,11 @@ def test_the_meta_data_come_back(output: Path) -> None:
         assert replay.meta == META
 
 
-def test_facts_may_be_replaced_while_recording(output: Path) -> None:
+def test_a_document_may_be_replaced_while_recording(output: Path) -> None:
     with Recorder(output, META) as recorder:
-        recorder.write_facts(b'{"services":["late"]}')
+        recorder.write_document("advice", b'{"findings":[]}')
     with Replay(output) as replay:
-        assert replay.meta.facts == b'{"services":["late"]}'
+        assert replay.meta == msgspec.structs.replace(META, advice=b'{"findings":[]}')
 
 
 def test_a_recording_is_one_file(output: Path) -> None:
