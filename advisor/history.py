@@ -16,7 +16,6 @@ from advisor.tracks import (
     KEPT_TICKS,
     CgroupTick,
     Second,
-    ServiceTrack,
     ThreadTrack,
     Tracks,
     WorkerTrack,
@@ -115,6 +114,8 @@ class History:
         before = known.sample
         known.sample = sample
         known.tick = self.tracks.tick
+        if sample.allowed_cpus != before.allowed_cpus:
+            self._worker(known.worker).mask_tick = self.tracks.tick
         if sample.run_ns != before.run_ns or sample.delay_ns != before.delay_ns:
             run, delay = delta(sample.run_ns, before.run_ns), delta(sample.delay_ns, before.delay_ns)
             cpu = -1 if sample.last_cpu is None else sample.last_cpu
@@ -179,7 +180,7 @@ class History:
         if not sample.entity.startswith("service:"):
             self._add_model(sample, now)
             return
-        service = self.tracks.services.setdefault(sample.entity, ServiceTrack())
+        service = self.tracks.service(sample.entity)
         then, before = service.serving or (now, None)
         service.serving = (now, sample)
         service.rates = rates(sample, before, now - then)
@@ -195,7 +196,7 @@ class History:
     def _add_model(self, sample: ServingSample, now: float) -> None:
         """One model of a server: `model:ID/NAME`."""
         of_service, _, name = sample.entity.removeprefix("model:").partition("/")
-        service = self.tracks.services.setdefault(f"service:{of_service}", ServiceTrack())
+        service = self.tracks.service(f"service:{of_service}")
         then, before = (service.models[name][0], service.models[name][1]) if name in service.models else (now, None)
         service.models[name] = (now, sample, rates(sample, before, now - then))
 
@@ -228,7 +229,7 @@ class History:
 
     def _end_second(self, service: Service, seconds: float, busy: float, wall_seconds: float) -> None:
         """`busy`: cores that anything on the node used."""
-        track = self.tracks.services.setdefault(f"service:{service.id}", ServiceTrack())
+        track = self.tracks.service(f"service:{service.id}")
         used = waiting = demand = 0.0
         serving = {w.key for w in service.serving}
         for member in service.workers:
@@ -250,10 +251,12 @@ class History:
             established=None if listen is None else listen.established,
             cgroup=self._cgroup_now.get(cgroup_of(service)),
             connections=self._node.connections_of(service.port),
+            used=used / seconds,
+            waiting=waiting / seconds,
+            others=max(0.0, busy - used / seconds),
         )
         track.seconds.append(second)
-        cores, others = used / seconds, max(0.0, busy - used / seconds)
-        if add_second(self.tracks, track, service, second, cores, waiting / seconds, others, wall_seconds):
+        if add_second(self.tracks, track, service, second, wall_seconds):
             self.minute_ended(service, track.trend)
 
     def _restore(self) -> None:

@@ -13,19 +13,16 @@ from collectors.sources.cgroup import CgroupSample
 MinuteEnded = Callable[[Service, ServiceTrack], None]
 
 
-def add_second(
-    tracks: Tracks, track: ServiceTrack, service: Service, second: Second, used: float, waiting: float, others: float,
-    wall_seconds: float,
-) -> bool:  # fmt: skip
-    """Take in one second of the service; `used`, `waiting` and `others` are cores. True where a minute has ended."""
+def add_second(tracks: Tracks, track: ServiceTrack, service: Service, second: Second, wall_seconds: float) -> bool:
+    """Take in one second of the service. True where a minute has ended."""
     part, span = track.slice, second.seconds
     part.seconds += span
     part.loaded_seconds += span if second.loaded else 0.0
     part.demand += second.demand * span
     part.demand_peak = max(part.demand_peak, second.demand)
-    part.cores_used += used * span
-    part.waiting_cores += waiting * span
-    part.others_cores += others * span
+    part.cores_used += second.used * span
+    part.waiting_cores += second.waiting * span
+    part.others_cores += second.others * span
     if second.accept_queue is not None:
         part.accept_queue_peak = max(part.accept_queue_peak or 0.0, second.accept_queue)
     if second.established is not None:

@@ -62,6 +62,8 @@ class WorkerTrack:
     delay_readable: bool = True
     threads: set[str] = field(default_factory=set)
     memory: WorkerMemorySample | None = None
+    mask_tick: int = 0
+    """When the CPUs that one of its threads may use were seen to change last."""
 
 
 @dataclass(slots=True)
@@ -119,6 +121,10 @@ class Second:
     established: int | None
     cgroup: CgroupTick | None
     connections: ConnectionTick | None = None
+    used: float = 0.0
+    """Cores that it used; the next: cores that it waited for, and cores that others used."""
+    waiting: float = 0.0
+    others: float = 0.0
 
 
 @dataclass(slots=True)
@@ -172,6 +178,8 @@ class Tracks:
     core_ticks: deque[tuple[int, dict[int, tuple[float, float]]]] = field(
         default_factory=lambda: deque(maxlen=KEPT_TICKS)
     )
+    core_totals: tuple[tuple[int, frozenset[int]], list[tuple[int, tuple[float, float]]]] | None = None
+    """What was added up last of `core_ticks`: the open tick and those that count, busy and stolen seconds by CPU."""
     cgroups: dict[str, CgroupSample] = field(default_factory=dict)
     memory: MemorySample | None = None
     vm: VmSample | None = None
@@ -187,6 +195,13 @@ class Tracks:
     """Of the whole node; None = its owner has not said."""
     restored: deque[tuple[str, Rows, Rows]] = field(default_factory=deque)
     """Services of which an earlier run of the agent has kept minutes and hours, to be taken in. Another thread adds to it."""
+
+    def service(self, entity: str) -> ServiceTrack:
+        """The track of `service:ID`, made where there is none."""
+        found = self.services.get(entity)
+        if found is None:
+            found = self.services[entity] = ServiceTrack()
+        return found
 
 
 def cgroup_of(service: Service) -> str:

@@ -4,6 +4,7 @@ Everything is in base units (cores, seconds, bytes, ratios 0..1). None = not rea
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -61,7 +62,7 @@ class ThreadView(msgspec.Struct, frozen=True, kw_only=True):
         return self.cores_used >= ACTIVE_CORES
 
 
-class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
+class WorkerView(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One process of the service over the window. None = not readable here."""
 
     key: WorkerKey
@@ -83,21 +84,21 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     private_dirty_bytes: int | None = None
     swapped_bytes: int | None = None
 
-    @property
+    @cached_property
     def runnable(self) -> float:
         """Mean number of its threads that ran or waited for a CPU."""
         return self.cores_used + (self.waiting_cores or 0.0)
 
-    @property
+    @cached_property
     def active_compute(self) -> tuple[ThreadView, ...]:
         """Active threads that take part in computing: the main thread and pool threads, not I/O or kernel ones."""
         return tuple(t for t in self.threads if t.active and t.thread_class in ("main", "compute"))
 
-    @property
+    @cached_property
     def active_threads(self) -> tuple[ThreadView, ...]:
         return tuple(t for t in self.threads if t.active and t.thread_class != "kernel")
 
-    @property
+    @cached_property
     def allowed(self) -> frozenset[int] | None:
         """CPUs that at least one of its user threads may use."""
         masks = [t.allowed for t in self.threads if t.allowed is not None and t.thread_class != "kernel"]
@@ -190,7 +191,7 @@ class CoreView(msgspec.Struct, frozen=True, kw_only=True):
         return max(0.0, 1.0 - self.busy - self.steal)
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
+class View(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One service over the last loaded seconds.
 
     `samples` counts the loaded seconds used, `window_seconds` what they span. `demand` is, per loaded second, the sum over
@@ -250,55 +251,55 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     queue_seconds: float | None = None
     batches_per_second: float | None = None
 
-    @property
+    @cached_property
     def serving(self) -> tuple[WorkerView, ...]:
         """The processes that run models."""
         keys = {w.key for w in self.service.serving}
         return tuple(w for w in self.workers if w.key in keys)
 
-    @property
+    @cached_property
     def front_end(self) -> WorkerView | None:
         return next((w for w in self.workers if w.role is Role.FRONT_END), None)
 
-    @property
+    @cached_property
     def cores_used(self) -> float:
         return sum(w.cores_used for w in self.workers)
 
-    @property
+    @cached_property
     def waiting_cores(self) -> float:
         return sum(w.waiting_cores or 0.0 for w in self.workers)
 
-    @property
+    @cached_property
     def delay_share(self) -> float:
         """D: run-queue delay / (run + delay) over all threads of the service."""
         total = self.cores_used + self.waiting_cores
         return self.waiting_cores / total if total > 0 else 0.0
 
-    @property
+    @cached_property
     def runnable(self) -> float:
         return self.cores_used + self.waiting_cores
 
-    @property
+    @cached_property
     def online(self) -> frozenset[int]:
         return frozenset(core.cpu for core in self.cores)
 
-    @property
+    @cached_property
     def mask(self) -> frozenset[int]:
         """C_mask as a set: CPUs that the serving workers' present masks allow; all where unreadable."""
         masks = [w.allowed for w in self.serving if w.allowed is not None]
         return (frozenset().union(*masks) & self.online) if masks else self.online
 
-    @property
+    @cached_property
     def pool(self) -> frozenset[int]:
         """CPUs that the service could have by widening its masks: its cgroup's cpuset."""
         cpus = self.cgroup.cpus if self.cgroup else None
         return (cpus & self.online) if cpus else self.online
 
-    @property
+    @cached_property
     def quota_cores(self) -> float | None:
         return self.cgroup.quota_cores if self.cgroup else None
 
-    @property
+    @cached_property
     def pool_cores(self) -> float:
         """C_pool: cores that the service could have, after cpuset and quota."""
         cpus = float(len(self.pool))
@@ -310,16 +311,16 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
             return max(0.0, sum(c.busy for c in self.cores) - self.cores_used)
         return sum(max(0.0, c.busy - c.own) for c in self.cores if c.cpu in cpus)
 
-    @property
+    @cached_property
     def effective_cores(self) -> float:
         """C_eff: C_pool less what others use there, at least a tenth of a core."""
         return max(0.1, min(self.pool_cores, len(self.pool) - self.others(self.pool)))
 
-    @property
+    @cached_property
     def steal_ratio(self) -> float:
         return sum(c.steal for c in self.cores) / len(self.cores) if self.cores else 0.0
 
-    @property
+    @cached_property
     def resident_bytes(self) -> int | None:
         known = [w.resident_bytes for w in self.workers if w.resident_bytes is not None]
         return sum(known) if known else None

@@ -1,6 +1,8 @@
 """How do the remembered ticks become the view of one service: its last loaded seconds, as rates?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,9 +22,8 @@ PAGES_SECONDS = 300.0
 
 def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
     """The last `horizon_seconds` loaded seconds of a service (fewer where there were fewer)."""
-    track = tracks.services.get(f"service:{service.id}", ServiceTrack())
-    oldest = tracks.tick - OLDEST_FACTOR * horizon_seconds
-    chosen = [s for s in track.seconds if s.loaded and s.tick >= oldest][-horizon_seconds:]
+    track = tracks.services.get(f"service:{service.id}") or ServiceTrack()
+    chosen = chosen_seconds(tracks, track, horizon_seconds)
     ticks = {s.tick for s in chosen}
     span = sum(s.seconds for s in chosen)
     workers = tuple(_worker_view(tracks, w.key, w.role, w.slot, ticks, span) for w in service.workers)
@@ -63,6 +64,18 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
     )
 
 
+def chosen_seconds(tracks: Tracks, track: ServiceTrack, horizon_seconds: int) -> list[Second]:
+    """The last loaded seconds that count as the present, oldest first."""
+    oldest = tracks.tick - OLDEST_FACTOR * horizon_seconds
+    found: list[Second] = []
+    for second in reversed(track.seconds):
+        if second.tick < oldest or len(found) == horizon_seconds:
+            break
+        if second.loaded:
+            found.append(second)
+    return found[::-1]
+
+
 def _page_views(track: ServiceTrack, now: float) -> tuple[PageView, ...]:
     """A page of which no rate is known, as after a gap, tells its levels only."""
     return tuple(
@@ -97,12 +110,12 @@ def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: s
     if worker is None or span <= 0:
         worker = worker or WorkerTrack()
         span = span or 1.0
-    run = sum(worker.ticks[t][0] for t in ticks if t in worker.ticks)
-    wait = sum(worker.ticks[t][1] for t in ticks if t in worker.ticks)
-    sample = worker.sample
-    modes = [(user, system) for t, user, system in worker.modes if t in ticks]
+    ran_in = [worker.ticks[t] for t in ticks if t in worker.ticks]
+    run, wait = sum(each[0] for each in ran_in), sum(each[1] for each in ran_in)
+    sample, oldest = worker.sample, min(ticks, default=0)
+    modes = [(user, system) for t, user, system in _newest(worker.modes, oldest) if t in ticks]
     ran = sum(user + system for user, system in modes)
-    threads = (_thread_view(tracks.threads[e], ticks, span) for e in worker.threads if e in tracks.threads)
+    threads = (_thread_view(tracks.threads[e], ticks, oldest, span) for e in worker.threads if e in tracks.threads)
     return WorkerView(
         key=key,
         role=role,
@@ -111,8 +124,8 @@ def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: s
         waiting_cores=wait / span if worker.delay_readable else None,
         resident_bytes=sample.resident_bytes if sample else None,
         thread_count=sample.threads if sample else None,
-        switches_per_second=sum(n for t, n in worker.switches if t in ticks) / span,
-        major_faults_per_second=sum(n for t, n in worker.faults if t in ticks) / span,
+        switches_per_second=sum(n for t, n in _newest(worker.switches, oldest) if t in ticks) / span,
+        major_faults_per_second=sum(n for t, n in _newest(worker.faults, oldest) if t in ticks) / span,
         threads=tuple(sorted(threads, key=lambda t: (-t.cores_used, t.tid))),
         system_cores=run / span * sum(system for _, system in modes) / ran if ran else None,
         proportional_bytes=worker.memory.proportional_bytes if worker.memory else None,
@@ -122,11 +135,21 @@ def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: s
     )
 
 
-def _thread_view(track: ThreadTrack, ticks: set[int], span: float) -> ThreadView:
+_Row = TypeVar("_Row", bound=tuple[int, *tuple[Any, ...]])
+
+
+def _newest(rows: Sequence[_Row], oldest: int) -> Iterator[_Row]:
+    """Rows, newest first, down to those of the tick `oldest`: what was kept before is not looked at."""
+    return takewhile(lambda row: row[0] >= oldest, reversed(rows))
+
+
+def _thread_view(track: ThreadTrack, ticks: set[int], oldest: int, span: float) -> ThreadView:
     run = delay = 0.0
     slices = 0
     seen: dict[int, float] = {}
-    for tick, ran, waited, cpu, times in track.recent:
+    for tick, ran, waited, cpu, times in reversed(track.recent):
+        if tick < oldest:
+            break
         if tick in ticks:
             run += ran
             delay += waited
@@ -154,12 +177,7 @@ def _core_views(tracks: Tracks, workers: Sequence[WorkerView], ticks: set[int], 
         for thread in worker.threads:
             for cpu, share in thread.cpus_seen.items():
                 own[cpu] = own.get(cpu, 0.0) + share * thread.cores_used
-    totals = {int(entity.partition(":")[2]): (0.0, 0.0) for entity in tracks.cores}
-    for tick, cores in tracks.core_ticks:
-        if tick in ticks:
-            for cpu, (busy, steal) in cores.items():
-                before = totals.get(cpu, (0.0, 0.0))
-                totals[cpu] = (before[0] + busy, before[1] + steal)
+    totals = _core_totals(tracks, frozenset(ticks))
     span = span or 1.0
     return tuple(
         CoreView(
@@ -171,8 +189,23 @@ def _core_views(tracks: Tracks, workers: Sequence[WorkerView], ticks: set[int], 
             siblings=tracks.cpus[cpu][1] if cpu in tracks.cpus else frozenset(),
             frequency=frequency_view(tracks, cpu, ticks),
         )
-        for cpu, (busy, steal) in sorted(totals.items())
+        for cpu, (busy, steal) in totals
     )
+
+
+def _core_totals(tracks: Tracks, ticks: frozenset[int]) -> Sequence[tuple[int, tuple[float, float]]]:
+    """Busy and stolen seconds of each CPU in the ticks; most services of a node are judged on the same ones."""
+    if tracks.core_totals is not None and tracks.core_totals[0] == (tracks.tick, ticks):
+        return tracks.core_totals[1]
+    totals = {int(entity.partition(":")[2]): (0.0, 0.0) for entity in tracks.cores}
+    for tick, cores in tracks.core_ticks:
+        if tick in ticks:
+            for cpu, (busy, steal) in cores.items():
+                before = totals.get(cpu, (0.0, 0.0))
+                totals[cpu] = (before[0] + busy, before[1] + steal)
+    found = sorted(totals.items())
+    tracks.core_totals = ((tracks.tick, ticks), found)
+    return found
 
 
 def _cgroup_view(tracks: Tracks, service: Service, chosen: Sequence[Second]) -> CgroupView | None:

@@ -9,7 +9,7 @@ import msgspec
 from advisor.board import Acknowledged, Board, Ended, timestamp
 from advisor.catalogue import all_rules
 from advisor.documents import AdviceDocument, OutcomesDocument, ServiceVerdict
-from advisor.engine import Engine
+from advisor.engine import Engine, Judgement
 from advisor.facts import ServiceFacts
 from advisor.finding import Finding, Severity
 from advisor.gpu.devices import device_views
@@ -17,13 +17,15 @@ from advisor.gpu.view import GpuView
 from advisor.gpu.window import HORIZON_SECONDS
 from advisor.history import History
 from advisor.ledger.calibration import factors
-from advisor.ledger.configuration import configuration_of
+from advisor.ledger.configuration import Configuration, configuration_of
 from advisor.ledger.ledger import Ledger
 from advisor.ledger.outcome import Outcome
 from advisor.ledger.scores import scored, scores
+from advisor.measured import MeasuredCapacity
 from advisor.orphaned import orphaned_of
 from advisor.plan import Plan, plan_of
 from advisor.profiling.view import ProfileView
+from advisor.steady import Gist, Steady, gist_of
 from advisor.view import View, within
 from agent.config import Config
 from agent.prices import node_price
@@ -36,6 +38,9 @@ from collectors.reading import Instant
 from collectors.seen_environment import as_seen
 
 log = logging.getLogger("nodewright.judging")
+
+MeasuredOf = Callable[[str, int, Callable[[], Configuration]], MeasuredCapacity | None]
+"""By the id of a service, the generation of its levers, and what tells these."""
 
 
 class Judging:
@@ -57,9 +62,13 @@ class Judging:
         history.tracks.price_per_hour = price.hourly if price is not None else None
         self._facts: dict[str, ServiceFacts] = {}
         self._views: dict[str, View] = {}
+        self._gists: dict[str, Gist | None] = {}
+        self._steady = Steady()
         self._generations: dict[str, int] = {}
         self.profile_of: Callable[[Service, int], ProfileView | None] = lambda service, generation: None
         """What is known of a service from profiles of this generation of its levers."""
+        self.measured_of: MeasuredOf = lambda service, generation, levers: None
+        """What a load test found, where it holds in this generation of a service's levers."""
         self._lock = threading.Lock()
 
     def learn(self, services: Sequence[Service], processes: Facts) -> None:
@@ -74,26 +83,54 @@ class Judging:
         return self._views.get(service.id)
 
     def judge(self, services: Sequence[Service], now: Instant) -> None:
-        """Judge every service once."""
-        horizon = int(self._config.advice.window_seconds)
-        self._views = {s.id: within(self._history.view(s, horizon), self.facts(s).limits) for s in services}
+        """Judge every service once: anew where anything about it has moved."""
+        self._views, self._gists = {}, {}
+        for service in services:  # all before any is judged: some rules look at what runs beside a service
+            self._gists[service.id] = gist = self._gist(service, now)
+            carried = self._steady.carried(service, gist, now)
+            self._views[service.id] = carried[0] if carried is not None else self._view(service)
         for service in services:
-            view, facts = self._views[service.id], self._beside(service, now)
-            if self._changed(service, view, facts, now):
-                self._history.restart_window(service)
-                self._generations[service.id] = self.generation(service) + 1
-                continue
-            self._judge(service, view, facts, now)
-            with self._lock:
-                self.ledger.look(service, self.board.findings_of(service, now), view.trend, now)
+            self._judge_service(service, now)
         with self._lock:
             self.ledger.keep_only(services, now)
+        self._steady.keep_only(self._views)
         self._engine.calibration = self.ledger.calibration
         devices = device_views(self._history.gpus(), HORIZON_SECONDS)
         for view in devices:
-            self._judge(view.service, view, ServiceFacts(service=view.service), now)
+            self._take(view.service, self._judge(view, ServiceFacts(service=view.service)), view, now)
         with self._lock:
             self.board.keep_only((*services, *(view.service for view in devices)))
+
+    def _view(self, service: Service) -> View:
+        horizon = int(self._config.advice.window_seconds)
+        return within(self._history.view(service, horizon), self.facts(service).limits)
+
+    def _gist(self, service: Service, now: Instant) -> Gist | None:
+        """None where it has to be judged anew in any case."""
+        if service.orphaned_ns is not None or self.ledger.watch.is_changing(service):
+            return None
+        generation = self.generation(service)
+        profile = self.profile_of(service, generation)
+        exact, same = (generation, self.board.standing(service)), (self._facts.get(service.id), profile)
+        return gist_of(self._history.tracks, service, int(self._config.advice.window_seconds), exact, same)
+
+    def _judge_service(self, service: Service, now: Instant) -> None:
+        view, gist = self._views[service.id], self._gists.get(service.id)
+        carried = self._steady.carried(service, gist, now)
+        if carried is None:
+            facts = self._beside(service, now)
+            if self._changed(service, view, facts, now):
+                self._history.restart_window(service)
+                self._generations[service.id] = self.generation(service) + 1
+                return
+            judgement = self._judge(view, facts)
+            self._steady.keep(service, gist, view, judgement, now)
+        else:
+            judgement = carried[1]
+            self.ledger.watch.hold(service, now)
+        self._take(service, judgement, view, now)
+        with self._lock:
+            self.ledger.look(service, self.board.findings_of(service, now), view.trend, now)
 
     def _changed(self, service: Service, view: View, facts: ServiceFacts, now: Instant) -> bool:
         """Whether a lever of it was changed: what was said of the configuration before holds no longer."""
@@ -116,10 +153,13 @@ class Judging:
         found = scored(outcomes)
         return OutcomesDocument(outcomes=tuple(outcomes), scores=scores(found, factors(found)))
 
-    def _judge(self, service: Service, view: View, facts: ServiceFacts, now: Instant) -> None:
-        judgement = self._engine.judge(view, facts, self.board.standing(service))
+    def _judge(self, view: View, facts: ServiceFacts) -> Judgement:
+        judgement = self._engine.judge(view, facts, self.board.standing(view.service))
         for rule, error in judgement.broken:
             log.error("rule %s failed: %s", rule, error, extra={"once": f"rule {rule}"})
+        return judgement
+
+    def _take(self, service: Service, judgement: Judgement, view: View, now: Instant) -> None:
         with self._lock:
             self.board.update(service, judgement, view, now)
 
@@ -131,6 +171,15 @@ class Judging:
         """How often a lever of the service was seen to change."""
         return self._generations.get(service.id, 0)
 
+    def levers(self, service: Service) -> Configuration:
+        """How it is configured now, as far as its last view tells."""
+        view = self._views.get(service.id)
+        return {} if view is None else configuration_of(view, self.facts(service))
+
+    def measured(self, service: Service) -> MeasuredCapacity | None:
+        """What a load test found in its present configuration."""
+        return self.measured_of(service.id, self.generation(service), lambda: self.levers(service))
+
     def scenes(self, services: Sequence[Service]) -> list[ServiceScene]:
         """What the profiler needs to know of each service that was judged."""
         asking = self.board.inconclusive()
@@ -141,7 +190,7 @@ class Judging:
         """What is known of the service, with its profiles, and with what runs in the place of one that has lost its
         front-end."""
         profile = self.profile_of(service, self.generation(service))
-        facts = msgspec.structs.replace(self.facts(service), profile=profile)
+        facts = msgspec.structs.replace(self.facts(service), profile=profile, measured=self.measured(service))
         if service.orphaned_ns is None:
             return facts
         processes = {name: known.processes for name, known in self._facts.items()}

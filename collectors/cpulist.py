@@ -1,11 +1,13 @@
 """How does the kernel write a set of CPUs as text (`0-3,8`)?"""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 MAX_CPU = 65535
 """Above any kernel's NR_CPUS; a damaged file must not fill memory with a range."""
 
 
+@lru_cache(maxsize=512)
 def parse_cpulist(text: str) -> frozenset[int]:
     """The CPUs of a list such as `0-3,8`; empty text is no CPU. ValueError names what cannot be read."""
     cpus: set[int] = set()
@@ -24,9 +26,14 @@ def parse_cpulist(text: str) -> frozenset[int]:
 
 def format_cpulist(cpus: Iterable[int]) -> str:
     """The shortest list that names these CPUs: `{0, 1, 2, 8}` is `0-2,8`."""
+    return _formatted(frozenset(cpus))
+
+
+@lru_cache(maxsize=512)
+def _formatted(cpus: frozenset[int]) -> str:
     parts: list[str] = []
     run: list[int] = []
-    for cpu in sorted(set(cpus)):
+    for cpu in sorted(cpus):
         if run and cpu != run[-1] + 1:
             parts.append(_range(run))
             run = []

@@ -80,6 +80,16 @@ class ChangeWatch:
         known.before = service.id
         return found
 
+    def is_changing(self, service: Service) -> bool:
+        """Whether a change has been seen and has to hold for a little longer, or nothing is known of it yet."""
+        known = self._known.get(service.id)
+        return known is None or known.changing is not None
+
+    def hold(self, service: Service, at: Instant) -> None:
+        """The configuration is what it was."""
+        if (known := self._known.get(service.id)) is not None:
+            known.seen = known.held = at
+
     def keep_only(self, services: Iterable[Service], at: Instant) -> None:
         """Services that are gone are remembered for a day."""
         alive = {service.id for service in services}
