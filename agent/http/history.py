@@ -6,11 +6,11 @@ from aiohttp import web
 
 from advisor.documents import FindingEvent
 from agent.http.context import DEPS
+from agent.http.deps import MOST_EVENTS
 from agent.http.envelope import Refused, data
 from agent.http.moments import moment
 from agent.http.route import Query, Route
 
-MOST_EVENTS = 1000
 _LAST_SECOND = 9e9
 
 _SPAN = (

@@ -16,6 +16,7 @@ from nodewright import __version__
 LAUNCHER = Path(__file__).parents[2] / "nodewright.py"
 COMMANDS = (
     "run", "advise", "top", "profile", "sidecar", "explain", "doctor", "config", "record", "replay", "demo",
+    "ack", "snooze", "reopen", "history",
 )  # fmt: skip
 FLAGS = {
     "run": {"--config", "--db", "--listen", "--no-sidecar", "--interval"},
@@ -25,6 +26,10 @@ FLAGS = {
     "doctor": {"--format"},
     "record": {"--output", "--seconds"},
     "replay": {"--listen"},
+    "ack": {"--reason", "--owner", "--for", "--url"},
+    "snooze": {"--for", "--reason", "--owner", "--url"},
+    "reopen": {"--reason", "--owner", "--url"},
+    "history": {"--since", "--limit", "--format", "--url"},
 }
 
 
