@@ -201,6 +201,7 @@ class _Daemon:
             allowed_hosts=frozenset(config.http.allowed_hosts),
             service_cgroups=self._service_cgroups,
             profiles=KeptProfiles(self._reader, self._requests),
+            kept=self._reader,
         )
 
     def _profiling(self) -> ProfilingStatus:
@@ -213,7 +214,6 @@ class _Daemon:
             sent=sent.sent if sent else 0,
             not_sent=sent.dropped if sent else 0,
             sending_problem=sent.problem if sent else None,
-            kept=self._reader,
         )
 
     def _keep_profile(self, profile: StoredProfile) -> None:

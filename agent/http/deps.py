@@ -8,8 +8,6 @@ import msgspec
 
 from advisor.documents import FindingEvent, RulePage, Snapshot
 from advisor.finding import Finding
-from advisor.measured import MeasuredCapacity
-from agent.capacities import CapacityRequest
 from agent.http.updates import Updates
 from agent.profiling.access import NoProfiles, ProfileAccess
 from agent.store.series import Series
@@ -87,10 +85,6 @@ def _no_cgroups() -> Mapping[str, str]:
     return {}
 
 
-def _no_service(service: str, told: CapacityRequest) -> MeasuredCapacity | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpDeps:
     """Everything outside the interface that it calls, always from the event loop's thread unless it says otherwise."""
@@ -114,5 +108,3 @@ class HttpDeps:
     kept: KeptFindings = field(default_factory=NothingKept)
     service_cgroups: Callable[[], Mapping[str, str]] = field(default=_no_cgroups)
     """Entity of a cgroup sample to the name of the service that lives in it."""
-    learn_capacity: Callable[[str, CapacityRequest], MeasuredCapacity | None] = field(default=_no_service)
-    """Called in a thread of its own, with the id of a service. None: there is no such service. Raises StaleCapacity."""
