@@ -107,6 +107,13 @@ def evidence(view: View, metric: str, unit: str, observed: float, threshold: flo
     )
 
 
+def if_known(
+    view: View, metric: str, unit: str, observed: float | None, threshold: float | None = None
+) -> tuple[Evidence, ...]:
+    """As `evidence`; nothing where the number could not be read."""
+    return () if observed is None else (evidence(view, metric, unit, observed, threshold),)
+
+
 def asked(view: View) -> tuple[Evidence, ...]:
     """What the clients and the server itself say of the load, as far as it can be read: inputs, compared with nothing."""
     known = (
