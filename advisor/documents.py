@@ -7,11 +7,14 @@ from typing import Literal
 
 import msgspec
 
+from advisor.capacity import Capacity
 from advisor.execution import Execution
 from advisor.finding import Finding, Inconclusive, Severity
 from advisor.ledger.outcome import Outcome
 from advisor.ledger.scores import Score
+from advisor.measured import MeasuredCapacity
 from advisor.plan import Plan
+from advisor.prices import CostOf
 from collectors.gpu.states import GpuState
 from collectors.levers import Setting
 from collectors.model_file import ModelFile
@@ -223,6 +226,14 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of time of its processes, added up per device, then over devices; None likewise."""
     gpu_contexts: int | None = None
     """Processes of it on devices; one that is on two counts twice. None = none is known."""
+    capacity: Capacity | None = None
+    """None = nothing was seen of it yet."""
+    cost: CostOf | None = None
+    """None = the owner has not said what the node costs, or the service does no work."""
+    generation: int = 0
+    """How often its configuration was seen to change."""
+    measured: MeasuredCapacity | None = None
+    """What a load test found in its present configuration."""
 
 
 class ThreadStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -348,7 +359,7 @@ class AdviceDocument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Turn = Literal["opened", "severity-changed", "acknowledged", "snoozed", "reopened", "expired", "resolved", "superseded",
-               "verified", "refuted"]  # fmt: skip
+               "verified", "refuted", "unclear"]  # fmt: skip
 
 
 class FindingEvent(msgspec.Struct, frozen=True, kw_only=True):

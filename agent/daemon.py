@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from advisor.board import timestamp
 from advisor.catalogue import pages
 from advisor.documents import ProfilingStatus, Snapshot
 from advisor.finding import Finding
+from advisor.measured import MeasuredCapacity
 from agent.assembly import assemble, direct_take
 from agent.background import FactsReader
+from agent.capacities import Capacities, CapacityRequest
 from agent.config import Config, LoadedConfig
 from agent.errors import CliError
 from agent.findings_log import FindingsLog
@@ -27,6 +30,7 @@ from agent.http.deps import AckRequest, HttpDeps
 from agent.http.server import serve
 from agent.http.updates import Updates
 from agent.known_processes import KnownProcesses
+from agent.ledger_log import LedgerLog, restore
 from agent.limits import raise_descriptor_limit
 from agent.listen import parse_listen
 from agent.paths import Paths, find_paths, make_state_folders
@@ -86,6 +90,7 @@ class _Daemon:
         self._pyroscope = pyroscope_of(loaded.config)
         hold = loaded.config.advice.hold_down_seconds
         self._findings = FindingsLog(store.save_document, store.forget_document, hold)
+        self._ledger = LedgerLog(store.save_document)
         self._updates = Updates()
         self._reader = StoreReader(paths.db)
         meter = SidecarMeter(self._sidecar)
@@ -113,6 +118,8 @@ class _Daemon:
             lambda profile: self._watch.profiler.spend(profile, asked=True),
             enabled=loaded.config.profiling.enabled,
         )
+        self._capacities = Capacities(store.save_document, store.forget_document)
+        self._watch.judging.measured_of = self._capacities.measured
         self._known = KnownProcesses(paths.db.parent, self._watch.host)
         self._gpus_known: set[str] = set()
         self._services_known: frozenset[str] = frozenset()
@@ -161,6 +168,9 @@ class _Daemon:
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         """In the sampler thread, after each judgement."""
         self._findings.take(snapshot, self._watch.judging, self._watch.host.clock.now())
+        outcomes, configured = self._watch.judging.learnt()
+        self._ledger.take(outcomes, configured, time.monotonic())
+        self._findings.judged(outcomes, snapshot, self._watch.host.clock.now())
         self._known.take(self._watch.discovery, self._aside)
         for gpu in snapshot.node.gpus:
             if gpu.uuid not in self._gpus_known:
@@ -200,8 +210,11 @@ class _Daemon:
             loopback=listen.loopback,
             allowed_hosts=frozenset(config.http.allowed_hosts),
             service_cgroups=self._service_cgroups,
+            learn_capacity=self._learn_capacity,
             profiles=KeptProfiles(self._reader, self._requests),
             kept=self._reader,
+            outcomes=self._watch.judging.outcomes,
+            verify=self._watch.judging.verify,
         )
 
     def _profiling(self) -> ProfilingStatus:
@@ -235,6 +248,18 @@ class _Daemon:
             self._watch.sampler.judge_soon()
         return found
 
+    def _learn_capacity(self, identity: str, told: CapacityRequest) -> MeasuredCapacity | None:
+        """Take in a load test's result, and let rules and the next answers know it."""
+        watch = self._watch
+        service = next((s for s in watch.discovery.services if s.id == identity), None)
+        if service is None:
+            return None
+        judging, at = watch.judging, timestamp(watch.host.clock.now())
+        learnt = self._capacities.learn(service, judging.generation(service), judging.levers(service), told, at)
+        self._store.flush(1.0)
+        watch.sampler.judge_soon()
+        return learnt
+
     def _service_cgroups(self) -> Mapping[str, str]:
         services = self._watch.discovery.services
         return {cgroup_entity(w.process.cgroups): s.name for s in services for w in s.serving[:1]}
@@ -243,8 +268,10 @@ class _Daemon:
         """What stood, who had taken note of it, and whose worker a process was, outlive a restart."""
         now = self._watch.host.clock.now()
         self._watch.discovery.recall(self._known.load(), now)
+        self._capacities.restore(self._reader.capacities())
         kept = self._findings.restore(self._reader.findings(), self._reader.acknowledgements(), now)
         self._watch.judging.board.restore(kept)
+        restore(self._watch.judging.ledger, self._reader.outcomes(), self._reader.configurations())
 
 
 def pyroscope_of(config: Config) -> "PyroscopePusher | None":

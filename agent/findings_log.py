@@ -11,6 +11,7 @@ import msgspec
 from advisor.board import Acknowledged
 from advisor.documents import Snapshot, Turn
 from advisor.finding import Acknowledgement, Finding, Severity
+from advisor.ledger.outcome import Outcome, Promise
 from agent.http.deps import AckRequest
 from agent.http.encoded import encode
 from agent.judging import Judging
@@ -82,6 +83,14 @@ class FindingsLog:
             for finding in snapshot.advice.findings:
                 self._see(finding, now, services_of(finding, snapshot))
             self._give_up(now)
+
+    def judged(self, outcomes: Iterable[Outcome], snapshot: Snapshot, now: Instant) -> None:
+        """What came of changes that findings had asked for: the last word on each is a turn of the finding."""
+        with self._lock:
+            for outcome in outcomes:
+                if outcome.final and outcome.state in ("verified", "refuted", "unclear"):
+                    for promise in outcome.promises:
+                        self._tell_outcome(promise, outcome, now)
 
     def acknowledge(
         self, judging: Judging, name: str, request: AckRequest, now: Instant, stored: Callable[[str], Finding | None]
@@ -162,6 +171,26 @@ class FindingsLog:
         if (known := self._known.get(finding.id)) is not None:
             known.finding, known.written = finding, now.mono_ns * 1e-9
 
+    def _tell_outcome(self, promise: Promise, outcome: Outcome, now: Instant) -> None:
+        made = ", ".join(f"{c.lever} {c.old} → {c.new}" for c in outcome.changes) or "by hand"
+        self._save_event(
+            StoredEvent(
+                finding=promise.finding,
+                event=outcome.state,
+                rule=promise.rule,
+                subject=outcome.service,
+                services=(outcome.service,),
+                severity=Severity.INFO,
+                title=promise.title,
+                note=f"{made}: {outcome.because}",
+            ),
+            now.wall_ns,
+        )
+
+    def _save_event(self, body: StoredEvent, wall_ns: int) -> None:
+        at_ns = wall_ns // 1000 * 1000 + next(self._number) % 1000
+        self._save("finding_event", str(at_ns), encode(body))
+
     def _tell(
         self, finding: Finding, event: Turn, wall_ns: int, *, owner: str | None = None, note: str | None = None,
         services: tuple[str, ...] = (),
@@ -179,8 +208,7 @@ class FindingsLog:
             owner=owner,
             note=note or None,
         )
-        at_ns = wall_ns // 1000 * 1000 + next(self._number) % 1000
-        self._save("finding_event", str(at_ns), encode(body))
+        self._save_event(body, wall_ns)
 
 
 def services_of(finding: Finding, snapshot: Snapshot) -> tuple[str, ...]:

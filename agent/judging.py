@@ -17,6 +17,7 @@ from advisor.gpu.view import GpuView
 from advisor.gpu.window import HORIZON_SECONDS
 from advisor.history import History
 from advisor.ledger.calibration import factors
+from advisor.ledger.changes import Remembered
 from advisor.ledger.configuration import Configuration, configuration_of
 from advisor.ledger.ledger import Ledger
 from advisor.ledger.outcome import Outcome
@@ -146,6 +147,12 @@ class Judging:
         """Measure from now on what came of a change that somebody made. None: no such finding was seen in the last day."""
         with self._lock:
             return self.ledger.verify(finding, self.now(), since_seconds)
+
+    def learnt(self) -> tuple[list[Outcome], tuple[Remembered, ...]]:
+        """Outcomes that were opened or have changed since the last call, and how every service is configured."""
+        with self._lock:
+            news, self.ledger.news = self.ledger.news, []
+            return news, self.ledger.watch.remember()
 
     def outcomes(self) -> OutcomesDocument:
         with self._lock:

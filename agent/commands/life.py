@@ -12,7 +12,7 @@ from agent.commands.options import config_option, load
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _agent_options(command: F) -> F:
+def agent_options(command: F) -> F:
     text = "The agent: http://HOST:PORT or unix:PATH. [default: where the configuration lets it listen]"
     return config_option(click.option("--url", help=text)(command))
 
@@ -26,7 +26,7 @@ def _owner_option(command: F) -> F:
 @click.option("--reason", required=True, help="Why it is left as it is.")
 @_owner_option
 @click.option("--for", "lasts", help="How long, such as 7d; then it opens by itself. [default: for good]")
-@_agent_options
+@agent_options
 def ack(
     finding: str, reason: str, owner: str | None, lasts: str | None, url: str | None, config_file: Path | None
 ) -> None:
@@ -42,7 +42,7 @@ def ack(
 @click.option("--for", "lasts", required=True, help="How long, such as 2d; then it opens by itself.")
 @click.option("--reason", required=True, help="Why later.")
 @_owner_option
-@_agent_options
+@agent_options
 def snooze(finding: str, reason: str, owner: str | None, lasts: str, url: str | None, config_file: Path | None) -> None:
     """Snooze FINDING, named by its id or a unique beginning of it.
 
@@ -55,7 +55,7 @@ def snooze(finding: str, reason: str, owner: str | None, lasts: str, url: str | 
 @click.argument("finding")
 @click.option("--reason", default="", help="Why it matters after all.")
 @_owner_option
-@_agent_options
+@agent_options
 def reopen(finding: str, reason: str, owner: str | None, url: str | None, config_file: Path | None) -> None:
     """Open FINDING again, named by its id or a unique beginning of it.
 
@@ -71,7 +71,7 @@ def reopen(finding: str, reason: str, owner: str | None, url: str | None, config
     "--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="At most so many, the newest."
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@_agent_options
+@agent_options
 def history(
     which: str | None, since: str | None, limit: int, form: str, url: str | None, config_file: Path | None
 ) -> None:

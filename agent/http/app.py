@@ -11,6 +11,7 @@ from agent.http import (
     metrics,
     models,
     node,
+    outcomes,
     profiles,
     rules,
     self_,
@@ -29,7 +30,9 @@ from agent.http.route import Route
 from agent.http.security import guard
 
 BODY_LIMIT_BYTES = 64 << 10
-_RESOURCES = (health, metrics, node, services, workers, models, series, advice, history, rules, profiles, stream, self_)
+_RESOURCES = (
+    health, metrics, node, services, workers, models, series, advice, history, outcomes, rules, profiles, stream, self_,
+)  # fmt: skip
 
 
 def all_routes(version: str) -> tuple[Route, ...]:

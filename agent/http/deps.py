@@ -6,8 +6,11 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from advisor.documents import FindingEvent, RulePage, Snapshot
+from advisor.documents import FindingEvent, OutcomesDocument, RulePage, Snapshot
 from advisor.finding import Finding
+from advisor.ledger.outcome import Outcome
+from advisor.measured import MeasuredCapacity
+from agent.capacities import CapacityRequest
 from agent.http.updates import Updates
 from agent.profiling.access import NoProfiles, ProfileAccess
 from agent.store.series import Series
@@ -85,6 +88,18 @@ def _no_cgroups() -> Mapping[str, str]:
     return {}
 
 
+def _no_outcomes() -> OutcomesDocument:
+    return OutcomesDocument(outcomes=(), scores=())
+
+
+def _no_finding(finding: str, since_seconds: float) -> Outcome | None:
+    return None
+
+
+def _no_service(service: str, told: CapacityRequest) -> MeasuredCapacity | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpDeps:
     """Everything outside the interface that it calls, always from the event loop's thread unless it says otherwise."""
@@ -108,3 +123,9 @@ class HttpDeps:
     kept: KeptFindings = field(default_factory=NothingKept)
     service_cgroups: Callable[[], Mapping[str, str]] = field(default=_no_cgroups)
     """Entity of a cgroup sample to the name of the service that lives in it."""
+    outcomes: Callable[[], OutcomesDocument] = field(default=_no_outcomes)
+    """Called in a thread of its own, as the next."""
+    verify: Callable[[str, float], Outcome | None] = field(default=_no_finding)
+    """With the id of a finding, and how many seconds ago what it asks for was done. None: there is no such finding."""
+    learn_capacity: Callable[[str, CapacityRequest], MeasuredCapacity | None] = field(default=_no_service)
+    """Called in a thread of its own, with the id of a service. None: there is no such service. Raises StaleCapacity."""

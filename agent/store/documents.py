@@ -1,7 +1,8 @@
 """What is kept beside the samples, and how does such a document become a row?
 
 Documents arrive as JSON, by kind and key: `finding` by its id, `acknowledgement` by the finding's id,
-`service_facts` by the service's id, `finding_event` by its instant in nanoseconds of Unix time.
+`service_facts` by the service's id, `finding_event` by its instant in nanoseconds of Unix time,
+`capacity` and `configuration` by the service's id, `outcome` by its own.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ import msgspec
 
 from advisor.finding import Acknowledgement
 
-DocumentKind = Literal["finding", "acknowledgement", "service_facts", "finding_event"]
+DocumentKind = Literal["finding", "acknowledgement", "service_facts", "finding_event", "capacity", "configuration", "outcome"]
 Documents = dict[tuple[DocumentKind, str], bytes | None]
 """The newest body of each document; None = forget it."""
 
@@ -47,7 +48,10 @@ class _Finding(msgspec.Struct, frozen=True):
     last_seen: str
 
 
-_KEY_COLUMN = {"finding": "id", "acknowledgement": "finding_id", "service_facts": "service", "finding_event": "at_ns"}
+_KEY_COLUMN = {
+    "finding": "id", "acknowledgement": "finding_id", "service_facts": "service", "finding_event": "at_ns",
+    "capacity": "service", "configuration": "service", "outcome": "id",
+}  # fmt: skip
 _TYPES = {"finding": _Finding, "acknowledgement": Acknowledgement, "finding_event": StoredEvent}
 
 
@@ -68,6 +72,9 @@ def write_documents(connection: Connection, documents: Iterable[tuple[tuple[Docu
             _write_acknowledgement(connection, key, body)
         elif kind == "finding_event":
             _write_event(connection, int(key), body)
+        elif kind in ("capacity", "configuration", "outcome"):
+            row = (key, at_unix_seconds, body.decode())
+            connection.execute(f"INSERT OR REPLACE INTO {kind} VALUES (?, ?, ?)", row)  # noqa: S608 - own names
         else:
             _write_facts(connection, key, body.decode(), at_unix_seconds)
 

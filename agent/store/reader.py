@@ -45,13 +45,13 @@ CROSS JOIN minute AS row ON row.time = each_minute.time AND row.entity = entity.
 WHERE entity.kind = ? AND entity.key = ? AND field.kind = ? AND field.name = ?"""
 """One seek per minute: rows lie in order of time, and a day holds hundreds of thousands of other entities' rows."""
 
-
 _EVENTS = """SELECT strftime('%Y-%m-%dT%H:%M:%SZ', at_ns / 1000000000, 'unixepoch') AS at,
   finding, event, rule, subject, severity, title, owner, note
 FROM finding_event
 WHERE (?1 IS NULL OR finding = ?1) AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(services) WHERE value = ?2))
   AND at_ns >= ?3 AND at_ns < ?4
 ORDER BY at_ns DESC LIMIT ?5"""
+
 
 class StoreReader:
     """A store, or a recording, by its path. Each call opens and closes its own connections, so any thread may call.
@@ -143,6 +143,18 @@ class StoreReader:
         """The newest facts of each service, by its id, as they were saved."""
         rows = _ask(self._path, "SELECT service, body FROM service_facts ORDER BY at")
         return {service: body.encode() for service, body in rows}
+
+    def configurations(self) -> list[bytes]:
+        """How each service was configured when it was seen last, as it was saved."""
+        return [body.encode() for (body,) in _ask(self._path, "SELECT body FROM configuration ORDER BY service")]
+
+    def outcomes(self) -> list[bytes]:
+        """What came of changes, in the order in which they were written last."""
+        return [body.encode() for (body,) in _ask(self._path, "SELECT body FROM outcome ORDER BY at, id")]
+
+    def capacities(self) -> dict[str, bytes]:
+        """What a load test found out about each service, by its id, as it was saved."""
+        return {service: body.encode() for service, body in _ask(self._path, "SELECT service, body FROM capacity")}
 
     def profiles(
         self, *, service: str | None = None, pid: int | None = None, kind: StoredKind | None = None,

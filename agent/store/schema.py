@@ -195,6 +195,31 @@ WHERE reason LIKE 'snoozed: %' OR reason LIKE 'acknowledged: %'""",
 ) WITHOUT ROWID""",
         ),
     ),
+    (
+        "capacities",
+        (
+            """CREATE TABLE capacity (
+  service TEXT PRIMARY KEY, -- its id
+  at INTEGER NOT NULL, -- Unix time at which it was measured
+  body TEXT NOT NULL -- what a load test found, with the levers of then, as JSON
+) WITHOUT ROWID""",
+        ),
+    ),
+    (
+        "ledger",
+        (
+            """CREATE TABLE configuration (
+  service TEXT PRIMARY KEY, -- its id
+  at INTEGER NOT NULL, -- Unix time at which it was written
+  body TEXT NOT NULL -- its levers as they were seen last, as JSON
+) WITHOUT ROWID""",
+            """CREATE TABLE outcome (
+  id TEXT PRIMARY KEY,
+  at INTEGER NOT NULL, -- Unix time at which it was written
+  body TEXT NOT NULL -- what was changed, what was promised, what came of it, as JSON
+) WITHOUT ROWID""",
+        ),
+    ),
 )
 
 RECORDING: tuple[Step, ...] = (

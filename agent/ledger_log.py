@@ -1,0 +1,49 @@
+"""Keeps what the ledger knows across restarts: outcomes, and how each service was configured when it was seen last."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TypeVar
+
+import msgspec
+
+from advisor.ledger.changes import Remembered
+from advisor.ledger.ledger import Ledger
+from advisor.ledger.outcome import Outcome
+from agent.http.encoded import encode
+from agent.store.documents import DocumentKind
+
+RENEW_SECONDS = 600.0
+"""A configuration that has not changed is written again after this long: when it was seen last matters, too."""
+T = TypeVar("T")
+Save = Callable[[DocumentKind, str, bytes], None]
+
+
+class LedgerLog:
+    """Writes an outcome whenever it changes, a configuration when it does. Called in the sampler thread."""
+
+    def __init__(self, save: Save) -> None:
+        self._save = save
+        self._written: dict[str, tuple[object, float]] = {}
+
+    def take(self, outcomes: Iterable[Outcome], configured: Iterable[Remembered], mono_seconds: float) -> None:
+        for outcome in outcomes:
+            self._save("outcome", outcome.id, encode(outcome))
+        for one in configured:
+            before, at = self._written.get(one.service, (None, 0.0))
+            if before != one.levers or mono_seconds - at >= RENEW_SECONDS:
+                self._save("configuration", one.service, encode(one))
+                self._written[one.service] = (dict(one.levers), mono_seconds)
+
+
+def restore(ledger: Ledger, outcomes: Iterable[bytes], configured: Iterable[bytes]) -> None:
+    """Take up what was kept; what cannot be read, as of another version, is left out."""
+    ledger.watch.recall(_read(configured, Remembered))
+    ledger.restore(_read(outcomes, Outcome))
+
+
+def _read(bodies: Iterable[bytes], kind: type[T]) -> list[T]:
+    found = []
+    for body in bodies:
+        with suppress(msgspec.MsgspecError):
+            found.append(msgspec.json.decode(body, type=kind))
+    return found
