@@ -1,0 +1,36 @@
+"""How long does a request wait for a server, from how busy the servers are?
+
+Answers that come one after the other at random instants (Poisson arrivals, exponential service times) are the usual guide:
+real arrivals come in bursts and wait longer, equal requests wait half as long. A. K. Erlang, 1917; A. Allen, "Probability,
+Statistics, and Queueing Theory", chapter 5.
+"""
+
+from math import ceil
+
+MOST_BUSY = 0.98
+"""Beyond it the waiting time of the guide grows without bound, and nothing is this even for long."""
+
+
+def wait_of_one(busy: float) -> float:
+    """Mean wait for one server that is `busy` (0..1), in service times: ρ / (1 − ρ)."""
+    share = min(MOST_BUSY, max(0.0, busy))
+    return share / (1 - share)
+
+
+def wait_of_many(servers: float, busy: float) -> float:
+    """Mean wait for the first free of `servers` that share a queue, of which `busy` work on average, in service times.
+
+    Erlang's C / (n − a). A part of a server, as where cores limit workers, counts as none.
+    """
+    count = max(1, int(servers + 1e-9))
+    load = min(max(0.0, busy), MOST_BUSY * count)
+    blocked = 1.0  # Erlang's B, by its recursion
+    for n in range(1, count + 1):
+        blocked = load * blocked / (n + load * blocked)
+    waits = blocked / (1 - load / count * (1 - blocked))
+    return waits / (count - load)
+
+
+def enough(busy: float, share: float) -> int:
+    """The fewest servers of which `busy` are at most the given share."""
+    return max(1, ceil(busy / share - 1e-9))
