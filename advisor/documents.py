@@ -8,14 +8,12 @@ from typing import Literal
 import msgspec
 
 from advisor.capacity import Capacity
-from advisor.capacity import Capacity
 from advisor.execution import Execution
 from advisor.finding import Finding, Inconclusive, Severity
 from advisor.ledger.outcome import Outcome
 from advisor.ledger.scores import Score
 from advisor.measured import MeasuredCapacity
 from advisor.plan import Plan
-from advisor.prices import CostOf
 from advisor.prices import CostOf
 from collectors.gpu.states import GpuState
 from collectors.levers import Setting
@@ -228,10 +226,6 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of time of its processes, added up per device, then over devices; None likewise."""
     gpu_contexts: int | None = None
     """Processes of it on devices; one that is on two counts twice. None = none is known."""
-    capacity: Capacity | None = None
-    """None = nothing was seen of it yet."""
-    cost: CostOf | None = None
-    """None = the owner has not said what the node costs, or the service does no work."""
     capacity: Capacity | None = None
     """None = nothing was seen of it yet."""
     cost: CostOf | None = None

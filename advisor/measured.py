@@ -13,6 +13,8 @@ class LoadStep(msgspec.Struct, frozen=True, kw_only=True):
     errors_ratio: float
     latency_p50_seconds: float
     latency_p99_seconds: float
+    kept_up: bool | None = None
+    """Whether answers, errors and p99 stayed within the limits of the test; None = it was not said."""
 
 
 class MeasuredCapacity(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,3 +30,7 @@ class MeasuredCapacity(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     """Configuration in which it was measured; it holds while that is the present one."""
     steps: tuple[LoadStep, ...] = ()
+    upper_per_second: float | None = None
+    """The lowest rate that it did not keep up with: the knee lies between. None for a lower bound."""
+    unloaded_p50_seconds: float | None = None
+    """Latency of one request after the other."""

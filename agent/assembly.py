@@ -78,7 +78,8 @@ class Watch:
         statuses, workers, models = [], [], []
         for service in services:
             view, facts = self.judging.view(service), self.judging.facts(service)
-            statuses.append(service_status(service, view, facts, verdicts[service.name]))
+            generation, measured = self.judging.generation(service), self.judging.measured(service)
+            statuses.append(service_status(service, view, facts, verdicts[service.name], generation, measured))
             models += model_statuses(service, view)
             workers += [worker_status(w, view, facts) for w in service.workers]
         latest = self.sampler.latest

@@ -4,7 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from advisor.board import timestamp
+from advisor.capacity import capacity_of
+from advisor.costs import cost_of
 from advisor.documents import (
     CollectorStatus,
     CoreStatus,
@@ -18,6 +22,7 @@ from advisor.documents import (
 from advisor.execution import execution_of
 from advisor.facts import ServiceFacts
 from advisor.gpu.view import GpuView
+from advisor.measured import MeasuredCapacity
 from advisor.serving_rates import ServingRates
 from advisor.tracks import delta
 from advisor.view import ThreadView, View
@@ -105,9 +110,17 @@ class NodePicture:
         return min(1.0, delta(now.some_us, before.some_us) * 1e-6 / seconds)
 
 
-def service_status(service: Service, view: View | None, facts: ServiceFacts, verdict: str) -> ServiceStatus:
+def service_status(
+    service: Service,
+    view: View | None,
+    facts: ServiceFacts,
+    verdict: str,
+    generation: int = 0,
+    measured: MeasuredCapacity | None = None,
+) -> ServiceStatus:
     queue = view.accept_queue if view else ()
     serving: dict[str, Any] = {name: getattr(view, name, None) for name in _SERVING}
+    capacity = capacity_of(view, msgspec.structs.replace(facts, measured=measured)) if view else None
     return ServiceStatus(
         id=service.id,
         name=service.name,
@@ -132,6 +145,10 @@ def service_status(service: Service, view: View | None, facts: ServiceFacts, ver
         container=service.container.name if service.container else None,
         orphaned=service.orphaned,
         metrics_age_seconds=view.metrics_age_seconds if view else None,
+        capacity=capacity,
+        cost=cost_of(view, facts.price, capacity) if view else None,
+        generation=generation,
+        measured=measured,
         **of_service(view.gpus if view else ()),
         **serving,
     )
