@@ -66,6 +66,8 @@ class IoBoundWorkers(Rule):
         "thread-pins-collide",
         "gil-bound-worker",
         "event-loop-blocked",
+        "memory-pressure",
+        "swap-or-major-faults",
     )
     thresholds = {
         "cores_used": Threshold(enter=0.5, leave=0.65, unit="ratio", doc="cores used / usable cores, at most"),

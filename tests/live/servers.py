@@ -14,6 +14,7 @@ from tests.agent.running import free_port
 HERE = Path(__file__).parent
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 CPU_CGROUPS = Path("/sys/fs/cgroup/cpu")
+MEMORY_CGROUPS = Path("/sys/fs/cgroup/memory")
 
 
 @contextmanager
@@ -41,9 +42,9 @@ def program(argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: P
 @contextmanager
 def gunicorn(folder: Path, *, workers: int, env: Mapping[str, str] | None = None, arguments: Sequence[str] = (),
              before: Callable[[], None] | None = None, prefix: Sequence[str] = (),
-             app: str = "mlp:app") -> Iterator[int]:  # fmt: skip
+             app: str = "mlp:app", port: int | None = None) -> Iterator[int]:  # fmt: skip
     """A ready server; yields its port."""
-    port = free_port()
+    port = port or free_port()
     argv = [*prefix, sys.executable, str(Path(sys.executable).with_name("gunicorn")), "--chdir", str(HERE),
             "-b", f"127.0.0.1:{port}", "-w", str(workers), *arguments, app]  # fmt: skip
     with program(argv, env=env, cwd=folder, before=before) as process:
@@ -80,9 +81,22 @@ def hogs(count: int) -> Iterator[None]:
 @contextmanager
 def cpu_quota(cores: float) -> Iterator[Callable[[], None]]:
     """A cgroup v1 with a CPU quota; yields what a child calls to enter it."""
-    group = CPU_CGROUPS / f"nodewright-test-{os.getpid()}"
+    with _cgroup(CPU_CGROUPS, "cpu.cfs_quota_us", int(cores * 100_000)) as enter:
+        yield enter
+
+
+@contextmanager
+def memory_limit(limit_bytes: int) -> Iterator[Callable[[], None]]:
+    """A cgroup v1 with a memory limit; yields what a child calls to enter it."""
+    with _cgroup(MEMORY_CGROUPS, "memory.limit_in_bytes", limit_bytes) as enter:
+        yield enter
+
+
+@contextmanager
+def _cgroup(root: Path, key: str, value: int) -> Iterator[Callable[[], None]]:
+    group = root / f"nodewright-test-{os.getpid()}"
     group.mkdir()
-    (group / "cpu.cfs_quota_us").write_text(str(int(cores * 100_000)))
+    (group / key).write_text(str(value))
     try:
         yield lambda: (group / "cgroup.procs").write_text(str(os.getpid()))  # type: ignore[func-returns-value]
     finally:
