@@ -16,9 +16,12 @@ _GAINS = {
     "memory_ratio": "memory",
     "cost_ratio": "cost",
 }
+SHOWN_ID = 8
+"""Characters of an id: any unique beginning names a finding."""
 
 
-def render(document: AdviceDocument, style: Literal["text", "json", "markdown", "github"]) -> str:
+def render(document: AdviceDocument, style: Literal["text", "json", "markdown", "github"], *, dim: bool = False) -> str:
+    """`dim`: what is acknowledged is told in faint letters (text on a terminal)."""
     match style:
         case "json":
             return msgspec.json.format(msgspec.json.encode({"data": document}), indent=2).decode()
@@ -27,7 +30,7 @@ def render(document: AdviceDocument, style: Literal["text", "json", "markdown", 
         case "github":
             return "\n".join(_github(document))
         case _:
-            return "\n".join(_text(document))
+            return "\n".join(_text(document, dim))
 
 
 def gain_text(gain: Gain) -> str:
@@ -47,28 +50,43 @@ def place_text(place: Place) -> str:
     return f"{place.kind} of {place.target}: {place.key}={place.value}{state}"
 
 
-def _text(document: AdviceDocument) -> Iterator[str]:
+def acknowledgement_text(finding: Finding) -> str | None:
+    """`acknowledged by ada until 2026-11-27T10:00:00Z: new node on Friday`; None for a finding that is open."""
+    if finding.state not in ("acknowledged", "snoozed"):
+        return None
+    entry = finding.acknowledgement
+    if entry is None:
+        return finding.state
+    until = f" until {entry.until}" if entry.until else ""
+    return f"{entry.state} by {entry.owner}{until}" + (f": {entry.reason}" if entry.reason else "")
+
+
+def _text(document: AdviceDocument, dim: bool) -> Iterator[str]:
     yield f"{document.node}  {document.generated_at}"
     if not document.services:
         yield "no model server was found (see: nodewright doctor)"
     for service in document.services:
         yield f"\n{service.name} ({service.state}): {service.verdict}"
-        for finding in document.findings:
-            if finding.subject.name == service.name:
-                yield from _finding(finding)
-        yield from _open_questions(document, service.name)
-    for device in devices(document):
-        yield f"\n{device}"
-        for finding in document.findings:
-            if finding.subject.name == device:
-                yield from _finding(finding)
-        yield from _open_questions(document, device)
+        yield from _about(document, service.name, dim)
+    for name in others(document):
+        yield f"\n{name}"
+        yield from _about(document, name, dim)
 
 
-def devices(document: AdviceDocument) -> list[str]:
-    """Names of the devices of which something is said, whoever uses them."""
-    subjects = [f.subject for f in document.findings] + [i.subject for i in document.inconclusive]
-    return list(dict.fromkeys(subject.name for subject in subjects if subject.kind == "device"))
+def others(document: AdviceDocument) -> list[str]:
+    """What is no service and yet something is said of: devices, and whatever else has a finding."""
+    services = {service.name for service in document.services}
+    found = [f.subject.name for f in document.findings if f.subject.name not in services]
+    asked = [i.subject.name for i in document.inconclusive if i.subject.kind == "device"]
+    return list(dict.fromkeys((*found, *asked)))
+
+
+def _about(document: AdviceDocument, name: str, dim: bool) -> Iterator[str]:
+    for finding in document.findings:
+        if finding.subject.name == name:
+            muted = acknowledgement_text(finding)
+            yield from _finding(finding) if muted is None else _muted(finding, muted, dim)
+    yield from _open_questions(document, name)
 
 
 def _open_questions(document: AdviceDocument, service: str) -> Iterator[str]:
@@ -81,8 +99,15 @@ def _open_questions(document: AdviceDocument, service: str) -> Iterator[str]:
         yield f"  ? {rules[0] if len(rules) == 1 else f'{len(rules)} rules'}: needs {text}"
 
 
+def _muted(finding: Finding, note: str, dim: bool) -> Iterator[str]:
+    faint, plain = ("\x1b[2m", "\x1b[0m") if dim else ("", "")
+    yield f"{faint}  {finding.rank}. [{finding.severity}] {finding.rule} {finding.id[:SHOWN_ID]}: {finding.title}{plain}"
+    yield f"{faint}     {note}{plain}"
+
+
 def _finding(finding: Finding) -> Iterator[str]:
-    yield f"  {finding.rank}. [{finding.severity}] {finding.rule} (confidence {finding.confidence:.2f}, {finding.state})"
+    facts = f"confidence {finding.confidence:.2f}, {finding.state}"
+    yield f"  {finding.rank}. [{finding.severity}] {finding.rule} {finding.id[:SHOWN_ID]} ({facts})"
     yield f"     {finding.title}"
     yield f"     {finding.summary}"
     window = finding.evidence[0]
@@ -104,13 +129,13 @@ def _finding(finding: Finding) -> Iterator[str]:
 
 
 def _markdown(document: AdviceDocument) -> Iterator[str]:
-    yield f"# Advice for {document.node}, {document.generated_at}\n"
+    yield f"# Advice for {_cell(document.node)}, {document.generated_at}\n"
     for service in document.services:
-        yield f"## {service.name}\n\n{service.verdict}\n"
+        yield f"## {_cell(service.name)}\n\n{_cell(service.verdict)}\n"
         yield from _table(document, service.name)
-    for device in devices(document):
-        yield f"## {device}\n"
-        yield from _table(document, device)
+    for name in others(document):
+        yield f"## {_cell(name)}\n"
+        yield from _table(document, name)
 
 
 def _table(document: AdviceDocument, subject: str) -> Iterator[str]:
@@ -119,15 +144,30 @@ def _table(document: AdviceDocument, subject: str) -> Iterator[str]:
         yield "| # | severity | rule | what | gain |\n| --- | --- | --- | --- | --- |"
     for finding in own:
         gains = "; ".join(gain_text(g) for g in finding.gains)
-        yield f"| {finding.rank} | {finding.severity} | {finding.rule} | {finding.title} | {gains} |"
+        muted = acknowledgement_text(finding)
+        what = finding.title + (f" ({muted})" if muted else "")
+        yield f"| {finding.rank} | {finding.severity} | {finding.rule} | {_cell(what)} | {gains} |"
+
+
+def _cell(text: str) -> str:
+    """On one line, with nothing in it that ends a cell or begins HTML: names of processes are anyone's."""
+    for raw, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;")):
+        text = text.replace(raw, escaped)
+    return " ".join(text.split())
 
 
 def _github(document: AdviceDocument) -> Iterator[str]:
-    """Workflow commands; `%`, CR and LF are escaped as the runner asks."""
+    """Workflow commands without a file; what is acknowledged is no more than a notice."""
     kinds = {Severity.INFO: "notice", Severity.LOW: "notice", Severity.MEDIUM: "warning"}
     for finding in document.findings:
-        kind = kinds.get(finding.severity, "error")
-        text = f"{finding.subject.name}: {finding.title}. {finding.summary}"
-        for raw, escaped in (("%", "%25"), ("\r", "%0D"), ("\n", "%0A")):
-            text = text.replace(raw, escaped)
-        yield f"::{kind} title={finding.rule}::{text}"
+        muted = acknowledgement_text(finding)
+        kind = "notice" if muted else kinds.get(finding.severity, "error")
+        text = f"{finding.subject.name}: {finding.title}. {muted or finding.summary}"
+        yield f"::{kind} title={_escaped(finding.rule, ':,')}::{_escaped(text)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """As the runner's toolkit does (`escapeData`, of properties `escapeProperty` of actions/toolkit)."""
+    for char in "%\r\n" + more:
+        text = text.replace(char, f"%{ord(char):02X}")
+    return text

@@ -1,10 +1,8 @@
 """One-shot advice: sample for a while, judge, print; or ask a running daemon. Also what CI runs as a gate."""
 
-import json
 import os
+import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +11,18 @@ from typing import Literal
 import msgspec
 
 from advisor.documents import AdviceDocument
-from advisor.finding import Finding, Severity, Subject
+from advisor.finding import Severity, Subject
 from agent.advice_text import render
 from agent.assembly import Watch, assemble
+from agent.baseline import Baseline
+from agent.client import open_client
 from agent.config import LoadedConfig
-from agent.errors import CliError
-from agent.paths import find_paths
+from agent.errors import CliError, error_line
 from agent.self_cost import SelfCost
-from agent.token import read_token
 from agent.witness import Witness
 from nodewright import __version__
 
 Format = Literal["text", "json", "markdown", "github"]
-URL_LIMIT_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,33 +39,6 @@ class AdviseOptions:
     url: str | None = None
 
 
-class Baseline(msgspec.Struct, frozen=True):
-    """Findings that are accepted: `{"accepted": [{"rule": …, "subject": …}]}`; an advice document works as well."""
-
-    accepted: tuple[tuple[str, str], ...]
-
-    @classmethod
-    def load(cls, path: Path) -> "Baseline":
-        try:
-            text = json.loads(path.read_bytes())
-        except OSError as error:
-            raise CliError("baseline.unreadable", f"{path}: {error.strerror}", "give a file that exists") from error
-        except ValueError as error:
-            raise CliError("baseline.invalid", f"{path}: not JSON: {error}", "write it with --format json") from error
-        data = text.get("data", text) if isinstance(text, dict) else {}
-        entries = data.get("accepted", data.get("findings", [])) if isinstance(data, dict) else []
-        pairs = []
-        for entry in entries if isinstance(entries, list) else []:
-            subject = entry.get("subject") if isinstance(entry, dict) else None
-            name = subject.get("name") if isinstance(subject, dict) else subject
-            if isinstance(entry, dict) and isinstance(entry.get("rule"), str) and isinstance(name, str):
-                pairs.append((entry["rule"], name))
-        return cls(tuple(pairs))
-
-    def accepts(self, finding: Finding) -> bool:
-        return (finding.rule, finding.subject.name) in self.accepted
-
-
 def advise(loaded: LoadedConfig, options: AdviseOptions) -> int:
     """Print the advice. Returns 0, 1 where a finding at or above `fail_on` is not in the baseline, or raises CliError
     (2 bad usage, 4 nothing could be read)."""
@@ -77,9 +47,9 @@ def advise(loaded: LoadedConfig, options: AdviseOptions) -> int:
 
         print_history(loaded, options.recording, as_json=options.format == "json")
         return 0
-    baseline = Baseline.load(options.baseline) if options.baseline else Baseline(())
+    baseline = Baseline.load(options.baseline) if options.baseline else Baseline()
     if options.url:
-        document = ask(options.url, client_token(loaded))
+        document = open_client(loaded, options.url).get("/v1/advice", AdviceDocument)
     elif options.recording:
         from agent.replayed_advice import judge_recording
 
@@ -87,12 +57,17 @@ def advise(loaded: LoadedConfig, options: AdviseOptions) -> int:
     else:
         document = watch_for(loaded, options.seconds)
     document = only(document, options.service)
-    print(render(document, options.format))
-    if options.fail_on is None:
-        return 0
-    limit = options.fail_on.level
-    loud = (f for f in document.findings if f.severity.level >= limit and f.state == "open")
-    return 1 if any(not baseline.accepts(f) for f in loud) else 0
+    print(render(document, options.format, dim=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    return 0 if options.fail_on is None else gate(document, options.fail_on, baseline, time.time())
+
+
+def gate(document: AdviceDocument, least: Severity, baseline: Baseline, unix_seconds: float) -> int:
+    """1 where an open finding is at least that severe and not accepted, else 0. What was acknowledged is not open."""
+    loud = [f for f in document.findings if f.severity.level >= least.level and f.state == "open"]
+    for finding in loud:
+        if text := baseline.expired(finding, unix_seconds):
+            print(error_line("baseline.expired", text), file=sys.stderr)
+    return 1 if any(not baseline.accepts(finding, unix_seconds) for finding in loud) else 0
 
 
 def watch_for(loaded: LoadedConfig, seconds: float) -> AdviceDocument:
@@ -137,33 +112,6 @@ def collect_for(
     finally:
         watch.stop()
     return watch
-
-
-def client_token(loaded: LoadedConfig) -> str | None:
-    """The token that lets us read beyond loopback: from NODEWRIGHT_TOKEN, else the file of this machine's own agent."""
-    return os.environ.get("NODEWRIGHT_TOKEN") or read_token(find_paths(loaded.config, os.environ).token)
-
-
-def ask(url: str, token: str | None = None) -> AdviceDocument:
-    """The advice of a running daemon. CliError 4 where it does not answer."""
-    address = url.rstrip("/") + "/v1/advice"
-    if not address.startswith(("http://", "https://")):
-        raise CliError("advise.url", f"{url!r} is not an address", "give http://HOST:PORT")
-    request = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
-    try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - the scheme was checked
-            body = answer.read(URL_LIMIT_BYTES)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise CliError("advise.no-answer", f"{address}: {reason}", "is nodewright run there?", exit_status=4) from error
-
-    class Envelope(msgspec.Struct):
-        data: AdviceDocument
-
-    try:
-        return msgspec.json.decode(body, type=Envelope).data
-    except msgspec.DecodeError as error:
-        raise CliError("advise.no-answer", f"{address}: not an advice document: {error}", exit_status=4) from error
 
 
 def only(document: AdviceDocument, service: str | None) -> AdviceDocument:

@@ -113,7 +113,7 @@ def own_url(listen: str) -> str:
     return f"http://[{host}]:{place.port}" if ":" in host else f"http://{host}:{place.port}"
 
 
-def client_token(loaded: LoadedConfig, url: str) -> str | None:
+def client_token(loaded: LoadedConfig, url: str = "unix:") -> str | None:
     """The token to send: NODEWRIGHT_TOKEN, else, to this machine only, that of its own agent."""
     if token := os.environ.get("NODEWRIGHT_TOKEN"):
         return token.strip()

@@ -8,14 +8,13 @@ from typing import Literal
 
 from advisor.documents import AdviceDocument, FindingEvent
 from advisor.finding import Finding
+from agent.advice_text import SHOWN_ID
 from agent.client import Client
 from agent.errors import CliError
 from agent.http.deps import MOST_EVENTS, AckRequest
 from agent.units import parse_duration
 
 _EVENTS = tuple[FindingEvent, ...]
-_SHOWN = 8
-"""Of an id, in lists: told apart well enough, and any unique beginning names a finding."""
 _VERBS = {"acknowledged": "acknowledged", "snoozed": "snoozed", "open": "open again"}
 
 
@@ -28,7 +27,7 @@ def act(
     except ValueError as error:
         raise CliError("ack.invalid", str(error), "see nodewright ack --help") from error
     found: Finding = client.post(f"/v1/advice/{find(client, word)}", request, Finding)
-    about = f"{found.id[:_SHOWN]} [{found.severity}] {found.rule} on {found.subject.name}: {_VERBS[state]} by {owner}"
+    about = f"{found.id[:SHOWN_ID]} [{found.severity}] {found.rule} on {found.subject.name}: {_VERBS[state]} by {owner}"
     entry = found.acknowledgement
     until = f" until {entry.until}" if entry is not None and entry.until else ""
     return f"{about}{until}" + (f": {reason}" if reason else "")
@@ -40,7 +39,7 @@ def find(client: Client, word: str) -> str:
     current = {one.id: f"{one.rule} on {one.subject.name}" for one in document.findings}
     found = _beginning(word, current) or _beginning(word, _ended(client))
     if found is None:
-        known = ", ".join(f"{name[:_SHOWN]} ({about})" for name, about in list(current.items())[:5]) or "none is open"
+        known = ", ".join(f"{name[:SHOWN_ID]} ({about})" for name, about in list(current.items())[:5]) or "none is open"
         raise CliError("finding.unknown", f"there is no finding {word!r}", f"open: {known}")
     return found
 
@@ -83,7 +82,7 @@ def _line(one: FindingEvent, width: int) -> str:
     who = f" by {one.owner}" if one.owner else ""
     note = f": {one.note}" if one.note else ""
     about = f"{one.rule} on {one.subject}"
-    return f"{one.at}  {one.finding[:_SHOWN]}  {one.event:<{width}}  [{one.severity}] {about}{who}{note}"
+    return f"{one.at}  {one.finding[:SHOWN_ID]}  {one.event:<{width}}  [{one.severity}] {about}{who}{note}"
 
 
 def _beginning(word: str, ids: Iterable[str]) -> str | None:

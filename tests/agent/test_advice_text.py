@@ -3,7 +3,7 @@
 import msgspec
 
 from advisor.documents import AdviceDocument
-from advisor.finding import Inconclusive, Need, Subject
+from advisor.finding import Acknowledgement, Inconclusive, Need, Subject
 from agent.advice_text import render
 from agent.advise import only
 from tests.snapshots import example_snapshot
@@ -53,3 +53,54 @@ def test_a_service_asked_for_alone_brings_the_devices_that_it_is_on() -> None:
     away = [msgspec.structs.replace(f, subject=elsewhere) if f.subject == DEVICE else f for f in document.findings]
     others = msgspec.structs.replace(document, findings=tuple(away))
     assert "gpu-throttled" not in {f.rule for f in only(others, name).findings}
+
+
+def muted_advice(**changes: str) -> AdviceDocument:
+    document = example_snapshot().advice
+    entry = Acknowledgement(
+        state="acknowledged", reason="new node", owner="ada", at="2026-11-20T09:00:00Z", until="2026-11-27T10:00:00Z"
+    )
+    first = msgspec.structs.replace(document.findings[0], state="acknowledged", acknowledgement=entry, **changes)
+    return msgspec.structs.replace(document, findings=(first,), inconclusive=())
+
+
+NOTE = "acknowledged by ada until 2026-11-27T10:00:00Z: new node"
+
+
+def test_what_is_acknowledged_is_told_in_two_lines_with_who_why_and_until_when() -> None:
+    document = muted_advice()
+    first = document.findings[0]
+    lines = render(document, "text").splitlines()
+    at = next(number for number, line in enumerate(lines) if first.rule in line)
+    assert lines[at : at + 2] == [f"  1. [high] {first.rule} {first.id[:8]}: {first.title}", f"     {NOTE}"]
+    assert "OMP_NUM_THREADS" not in "".join(lines)
+    assert "\x1b" not in "".join(lines)
+    assert f"\x1b[2m     {NOTE}\x1b[0m" in render(document, "text", dim=True)
+
+
+def test_an_open_finding_shows_the_beginning_of_its_id() -> None:
+    first = example_snapshot().advice.findings[0]
+    assert f"  1. [high] {first.rule} {first.id[:8]} (confidence 0.86, open)" in render(advice(), "text")
+
+
+def test_the_node_and_what_else_is_no_service_has_a_part_too() -> None:
+    document = example_snapshot().advice
+    assert "\nnode-1\n  1. [critical] memory-pressure" in render(document, "text")
+    assert "## node-1\n" in render(document, "markdown")
+
+
+def test_a_cell_of_markdown_holds_whatever_a_name_is() -> None:
+    text = render(muted_advice(title="a | b\\| <script>\nnext"), "markdown")
+    (row,) = [line for line in text.splitlines() if line.startswith("| 1 |")]
+    assert f"| a \\| b\\\\\\| &lt;script> next ({NOTE}) |" in row
+
+
+def test_annotations_are_escaped_as_the_runner_asks_and_what_is_acknowledged_is_a_notice() -> None:
+    """`:` and `,` end a property, and nothing in the message; see escapeProperty of actions/toolkit."""
+    document = example_snapshot().advice
+    loud = msgspec.structs.replace(document.findings[0], rule="a:b,c%", title="50 %", summary="one\r\ntwo: x, y")
+    assert render(msgspec.structs.replace(document, findings=(loud,)), "github") == (
+        f"::error title=a%3Ab%2Cc%25::{loud.subject.name}: 50 %25. one%0D%0Atwo: x, y"
+    )
+    assert render(muted_advice(), "github").startswith("::notice title=cpu-oversubscribed-openmp::")
+    assert render(muted_advice(), "github").endswith(NOTE)
