@@ -110,6 +110,10 @@ class ChangeWatch:
             seen = Instant(0, one.seen_wall_ns)
             self._known[one.service] = _Known(one.identity, dict(one.levers), one.service, seen, seen, there=False)
 
+    def names(self) -> frozenset[str]:
+        """Ids under which services are remembered, and those under which they were known before they left."""
+        return frozenset(self._known) | frozenset(known.before for known in self._known.values())
+
     def levers(self, service: Service) -> Mapping[str, Value]:
         known = self._known.get(service.id)
         return known.levers if known is not None else {}

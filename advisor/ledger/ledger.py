@@ -113,7 +113,7 @@ class Ledger:
     def keep_only(self, services: Sequence[Service], at: Instant) -> None:
         """Services that are gone are remembered for a day."""
         self.watch.keep_only(services, at)
-        for name in self._desks.keys() - {s.id for s in services} - {r.service for r in self.watch.remember()}:
+        for name in self._desks.keys() - {s.id for s in services} - self.watch.names():
             del self._desks[name]
 
     def verify(self, finding: str, at: Instant, since_seconds: float = 0.0) -> Outcome | None:

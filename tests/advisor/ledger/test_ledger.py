@@ -78,6 +78,15 @@ def test_threads_set_as_proposed_over_a_restart_are_named_measured_and_verified(
     assert outcome.covered["throughput_ratio"] == (promised.p10 <= throughput.ratio <= promised.p90)
 
 
+def test_at_another_port_what_was_before_is_still_known():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.restart(12)
+    story.service = replace(SERVICE, id="other", port=9000)
+    story.run(16, GOOD, opened_per_second=150.0)
+    assert (story.outcome.state, story.outcome.service_id) == ("verified", "other")
+
+
 def test_in_place_what_was_before_the_first_sight_of_the_change_is_before():
     story = Story()
     story.run(12, BAD, FINDINGS, opened_per_second=26.0)
