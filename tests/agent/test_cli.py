@@ -16,7 +16,7 @@ from nodewright import __version__
 LAUNCHER = Path(__file__).parents[2] / "nodewright.py"
 COMMANDS = (
     "run", "advise", "top", "profile", "sidecar", "explain", "doctor", "config", "record", "replay", "demo",
-    "ack", "snooze", "reopen", "history",
+    "ack", "snooze", "reopen", "history", "loadtest", "verify", "outcomes",
 )  # fmt: skip
 FLAGS = {
     "run": {"--config", "--db", "--listen", "--no-sidecar", "--interval"},
