@@ -197,7 +197,12 @@ class Judging:
         """What is known of the service, with its profiles, and with what runs in the place of one that has lost its
         front-end."""
         profile = self.profile_of(service, self.generation(service))
-        facts = msgspec.structs.replace(self.facts(service), profile=profile, measured=self.measured(service))
+        facts = msgspec.structs.replace(
+            self.facts(service),
+            profile=profile,
+            measured=self.measured(service),
+            thread_elasticity=self.ledger.thread_elasticity(service),
+        )
         if service.orphaned_ns is None:
             return facts
         processes = {name: known.processes for name, known in self._facts.items()}

@@ -1,5 +1,5 @@
-"""What do the generated pages say? `make docs` writes docs/reference.md and docs/frameworks.md; `--check` fails if they are
-out of date.
+"""What do the generated pages say? `make docs` writes docs/reference.md, docs/frameworks.md and docs/rules/; `--check` fails
+if they are out of date.
 
 Every table comes from the declaration that the program itself runs on: nothing here is written twice.
 """
@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from docs import frameworks as frameworks_page  # noqa: E402
+from docs import rules as rules_pages  # noqa: E402
 from docs.tables import section, table  # noqa: E402
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def page() -> str:
 def rules() -> str:
     from advisor.catalogue import pages
 
-    rows = [(f"`{one.id}`", one.title, one.proven or "experimental") for one in pages()]
+    rows = [(f"[`{one.id}`](rules/{one.id}.md)", one.title, one.proven or "experimental") for one in pages()]
     text = "`nodewright explain RULE` prints a rule's page: what it looks for, why it matters, what to do, when it is wrong."
     return section("Rules", text, ("rule", "finds", "proven"), rows)
 
@@ -144,8 +145,15 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a page would change")
     check = parser.parse_args().check
     stale = False
-    for name, made in (("reference.md", page()), ("frameworks.md", frameworks_page.page())):
+    made_pages = {"reference.md": page(), "frameworks.md": frameworks_page.page(), **rules_pages.pages()}
+    for gone in sorted({f"rules/{one.name}" for one in (FOLDER / "rules").glob("*.md")} - made_pages.keys()):
+        stale |= check
+        if not check:
+            (FOLDER / gone).unlink()
+        print(f"nodewright: docs: docs/{gone} is of no rule", file=sys.stderr)
+    for name, made in made_pages.items():
         file = FOLDER / name
+        file.parent.mkdir(exist_ok=True)
         kept = file.read_text("utf-8") if file.exists() else ""
         if not check:
             file.write_text(made, "utf-8")
