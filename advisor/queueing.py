@@ -32,5 +32,5 @@ def wait_of_many(servers: float, busy: float) -> float:
 
 
 def enough(busy: float, share: float) -> int:
-    """The fewest servers of which `busy` are at most the given share."""
+    """The fewest servers that are busy for at most that share of the time, where so many are busy on average."""
     return max(1, ceil(busy / share - 1e-9))

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from advisor.queued import in_progress
+from advisor.rate import shown
 from advisor.trend import SLICE_SECONDS
 from advisor.view import View
 
@@ -102,7 +103,7 @@ def _unstable(view: View, most: float) -> Doubt | None:
     off = max(abs(each / mean - 1) for each in found)
     if off <= most:
         return None
-    told = ", ".join(f"{each:.3g}" for each in found)
+    told = ", ".join(shown(each) for each in found)
     seconds = WINDOW_SLICES * SLICE_SECONDS
     because = f"a busy worker answered {told} requests/s in three windows of {seconds:.0f} s"
     return Doubt(kind="unstable", metric="one_worker_rate_deviation", unit="ratio", observed=off, limit=most,

@@ -1,0 +1,25 @@
+"""Waits by the usual formulas, against values that are known in closed form."""
+
+import pytest
+
+from advisor.queueing import enough, wait_of_many, wait_of_one
+
+
+def test_one_server():
+    assert wait_of_one(0.95) == pytest.approx(19.0)
+    assert wait_of_one(0.85) == pytest.approx(17 / 3)
+    assert wait_of_one(0.0) == 0.0
+    assert wait_of_one(1.4) == wait_of_one(0.98), "it does not grow without bound"
+
+
+def test_many_servers_agree_with_the_closed_forms_of_one_and_two():
+    assert wait_of_many(1, 0.8) == pytest.approx(wait_of_one(0.8))
+    for busy in (0.5, 1.0, 1.9):
+        share = busy / 2
+        assert wait_of_many(2, busy) == pytest.approx(share**2 / (1 - share**2))
+    assert wait_of_many(16, 4.0) < 1e-4
+    assert wait_of_many(2.6, 1.0) == wait_of_many(2, 1.0), "a part of a server is none"
+
+
+def test_servers_for_a_share():
+    assert [enough(busy, 0.85) for busy in (0.0, 0.85, 0.86, 1.7, 3.5)] == [1, 1, 2, 2, 5]
