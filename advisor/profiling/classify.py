@@ -21,6 +21,7 @@ class Classes:
         loops = table.file.loops
         self.loops = PlaceIndex({"run": loops.run})
         self.callbacks = PlaceIndex({"callback": (*loops.run, *loops.callbacks)})
+        self.handing = PlaceIndex({"handing": table.file.handing})
         self.named = PlaceIndex(table.file.named)
         self.native = NativeIndex(table.file)
 
@@ -38,6 +39,7 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     waits: bool = False
     loop: bool = False
     callback: bool = False
+    handing: bool = False
     phase: str | None = None
     named: str | None = None
 
@@ -74,6 +76,19 @@ class Classified:
     def phase(self, stack: int) -> str | None:
         """The innermost frame that names a phase."""
         return next((known.phase for known in self._inwards(stack) if known.phase), None)
+
+    def in_model(self, stack: int) -> bool:
+        """Whether a function that is called like a model's is on it."""
+        return any(self.known(frame).phase == "predict" for frame in self.frames(stack))
+
+    def hands_on(self, stack: int) -> bool:
+        """Whether a model's function has handed parts of its call to a pool, and the stack ends in the code that does so:
+        it hands on, or waits for them. What the pool's own threads compute is not meant."""
+        frames = [self.known(frame) for frame in self.frames(stack)]
+        innermost = next((at for at in reversed(range(len(frames))) if frames[at].work or frames[at].handing), None)
+        if innermost is None or not frames[innermost].handing:
+            return False
+        return any(known.phase == "predict" for known in frames[:innermost])
 
     def called(self, stack: int) -> str | None:
         """The function worth a name that it is in: the C function that a line of the application calls, else that of the
@@ -140,6 +155,7 @@ class Classified:
             loop=classes.loops.find(place, frame.name) is not None,
             callback=classes.callbacks.find(place, frame.name) is not None,
             phase=None if glue else classes.table.phase_of_name.get(frame.name.rpartition(".")[2]),
+            handing=classes.handing.find(place, frame.name) is not None,
             named=classes.named.find(place, frame.name),
         )
 

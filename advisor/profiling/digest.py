@@ -3,6 +3,7 @@
 from advisor.profiling.classify import Classified, classes_of
 from advisor.profiling.estimate import APART_SECONDS, divide
 from advisor.profiling.groups import Group, groups_of, running_part, waiting_parts
+from advisor.profiling.handing import call_time
 from advisor.profiling.hot import hot_spots, named_shares
 from advisor.profiling.loops import loop_of
 from advisor.profiling.table import Table
@@ -32,6 +33,7 @@ def digest(profile: Profile, table: Table) -> WorkerProfile:
         pool_cores=sum(g.seen.cpu_seconds for g in groups if not g.seen.python) / seconds,
         waits=waits,
         loop=loop_of(profile, known, table),
+        calling=call_time(profile, known),
         threads=thread_shares(profile),
         hot=hot_spots(profile, known, groups),
         phases=phases,

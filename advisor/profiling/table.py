@@ -72,6 +72,7 @@ class TableFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     python: Lists
     waits: Waits
     loops: Loops
+    handing: tuple[str, ...]
     calls: Lists
     named: Lists
     phases: Lists

@@ -67,6 +67,16 @@ class ThreadShare(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it mostly waits for sockets or events: what a client feels."""
 
 
+class CallTime(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls of a model that hand their parts to a pool of threads or processes: mean numbers of calls under way."""
+
+    inside: float
+    handing: float
+    """Of those, the ones that are handing on, or wait for the pool."""
+    looks: int
+    """Looks at the calling threads on which both rest."""
+
+
 class WorkerProfile(msgspec.Struct, frozen=True, kw_only=True):
     """The newest profile of one worker."""
 
@@ -91,6 +101,8 @@ class WorkerProfile(msgspec.Struct, frozen=True, kw_only=True):
     waits: Mapping[Wait, float]
     """Mean number of Python threads in each kind of waiting."""
     loop: LoopProfile | None = None
+    calling: CallTime | None = None
+    """None = no call was seen to hand its parts to a pool."""
     threads: tuple[ThreadShare, ...] = ()
     hot: tuple[HotSpot, ...] = ()
     phases: Mapping[str, float] = {}
