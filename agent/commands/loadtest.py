@@ -66,6 +66,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     help="A host beside this machine that may be loaded.",
 )
 @click.option("--yes", is_flag=True, help="Load it although it is in use.")
+@click.option(
+    "--agent", metavar="URL", help="The agent that is told. [default: where the configuration lets it listen]"
+)
 @click.option("--no-agent", is_flag=True, help="Neither ask the agent nor tell it the result.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def loadtest(
@@ -73,7 +76,7 @@ def loadtest(
     max_in_flight: int, timeout: float, arrivals: str, seed: int, slo: float | None, slo_first_token: float | None,
     body: Path | None, corpus: Path | None, content_type: str | None, headers: tuple[str, ...], method: str | None,
     model: str | None, max_tokens: int, fresh_connections: bool, allowed_hosts: tuple[str, ...], yes: bool,
-    no_agent: bool, form: str,
+    no_agent: bool, agent: str | None, form: str,
 ) -> int:  # fmt: skip
     """Offer URL rate after rate, open loop, until it no longer keeps up, and tell a running agent what it can do.
 
@@ -82,6 +85,8 @@ def loadtest(
     """
     if body is not None and corpus is not None:
         raise click.UsageError("--body and --corpus exclude each other")
+    if agent is not None and no_agent:
+        raise click.UsageError("--agent and --no-agent exclude each other")
     if seconds < 2 * step_seconds:
         raise click.UsageError("--seconds is less than two steps (--step-seconds)")
     from agent.loadtest.command import run_command
@@ -108,5 +113,6 @@ def loadtest(
         fresh_connections=fresh_connections,
         yes=yes,
         ask_agent=not no_agent,
+        agent=agent,
     )
     return run_command(load(config_file), options, form)

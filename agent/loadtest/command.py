@@ -5,15 +5,13 @@ import sys
 import click
 import msgspec
 
-from agent.client import client_token
+from agent.client import open_client
 from agent.config import LoadedConfig
 from agent.errors import CliError
 from agent.limits import raise_descriptor_limit
-from agent.listen import parse_listen
-from agent.loadtest.agent_link import AgentLink
 from agent.loadtest.options import LoadTestOptions
 from agent.loadtest.report import HEAD, LoadTestReport, conclusion, row
-from agent.loadtest.run import start
+from agent.loadtest.start import start
 from agent.loadtest.step import Step
 
 INTERRUPTED_STATUS = 130
@@ -22,9 +20,7 @@ INTERRUPTED_STATUS = 130
 def run_command(loaded: LoadedConfig, options: LoadTestOptions, form: str) -> int:
     """0, 130 interrupted. CliError: 2 bad usage, 4 nothing could be measured."""
     raise_descriptor_limit()
-    link = None
-    if options.ask_agent:
-        link = AgentLink.at(parse_listen(loaded.config.agent.listen), client_token(loaded))
+    client = open_client(loaded, options.agent) if options.ask_agent else None
 
     def begun(remark: str) -> None:
         if remark:
@@ -37,7 +33,7 @@ def run_command(loaded: LoadedConfig, options: LoadTestOptions, form: str) -> in
             click.echo(row(step))
             sys.stdout.flush()
 
-    report = start(options, link, lambda name: loaded.config.for_service(name).slo_p99_seconds, begun, say)
+    report = start(options, client, lambda name: loaded.config.for_service(name).slo_p99_seconds, begun, say)
     if form == "json":
         click.echo(msgspec.json.encode({"data": report}).decode())
     else:

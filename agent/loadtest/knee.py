@@ -13,6 +13,8 @@ CLOSE_RATIO = 1.1
 """The search ends once the lowest bad rate is within this of the highest good one."""
 NARROW_RATIO = 0.8
 """A step that answered at least this share may have met a moment's trouble of the node: it is offered once more."""
+TOLD_RATIO = 0.9
+"""Less of the rate than this was answered: then what was answered is near the capacity."""
 MOST_DOWN = 4
 
 
@@ -87,7 +89,7 @@ class KneeSearch:
 
     def _guess(self, good: float, top: float) -> float | None:
         """A rate from what was answered at the lowest bad one: a bit below it, and once that is good, a bit above."""
-        if top != self.bad or self._guessed or not self._answered:
+        if top != self.bad or self._guessed or not 0 < self._answered < top * TOLD_RATIO:
             return None
         below = self._answered * 0.97
         if good * 1.02 < below < top * 0.98:

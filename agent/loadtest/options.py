@@ -30,6 +30,8 @@ class LoadTestOptions:
     fresh_connections: bool = False
     yes: bool = False
     ask_agent: bool = True
+    agent: str | None = None
+    """Where it is; None = as the configuration says."""
 
 
 def parse_headers(lines: tuple[str, ...]) -> dict[str, str]:

@@ -10,28 +10,25 @@ from functools import partial
 
 import msgspec
 
+from agent.client import Client
 from agent.errors import CliError
-from agent.loadtest.agent_link import AgentLink, KnownService, NoAgent
+from agent.loadtest.agent_link import KnownService, tell
 from agent.loadtest.arrivals import arrivals
 from agent.loadtest.knee import KneeSearch
+from agent.loadtest.limits import limits_of
 from agent.loadtest.offering import Plan, Watching, offer
 from agent.loadtest.options import LoadTestOptions
 from agent.loadtest.payload import Payload, find_payload
-from agent.loadtest.place import step_aside
 from agent.loadtest.probe import Unloaded, first_answer, settled, unloaded
 from agent.loadtest.report import Ended, LoadTestReport, capacity_of
 from agent.loadtest.sending import Sender, open_session
 from agent.loadtest.steadiness import has_settled, is_hopeless
 from agent.loadtest.step import Limits, Step, step_of
-from agent.loadtest.target import Target, find_target
+from agent.loadtest.target import Target
 
-LATENCY_FACTOR = 5.0
-"""Without an objective: a service that takes five times as long as unloaded no longer keeps up."""
-LEAST_LIMIT_SECONDS = 0.02
-"""A few turns of the kernel's scheduler: less than this is no sign of a queue."""
-LEAST_LATE_SECONDS = 0.005
 LEAST_REQUESTS = 20
 WINDOWS_PER_STEP = 5
+LATENCIES_PER_STEP = 5.0
 FIRST_RATIO = 0.5
 """The first rate, of what one request after the other makes."""
 Say = Callable[[Step], None]
@@ -43,7 +40,7 @@ class LoadTest:
 
     options: LoadTestOptions
     target: Target
-    link: AgentLink | None = None
+    client: Client | None = None
     known: KnownService | None = None
     slo_p99_seconds: float | None = None
     say: Say = lambda step: None
@@ -73,7 +70,8 @@ class LoadTest:
                 self.ended = "interrupted"
             finally:
                 loop.remove_signal_handler(signal.SIGINT)
-        return await self._told(self._report(payload, alone, limits, search))
+        report = self._report(payload, alone, limits, search)
+        return await asyncio.to_thread(self._told, report)
 
     async def _climb(self, search: KneeSearch, sender: Sender, alone: Unloaded, limits: Limits) -> None:
         """Offer rate after rate until the search is done, or time or requests are used up."""
@@ -111,7 +109,7 @@ class LoadTest:
     def _step_seconds(self, rate: float, alone: Unloaded) -> float | None:
         """How long the next step takes: enough requests, and long against their latency. None: what is left is too little."""
         seconds = max(self.options.step_seconds, min(LEAST_REQUESTS / rate, self.options.seconds / 4))
-        seconds = max(seconds, min(LATENCY_FACTOR * alone.p99, self.options.seconds / 4))
+        seconds = max(seconds, min(LATENCIES_PER_STEP * alone.p99, self.options.seconds / 4))
         if seconds > self._left():
             self.ended = "time"
             return None
@@ -143,66 +141,16 @@ class LoadTest:
             notes=payload.notes,
         )
 
-    async def _told(self, report: LoadTestReport) -> LoadTestReport:
+    def _told(self, report: LoadTestReport) -> LoadTestReport:
         """Give the result to the agent; the report with what came of it."""
-        if self.link is None or self.known is None:
+        if self.client is None or self.known is None:
             return report
         result = capacity_of(report, self.known.generation)
         if result is None or report.ended == "interrupted":
-            return msgspec.structs.replace(
-                report, told=f"the agent is not told: {'nothing was found' if result is None else 'it was interrupted'}"
-            )
+            return msgspec.structs.replace(report, told="the agent is not told, as the test did not come to an end")
         try:
-            await self.link.tell(self.known, result)
+            tell(self.client, self.known, result)
             told = f"the agent knows it now as the capacity of {self.known.name}"
-        except NoAgent as refused:
-            told = f"the agent does not take it: {refused}"
+        except CliError as refused:
+            told = f"the agent does not take it: {refused.message} ({refused.hint})"
         return msgspec.structs.replace(report, told=told)
-
-
-def limits_of(options: LoadTestOptions, alone: Unloaded, slo_p99_seconds: float | None) -> Limits:
-    """The objective where there is one, else five times the unloaded p99."""
-    latency = options.slo_p99_seconds or slo_p99_seconds or max(LEAST_LIMIT_SECONDS, LATENCY_FACTOR * alone.p99)
-    if alone.p99 > latency:
-        message = f"p99 is {alone.p99 * 1e3:.3g} ms without any load, over the objective of {latency * 1e3:.3g} ms"
-        raise CliError("loadtest.slo-missed", message, "give a larger --slo", exit_status=4)
-    return Limits(
-        latency_p99=latency,
-        first_token_p99=options.slo_first_token_seconds,
-        spread=alone.p99,
-        late_p99=max(LEAST_LATE_SECONDS, latency / 10),
-    )
-
-
-async def meet(options: LoadTestOptions, link: AgentLink | None, target: Target) -> tuple[KnownService | None, str]:
-    """What the agent knows of the service, and a clause where it knows nothing. The generator steps off its CPUs. CliError
-    where the service is in use and the user did not say that this is meant."""
-    if link is None or not target.local:
-        return None, ""
-    try:
-        known = await link.service_on(target.port)
-        cpus = await link.cpus_of(known) if known is not None else None
-    except NoAgent as reason:
-        return None, f"{reason}: the result is only printed"
-    if known is None:
-        return None, f"the agent knows no service on port {target.port}: the result is only printed"
-    if known.in_use and not options.yes:
-        message = f"{known.name} is in use: it {known.in_use}"
-        raise CliError("loadtest.in-use", message, "a load test slows it down for its users; if that is meant: --yes")
-    step_aside(cpus)
-    return known, ""
-
-
-def start(options: LoadTestOptions, link: AgentLink | None, slo_of: Callable[[str], float | None],
-          begun: Callable[[str], None], say: Say) -> LoadTestReport:  # fmt: skip
-    """The whole run from a thread without a loop. `begun` hears what is known at the start, `say` of each step."""
-
-    async def run() -> LoadTestReport:
-        target = await asyncio.to_thread(find_target, options.url, options.allowed_hosts)
-        known, remark = await meet(options, link, target)
-        begun(remark)
-        slo = slo_of(known.name) if known is not None else None
-        test = LoadTest(options=options, target=target, link=link, known=known, slo_p99_seconds=slo, say=say)
-        return await test.run()
-
-    return asyncio.run(run())
