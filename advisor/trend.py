@@ -4,7 +4,7 @@ Kept as plain arrays: a day of minutes and eight days of hours of a service take
 """
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from math import isnan, nan
 
@@ -82,9 +82,9 @@ class Stretches:
 
     def points(self, field: str, since: float = 0.0, until: float = float("inf")) -> list[tuple[float, float]]:
         """(end, value) of those that ended within, where the value is known."""
-        column = self._columns[_POSITION[field]]
-        found = zip(self.ends, column, strict=True)
-        return [(end, value) for end, value in found if since <= end <= until and not isnan(value)]
+        first, last = bisect_left(self.ends, since), bisect_right(self.ends, until)
+        found = zip(self.ends[first:last], self._columns[_POSITION[field]][first:last], strict=True)
+        return [(end, value) for end, value in found if not isnan(value)]
 
     def values(self, field: str, since: float = 0.0, until: float = float("inf")) -> list[float]:
         return [value for _, value in self.points(field, since, until)]

@@ -32,9 +32,9 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     points: int
 
 
-def growth_of(seen: Seen) -> Growth | None:
-    """None where the readings are too few, or do not show that it grows steadily."""
-    if len(seen) < LEAST_POINTS or seen[0][0] - seen[-1][0] < LEAST_SECONDS or not _steady(seen):
+def growth_of(seen: Seen, least_seconds: float = LEAST_SECONDS, decay: float = DECAY) -> Growth | None:
+    """None where the readings are too few, or do not show that it grows steadily. `decay`: as DECAY."""
+    if len(seen) < LEAST_POINTS or seen[0][0] - seen[-1][0] < least_seconds or not _steady(seen, decay):
         return None
     slopes = sorted(_slopes(seen))
     if _at(slopes, len(seen), -SURE) <= 0:
@@ -64,13 +64,13 @@ def _at(slopes: Sequence[float], points: int, deviations: float) -> float:
     return slopes[min(len(slopes) - 1, max(0, round(rank)))]
 
 
-def _steady(seen: Seen) -> bool:
+def _steady(seen: Seen, decay: float) -> bool:
     """Whether it grew in each part of the time, and not ever less."""
     ends = [_held(seen, seen[0][0] * (PARTS - part) / PARTS) for part in range(PARTS + 1)]
     if any(later <= earlier for earlier, later in pairwise(ends)):
         return False
     middle = _held(seen, seen[0][0] / 2)
-    return ends[-1] - middle >= DECAY * (middle - ends[0])
+    return ends[-1] - middle >= decay * (middle - ends[0])
 
 
 def _held(seen: Seen, age: float) -> int:
