@@ -10,10 +10,12 @@ from collections.abc import Sequence
 import msgspec
 
 from advisor.facts import ServiceFacts
+from advisor.past import of_present
 from advisor.plateau import plateau_of
 from advisor.rate import Rate, shown
 from advisor.service_demand import Demand, by_law, demand_of, effective_cores, one_worker
 from advisor.soundness import Doubt, doubt_of
+from advisor.trend import Stretches
 from advisor.usl import fit, levels_of, mean
 from advisor.view import View, quantile
 
@@ -149,18 +151,16 @@ def _utilisations(view: View, law: Demand | None, whole: Rate | None) -> tuple[f
     else:
         return None, None
     now = _mean(slices.values(field, since)[-NOW_SLICES:])
-    peaks = [quantile(slices.values(field, since), 0.95), quantile(_minutes(view, field), 0.95)]
+    peaks = [quantile(slices.values(field, since), 0.95), _day_p95(view.trend.minutes, len(view.serving), field)]
     known = [value for value in peaks if value is not None]
     return (None if now is None else min(1.0, now / most)), (min(1.0, max(known) / most) if known else None)
 
 
-def _minutes(view: View, field: str) -> list[float]:
-    """Of the present configuration, or of an earlier run of the agent with as many workers."""
-    minutes, workers = view.trend.minutes, float(len(view.serving))
-    since = minutes.present_since()
-    if since and any(generation >= 0 for generation in minutes.values("generation", 0.0, since - 0.002)):
-        return minutes.values(field, since)
-    return [value for count, value in minutes.table("workers", field) if count == workers and value is not None]
+def _day_p95(minutes: Stretches, workers: int, field: str) -> float | None:
+    def work() -> float | None:
+        return quantile([value for (value,) in of_present(minutes, workers, field) if value is not None], 0.95)
+
+    return minutes.once(("p95", workers, field), work)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -5,8 +5,9 @@ Kept as plain arrays: a day of minutes and eight days of hours of a service take
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from math import isnan, nan
+from typing import Any, TypeVar
 
 SLICE_SECONDS = 5.0
 SLICES_KEPT = 240
@@ -45,6 +46,7 @@ _LAST = frozenset(("workers", "resident_bytes", "cgroup_bytes", "cgroup_limit_by
 
 Values = Sequence[float | None]
 """One for each of FIELDS."""
+Result = TypeVar("Result")
 Rows = Sequence[tuple[float, Values]]
 """Stretches by the Unix time at which each ended, oldest first."""
 
@@ -52,18 +54,20 @@ Rows = Sequence[tuple[float, Values]]
 class Stretches:
     """The newest stretches, oldest first. Times are Unix seconds at which each ended."""
 
-    __slots__ = ("_columns", "_kept", "ends")
+    __slots__ = ("_columns", "_kept", "_worked_out", "ends")
 
     def __init__(self, kept: int) -> None:
         self.ends = array("d")
         self._columns = tuple(array("f") for _ in FIELDS)
         self._kept = kept
+        self._worked_out: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
         return len(self.ends)
 
     def append(self, end: float, values: Values) -> None:
         """Add the newest; what is too old is dropped a tenth at a time."""
+        self._worked_out.clear()
         self.ends.append(end)
         for column, value in zip(self._columns, values, strict=True):
             column.append(nan if value is None else value)
@@ -73,12 +77,20 @@ class Stretches:
 
     def before(self, rows: Rows) -> None:
         """Put what was before in front, oldest first; rows that are no older than the oldest are left out."""
+        self._worked_out.clear()
         oldest = self.ends[0] if self.ends else float("inf")
         older = [(end, values) for end, values in rows if end < oldest][-max(0, self._kept - len(self.ends)) :]
         self.ends[0:0] = array("d", [end for end, _ in older])
         for position, column in enumerate(self._columns):
             values = (row[position] for _, row in older)
             column[0:0] = array("f", [nan if value is None else value for value in values])
+
+    def once(self, key: Hashable, work: Callable[[], Result]) -> Result:
+        """`work()`, of nothing but these stretches and `key`: worked out again only when there are others."""
+        if key not in self._worked_out:
+            self._worked_out[key] = work()
+        found: Result = self._worked_out[key]
+        return found
 
     def points(self, field: str, since: float = 0.0, until: float = float("inf")) -> list[tuple[float, float]]:
         """(end, value) of those that ended within, where the value is known."""
