@@ -10,8 +10,12 @@ from advisor.gpu.room import left_on_gpus
 from advisor.intervals import latency_p50_of, throughput
 from advisor.profiling.asking import profile_of
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
+from advisor.soundness import doubt_of
 from advisor.view import View
 from advisor.workers import change_to, count_told, processes_after
+
+SUREST_IN_DOUBT = 0.7
+"""Where clients wait for answers before they ask again, how much more they would ask for is not seen."""
 
 
 class WorkersBelowCoresSaturated(Rule):
@@ -87,7 +91,7 @@ class WorkersBelowCoresSaturated(Rule):
             f"run {count_told(facts, change)}",
             summary=f"Each worker was runnable {busy:.0%} of the time on {used:.2f} cores, and the service used "
             f"{view.cores_used:.2f} of {left:.2f} cores it could have. Another process, not another thread, uses the rest.",
-            confidence=0.85 if threads_of_python <= 2 else 0.6,
+            confidence=min(0.85 if threads_of_python <= 2 else 0.6, SUREST_IN_DOUBT if doubt_of(view) else 1.0),
             evidence=(
                 evidence(view, "least_worker_busy", "ratio", busy, settings.enter("worker_busy")),
                 evidence(view, "cores_unused_ratio", "ratio", unused, settings.enter("cores_unused")),

@@ -26,6 +26,7 @@ from tests.advisor.built import (
 )
 from tests.advisor.gpu_services import SYNC, looked_into, on_gpu, with_settings
 from tests.advisor.gpus_built import GIB, gpu, on_gpus
+from tests.advisor.trends_built import past, steady
 
 RULE = WorkersBelowCoresSaturated()
 
@@ -150,3 +151,13 @@ def test_a_worker_for_each_pool_is_several_processes():
     eleven = view([*each, worker(107, [thread(107, 0.95, 0.02, allowed=range(12))])], cores=12)
     odd = msgspec.structs.replace(eleven, service=msgspec.structs.replace(eleven.service, framework="mlserver"))
     assert verdict(RULE, odd, with_settings(facts(odd), {Lever.WORKERS: 2})) is None
+
+
+def test_clients_in_a_closed_loop_make_it_less_sure():
+    """Four connections stand still: one request is worked on, three wait."""
+    host = one_saturated_worker()
+    slices = [steady(1.0, workers=1, queue=3.0, established=4.0)] * 12
+    closed = msgspec.structs.replace(past(host, slices), accept_queue=(3.0,) * 15)
+    assert concluded(RULE, host).confidence == 0.85
+    assert concluded(RULE, closed).confidence == 0.7
+    assert concluded(RULE, closed).changes == concluded(RULE, host).changes
