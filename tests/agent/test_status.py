@@ -1,11 +1,15 @@
 """What of a view reaches the document of a service?"""
 
 import msgspec
+import pytest
 
 from advisor.facts import ServiceFacts
+from advisor.measured import MeasuredCapacity
+from advisor.prices import NodePrice
 from advisor.serving_rates import ServingRates
 from agent.status import service_status
 from tests.advisor.built import healthy
+from tests.advisor.trends_built import past, steady
 
 SAID = {
     "requests_per_second": 20.0, "errors_per_second": 0.5, "latency_seconds": 0.05, "latency_p50_seconds": 0.04,
@@ -26,3 +30,21 @@ def test_everything_that_a_server_says_of_itself_is_in_its_document() -> None:
     assert document["metrics_age_seconds"] == 3.5
     silent = msgspec.to_builtins(service_status(view.service, None, facts, "starting"))
     assert {silent[name] for name in (*SAID, "metrics_age_seconds")} == {None}
+
+
+def test_what_it_can_do_and_costs_is_in_its_document_as_far_as_it_is_known() -> None:
+    seen = past(healthy(), [steady(0.8, per_second=10.0, latency=0.08)] * 20)
+    facts = ServiceFacts(service=seen.service, price=NodePrice(currency="EUR", hourly=0.36))
+    document = msgspec.to_builtins(service_status(seen.service, seen, facts, "fine"))
+    assert document["capacity"]["one_worker_per_second"]["per_second"] == pytest.approx(12.5)
+    assert document["capacity"]["n_workers_per_second"]["bound"] == "estimate"
+    assert document["cost"]["per_1000_requests"] == pytest.approx(0.01)
+    tested = MeasuredCapacity(
+        at="2026-11-20T10:00:00Z", knee_per_second=21.0, bound="measured", workers=2, generation=0
+    )
+    measured = service_status(seen.service, seen, facts, "fine", 0, tested).capacity
+    assert measured is not None
+    assert measured.n_workers_per_second is not None
+    assert (measured.n_workers_per_second.per_second, measured.n_workers_per_second.bound) == (21.0, "measured")
+    unknown = service_status(seen.service, None, facts, "starting")
+    assert (unknown.capacity, unknown.cost) == (None, None)

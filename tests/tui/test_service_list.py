@@ -2,6 +2,11 @@
 
 import msgspec
 
+from advisor.capacity import capacity_of
+from advisor.costs import cost_of
+from advisor.prices import NodePrice
+from tests.advisor.built import facts, healthy
+from tests.advisor.trends_built import past, steady
 from tests.snapshots import example_snapshot
 from tui.widgets.service_list import numbers
 
@@ -19,3 +24,11 @@ def test_the_mean_stands_in_where_there_are_no_quantiles_and_nothing_where_there
     assert numbers(mean).plain.endswith("41.5 /s · 7 queued · 210 ms")
     silent = msgspec.structs.replace(mean, latency_seconds=None, requests_per_second=None, accept_queue=None)
     assert numbers(silent).plain == "2 workers · 1.94 of 2.00 cores · 1.90 waiting"
+
+
+def test_how_near_it_comes_to_all_that_it_can_do_and_what_requests_cost_stand_last() -> None:
+    seen = past(healthy(), [steady(1.2, per_second=20.0)] * 20)
+    capacity = capacity_of(seen, facts(seen))
+    cost = cost_of(seen, NodePrice(currency="EUR", hourly=0.36), capacity)
+    known = msgspec.structs.replace(LOADED, capacity=capacity, cost=cost)
+    assert numbers(known).plain == numbers(LOADED).plain + " · peak at 62 % · 0.005 EUR/1000"

@@ -79,4 +79,8 @@ def numbers(service: ServiceStatus) -> Content:
         parts.append(fmt.duration(service.latency_seconds))
     if service.latency_p99_seconds is not None:
         parts.append(f"p99 {fmt.duration(service.latency_p99_seconds)}")
+    if service.capacity is not None and service.capacity.utilisation_at_peak is not None:
+        parts.append(f"peak at {fmt.percent(service.capacity.utilisation_at_peak)}")
+    if service.cost is not None and service.cost.per_1000_requests is not None:
+        parts.append(f"{service.cost.per_1000_requests:.3g} {fmt.plain(service.cost.currency)}/1000")
     return dotted(Content.styled(part, QUIET) for part in parts)
