@@ -1,12 +1,12 @@
 """How does an advice document read as text, Markdown, GitHub annotations or JSON?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
 from advisor.documents import AdviceDocument
-from advisor.finding import Evidence, Finding, Gain, Severity
+from advisor.finding import Change, Evidence, Finding, Gain, Severity
 from collectors.levers import Place
 
 _GAINS = {
@@ -67,10 +67,31 @@ def _text(document: AdviceDocument, dim: bool) -> Iterator[str]:
         yield "no model server was found (see: nodewright doctor)"
     for service in document.services:
         yield f"\n{service.name} ({service.state}): {service.verdict}"
+        yield from _plan(document, service.name)
         yield from _about(document, service.name, dim)
     for name in others(document):
         yield f"\n{name}"
         yield from _about(document, name, dim)
+
+
+def _plan(document: AdviceDocument, service: str) -> Iterator[str]:
+    """Where several things are to be done: in which order, and what each brings after those before it."""
+    plan = next((plan for plan in document.plans if plan.service == service and len(plan.steps) > 1), None)
+    if plan is None:
+        return
+    yield "  in this order, each gain after the steps before it:"
+    for number, step in enumerate(plan.steps, start=1):
+        yield f"    step {number}: {_made(step.changes)} ({step.rule}): {_gained(step.gains)}"
+    yield f"    together: {_gained(plan.total)}"
+    yield f"    {plan.assumes}"
+
+
+def _made(changes: Sequence[Change]) -> str:
+    return ", ".join(f"{change.lever} {change.current} → {change.proposed}" for change in changes)
+
+
+def _gained(gains: Sequence[Gain]) -> str:
+    return "; ".join(gain_text(gain) for gain in gains) or "no figure"
 
 
 def others(document: AdviceDocument) -> list[str]:
@@ -132,10 +153,17 @@ def _markdown(document: AdviceDocument) -> Iterator[str]:
     yield f"# Advice for {_cell(document.node)}, {document.generated_at}\n"
     for service in document.services:
         yield f"## {_cell(service.name)}\n\n{_cell(service.verdict)}\n"
+        yield from _steps(document, service.name)
         yield from _table(document, service.name)
     for name in others(document):
         yield f"## {_cell(name)}\n"
         yield from _table(document, name)
+
+
+def _steps(document: AdviceDocument, service: str) -> Iterator[str]:
+    lines = list(_plan(document, service))
+    if lines:
+        yield "\n".join(f"- {_cell(line)}" for line in lines[1:]) + "\n"
 
 
 def _table(document: AdviceDocument, subject: str) -> Iterator[str]:

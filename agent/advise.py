@@ -132,4 +132,5 @@ def only(document: AdviceDocument, service: str | None) -> AdviceDocument:
         services=tuple(s for s in document.services if s.name == service),
         findings=tuple(f for f in document.findings if meant(f.subject)),
         inconclusive=tuple(i for i in document.inconclusive if meant(i.subject)),
+        plans=tuple(plan for plan in document.plans if plan.service == service),
     )

@@ -82,6 +82,7 @@ def filtered(
             and (state is None or one.state == state)
         ),
         inconclusive=tuple(one for one in document.inconclusive if wanted(one)),
+        plans=tuple(plan for plan in document.plans if service is None or plan.service == service),
     )
 
 

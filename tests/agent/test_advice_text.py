@@ -4,6 +4,7 @@ import msgspec
 
 from advisor.documents import AdviceDocument
 from advisor.finding import Acknowledgement, Inconclusive, Need, Subject
+from advisor.plan import Plan, Step
 from agent.advice_text import render
 from agent.advise import only
 from tests.snapshots import example_snapshot
@@ -104,3 +105,26 @@ def test_annotations_are_escaped_as_the_runner_asks_and_what_is_acknowledged_is_
     )
     assert render(muted_advice(), "github").startswith("::notice title=cpu-oversubscribed-openmp::")
     assert render(muted_advice(), "github").endswith(NOTE)
+
+
+def test_several_steps_are_told_in_their_order_with_what_they_bring_together() -> None:
+    document = example_snapshot().advice
+    finding = document.findings[0]
+    steps = tuple(
+        Step(finding=finding.id, rule=rule, title="t", changes=finding.changes[:1], gains=finding.gains)
+        for rule in ("first-rule", "second-rule")
+    )
+    plan = Plan(
+        service=finding.subject.name, verdict="v", steps=steps, total=finding.gains, will_not_help=(), assumes="nothing"
+    )
+    lines = render(msgspec.structs.replace(document, plans=(plan,)), "text").splitlines()
+    start = lines.index("  in this order, each gain after the steps before it:")
+    change = finding.changes[0]
+    made = f"{change.lever} {change.current} → {change.proposed}"
+    assert lines[start + 1].startswith(f"    step 1: {made} (first-rule): ")
+    assert lines[start + 2].startswith(f"    step 2: {made} (second-rule): ")
+    assert lines[start + 3].startswith("    together: ")
+    assert "- step 2: " in render(msgspec.structs.replace(document, plans=(plan,)), "markdown")
+    assert "in this order" not in render(
+        msgspec.structs.replace(document, plans=(msgspec.structs.replace(plan, steps=steps[:1]),)), "text"
+    )
