@@ -18,7 +18,8 @@ class Latest:
         """By kind and collector: several may read the same kind of thing."""
         self._collectors: dict[str, CollectorStatus] = {}
 
-    def take(self, reading: Reading, kinds: tuple[type[Sample], ...]) -> None:
+    def take(self, reading: Reading, kinds: tuple[type[Sample], ...], runs: int = 1) -> None:
+        """Take in the newest of `runs` runs of its collector; of the others none matters any more."""
         if isinstance(reading.outcome, Ok):
             found: dict[tuple[str, str], dict[str, Sample]] = {(kind.kind, reading.collector): {} for kind in kinds}
             for sample in reading.outcome.samples:
@@ -36,7 +37,7 @@ class Latest:
             hint=hint,
             duration_seconds=reading.duration_ns * 1e-9,
             late_seconds=max(0, reading.late_ns) * 1e-9,
-            runs=(before.runs if before else 0) + 1,
+            runs=(before.runs if before else 0) + runs,
         )
 
     def samples(self) -> Mapping[str, Mapping[str, Sample]]:

@@ -27,7 +27,7 @@ from agent.store.replay import Replay
 from collectors.collector import all_collectors
 from collectors.entities import Service
 from collectors.facts import ProcessFacts
-from collectors.reading import Instant
+from collectors.reading import Instant, Ok, Reading
 from collectors.topology import Topology
 
 T = TypeVar("T")
@@ -61,6 +61,7 @@ def play(loaded: LoadedConfig, path: Path, look: Look = lambda played, judgement
         player = _Player(loaded.config, replay)
         for tick in replay.ticks() if replay.has_ticks else inferred_ticks(replay.readings()):
             player.tick(tick, look)
+        player.end()
         if not player.played.beat.ticks:
             raise BadRecording(path, "holds no reading", "record for longer")
         if not player.played.judgements:
@@ -73,9 +74,9 @@ class _Player:
         meta = replay.meta
         self._replay = replay
         self._history = History(meta.ticks_per_second)
-        self._kinds = {c.name: c.samples for c in all_collectors()}
+        self._newest = _Newest()
         self._documents: dict[tuple[type, int], object] = {}
-        self._profiles: dict[tuple[str, int], RecordedProfile] = {}
+        self._profiles: dict[tuple[str, int], ProfileView] = {}
         topology = Topology(()) if meta.topology is None else msgspec.json.decode(meta.topology, type=Topology)
         self._history.know_cpus(topology)
         judging = Judging(settings(config, meta), self._history, lambda: self.played.now)
@@ -96,15 +97,18 @@ class _Player:
             self._acknowledge(finding, body)
         for reading in tick.readings:
             self._history.add(reading)
-            played.latest.take(reading, self._kinds.get(reading.collector, ()))
+            self._newest.take(reading)
         played.now = tick.at
         self._history.end_tick(played.services, tick.at)
         played.beat.ticks += 1
         for judgement in tick.judgements:
             self.judge(judgement, look)
 
+    def end(self) -> None:
+        self._newest.give(self.played.latest)
+
     def judge(self, judgement: RecordedJudgement, look: Look) -> None:
-        self._profiles = {(seen.service, seen.generation): seen for seen in judgement.profiles}
+        self._profiles = {(seen.service, seen.generation): self._view(seen) for seen in judgement.profiles}
         self.played.now = judgement.at
         self.played.judging.judge(self.played.services, judgement.at)
         self.played.judgements += 1
@@ -122,11 +126,10 @@ class _Player:
 
     def _profile(self, service: Service, generation: int) -> ProfileView | None:
         """What the judgement that is going on was told then."""
-        seen = self._profiles.get((service.id, generation))
-        if seen is None:
-            return None
-        (view,) = self._all(ProfileView, (seen.document,))
-        return msgspec.structs.replace(view, age_seconds=seen.age_seconds)
+        return self._profiles.get((service.id, generation))
+
+    def _view(self, seen: RecordedProfile) -> ProfileView:
+        return msgspec.structs.replace(self._one(ProfileView, seen.document), age_seconds=seen.age_seconds)
 
     def _all(self, kind: type[T], numbers: Iterable[int]) -> list[T]:
         return [self._one(kind, number) for number in numbers]
@@ -137,6 +140,31 @@ class _Player:
         if not isinstance(known, kind):
             known = self._documents[kind, number] = msgspec.json.decode(self._replay.document(number), type=kind)
         return known
+
+
+class _Newest:
+    """What of all readings is still to be seen at the end: the newest of each collector, and the newest that read anything."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, Reading] = {}
+        self._newest: dict[str, Reading] = {}
+        self._runs: dict[str, int] = {}
+
+    def take(self, reading: Reading) -> None:
+        name = reading.collector
+        self._newest[name] = reading
+        self._runs[name] = self._runs.get(name, 0) + 1
+        if isinstance(reading.outcome, Ok):
+            self._read[name] = reading
+
+    def give(self, latest: Latest) -> None:
+        kinds = {c.name: c.samples for c in all_collectors()}
+        for name, newest in self._newest.items():
+            read, before = self._read.get(name), 0
+            if read is not None and read is not newest:
+                before = 1
+                latest.take(read, kinds.get(name, ()))
+            latest.take(newest, kinds.get(name, ()), self._runs[name] - before)
 
 
 def settings(config: Config, meta: RecordingMeta) -> Config:

@@ -64,6 +64,8 @@ class RecordingWitness(Witness):
         self.said = b""
         """The last advice document, as JSON."""
         self._recorder = recorder
+        self._told: dict[tuple[str, int], ProfileView | None] = {}
+        """What the judgement that is going on was told of profiles, by service and generation."""
         self._seen: dict[tuple[str, int], tuple[ProfileView, bytes]] = {}
 
     def begins(self, watch: Watch) -> None:
@@ -75,10 +77,13 @@ class RecordingWitness(Witness):
         ask = watch.judging.profile_of
 
         def asked(service: Service, generation: int) -> ProfileView | None:
-            view = ask(service, generation)
-            if view is not None:
-                self._recorder.profile(service.id, generation, view.age_seconds, self._body(service, generation, view))
-            return view
+            """The same throughout a judgement, as it will be in a replay."""
+            of = (service.id, generation)
+            if of not in self._told:
+                view = self._told[of] = ask(service, generation)
+                if view is not None:
+                    self._recorder.profile(*of, view.age_seconds, self._body(of, view))
+            return self._told[of]
 
         watch.judging.profile_of = asked
 
@@ -94,14 +99,15 @@ class RecordingWitness(Witness):
     def judged(self, now: Instant, advice: AdviceDocument) -> None:
         self.said = msgspec.json.encode(advice)
         self._recorder.judged(now, digest_of(self.said))
+        self._told.clear()
 
-    def _body(self, service: Service, generation: int, view: ProfileView) -> bytes:
+    def _body(self, of: tuple[str, int], view: ProfileView) -> bytes:
         """The JSON of a view but for its age, encoded anew only where something else is new."""
         ageless = msgspec.structs.replace(view, age_seconds=0.0)
-        before, body = self._seen.get((service.id, generation), (None, b""))
+        before, body = self._seen.get(of, (None, b""))
         if before != ageless:
             body = msgspec.json.encode(ageless)
-            self._seen[service.id, generation] = (ageless, body)
+            self._seen[of] = (ageless, body)
         return body
 
 

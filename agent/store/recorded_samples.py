@@ -3,7 +3,7 @@
 One cursor a table, each of which moves forward with the readings: a query for each reading would take most of a replay.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from sqlite3 import Connection
@@ -41,10 +41,8 @@ class RecordedSamples:
 
 class _Table:
     def __init__(self, connection: Connection, kind: type[Sample]) -> None:
-        self._kind = kind
-        self._names = [spec.name for spec in fields_of(kind)]
         rows = connection.execute("SELECT id, key FROM entity WHERE kind = ?", (kind.kind,))
-        self._keys: Mapping[int, str] = dict(rows.fetchall())
+        self._make = maker(kind, dict(rows.fetchall()))
         self._moments: Iterator[tuple[int, Iterator[tuple[Any, ...]]]] = groupby(
             connection.execute(_query(connection, kind)), key=_moment
         )
@@ -72,8 +70,20 @@ class _Table:
         return []
 
     def _samples(self, rows: Iterator[tuple[Any, ...]]) -> list[Sample]:
-        kind, names, keys = self._kind, self._names, self._keys
-        return [kind(entity=keys[row[1]], **dict(zip(names, row[2:], strict=True))) for row in rows]
+        make = self._make
+        return [make(*row) for row in rows]
+
+
+def maker(kind: type[Sample], keys: Mapping[int, str]) -> Callable[..., Sample]:
+    """What makes a sample of a row: time, entity's number, fields. `keys`: entities by number.
+
+    Written out, as a call with its keywords in the code takes a fifth of the time of one with a dict.
+    """
+    names = [spec.name for spec in fields_of(kind)]
+    given = ", ".join(f"{name}={name}" for name in names)
+    source = f"lambda _time, _entity, {', '.join(names)}: kind(entity=keys[_entity], {given})"
+    made: Callable[..., Sample] = eval(source, {"kind": kind, "keys": keys})  # noqa: S307 - names of declared fields
+    return made
 
 
 def _query(connection: Connection, kind: type[Sample]) -> str:
