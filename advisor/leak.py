@@ -9,7 +9,6 @@ import msgspec
 from advisor.gpu.growth import DECAY, Growth, Seen, growth_of
 from advisor.trend import SLICE_SECONDS, Stretches
 from advisor.view import View
-from collectors.entities import Service
 
 POINTS = 60
 """The slopes of all pairs are taken: so many points are enough."""
@@ -22,7 +21,7 @@ YOUNG_DECAY = 0.75
 """Of a growth seen for less than that, the second half has to be nearly as much as the first: most warm-ups are over soon."""
 LEAST_SECONDS = 45.0
 IDLE_SECONDS = 600.0
-"""Growth without any load: a model that is loaded before the first request takes less long."""
+"""Growth without any request: a model that is loaded before the first one takes less long."""
 LEAST_BYTES = 8 << 20
 FALL, FALL_BYTES = 0.95, 16 << 20
 """What falls by more was given back: a worker that was replaced, a cache that was emptied. It begins anew then."""
@@ -34,13 +33,13 @@ MAPPED = frozenset(("gguf", "safetensors"))
 
 class Leak(msgspec.Struct, frozen=True, kw_only=True):
     """`halves`: bytes by which it grew in the first and in the second half; `room`: bytes left, at least (as if nothing were
-    given back) and likely; `loaded`: whether requests came meanwhile."""
+    given back) and likely; `asked`: whether requests came meanwhile."""
 
     growth: Growth
     halves: tuple[float, float]
     room: tuple[float, float]
     where: Literal["limit", "node"]
-    loaded: bool
+    asked: bool
 
     @property
     def full_in(self) -> tuple[float, float, float]:
@@ -51,45 +50,73 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
 
 def leak_of(view: View) -> Leak | None:
     """None where it does not grow steadily, where it only comes back to where it was before, or where no room is known."""
+    if not _grew(view.trend.minutes) and not _grew(view.trend.slices):
+        return None
     rows = _unbroken(view.trend.minutes, 60.0)
     if not rows or rows[-1][0] - rows[0][0] < LONG_SECONDS:
         rows = _unbroken(view.trend.slices, SLICE_SECONDS)
-    loaded = any(busy for _, _, busy in rows)
+    asked = any(row[2] for row in rows)
     rows = rows[next((place for place, row in enumerate(rows) if row[2]), 0) :]
     room = _room(view)
-    if len(rows) < 2 or room is None or _loads(view.service, view):
+    if len(rows) < 2 or room is None or (rows[-1][0] - rows[0][0] < LONG_SECONDS and _loads(view)):
         return None
     seen = _thinned(rows)
     seconds = seen[0][0]
     growth = growth_of(
-        seen, LEAST_SECONDS if loaded else IDLE_SECONDS, YOUNG_DECAY if seconds < YOUNG_SECONDS else DECAY
+        seen, LEAST_SECONDS if asked else IDLE_SECONDS, YOUNG_DECAY if seconds < YOUNG_SECONDS else DECAY
     )
     if growth is None or rows[-1][1] - rows[0][1] < LEAST_BYTES or _came_before(view, rows):
         return None
     middle = min(seen, key=lambda one: abs(one[0] - seconds / 2))[1]
     halves = (float(middle - seen[0][1]), float(seen[-1][1] - middle))
-    return Leak(growth=growth, halves=halves, room=room[:2], where=room[2], loaded=loaded)
+    return Leak(growth=growth, halves=halves, room=room[:2], where=room[2], asked=asked)
+
+
+def _grew(stretches: Stretches) -> bool:
+    """Whether it holds more than it ever held least: else nothing else has to be looked at, which is the usual case."""
+    since = stretches.ends[-1] - KEPT_SECONDS if len(stretches) else 0.0
+    held = stretches.values("resident_bytes", since)
+    return bool(held) and held[-1] - min(held) >= LEAST_BYTES
 
 
 Row = tuple[float, float, bool]
-"""When it ended (Unix seconds), resident bytes of all its processes then, whether it was loaded."""
+"""When it ended (Unix seconds), resident bytes of all its processes then, whether anything was asked of it."""
+_ASKED = (
+    "requests_per_second",
+    "opened_per_second",
+    "received_segments_per_second",
+    "established",
+    "accept_queue_peak",
+)
 
 
 def _unbroken(stretches: Stretches, step_seconds: float) -> list[Row]:
     """The newest stretches under one configuration, with one number of workers, without a gap and without a fall."""
-    since = stretches.ends[-1] - KEPT_SECONDS if len(stretches) else 0.0
-    workers, generation = dict(stretches.points("workers", since)), dict(stretches.points("generation", since))
-    busy = dict(stretches.points("loaded_seconds", since))
+    if not len(stretches):
+        return []
+    rows = stretches.table(
+        "resident_bytes", "workers", "generation", "loaded_seconds", *_ASKED, since=stretches.ends[-1] - KEPT_SECONDS
+    )
     kept: list[Row] = []
-    for end, held in reversed(stretches.points("resident_bytes", since)):
+    before: tuple[float | None, ...] = ()
+    for end, (held, workers, generation, *load) in zip(reversed(stretches.ends), reversed(rows), strict=False):
+        if held is None:
+            continue
         if kept:
             after, later, _ = kept[-1]
-            same = workers.get(end) == workers.get(after) and generation.get(end) == generation.get(after)
-            if not same or after - end > 3 * step_seconds or (later < FALL * held and held - later > FALL_BYTES):
+            fell = later < FALL * held and held - later > FALL_BYTES
+            if before != (workers, generation) or after - end > 3 * step_seconds or fell:
                 break
-        kept.append((end, held, busy.get(end, 0.0) > 0))
+        before = (workers, generation)
+        kept.append((end, held, _asked(load)))
     kept.reverse()
     return kept
+
+
+def _asked(load: Sequence[float | None]) -> bool:
+    """Whether requests came: a model that is loaded uses the CPU without any. Where none can be counted, that has to do."""
+    busy, *signs = load
+    return any(signs) or (all(sign is None for sign in signs[:3]) and bool(busy))
 
 
 def _thinned(rows: Sequence[Row]) -> Seen:
@@ -137,11 +164,13 @@ def _room(view: View) -> tuple[float, float, Literal["limit", "node"]] | None:
     return None if free is None else (free, free, "node")
 
 
-def _loads(service: Service, view: View) -> bool:
-    """Whether a mapped model may still be touched for the first time: a process holds less than its files."""
-    stored = sum(f.size_bytes for m in service.models for f in m.files if f.format in MAPPED)
+def _loads(view: View) -> bool:
+    """Whether its models may still come in: its processes hold less than their files, or one maps files that it has not
+    touched in full."""
+    files = [f for m in view.service.models for f in m.files]
+    stored, mapped = sum(f.size_bytes for f in files), sum(f.size_bytes for f in files if f.format in MAPPED)
     held = [w.resident_bytes for w in view.serving if w.resident_bytes is not None]
-    return bool(stored and held) and min(held) < stored
+    return bool(held) and (sum(held) < stored or min(held) < mapped)
 
 
 def requests_per_second(view: View) -> float | None:

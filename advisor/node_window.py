@@ -8,11 +8,14 @@ from advisor.view import ConnectionRates, FrequencyView, MemoryView
 PAGE_BYTES = 4096
 
 
-def memory_view(tracks: Tracks, cgroup: Sequence[CgroupTick], ticks: set[int], span: float) -> MemoryView:
-    """Over the ticks, which span `span` seconds; `cgroup`: the growth of the service's cgroup in them."""
+def memory_view(
+    tracks: Tracks, cgroup: Sequence[CgroupTick], lately: Sequence[CgroupTick], ticks: set[int], span: float
+) -> MemoryView:
+    """Over the ticks, which span `span` seconds; `cgroup`: the growth of the service's cgroup in them; `lately`: in the last
+    minute."""
     seen = [tick for number, tick in tracks.node_ticks if number in ticks]
     if span <= 0:
-        return MemoryView()
+        return MemoryView(oom_kills=_total(t.oom_kills for t in lately))
     return MemoryView(
         some_ratio=_stalled(seen, "memory", 0, span),
         full_ratio=_stalled(seen, "memory", 1, span),
@@ -21,7 +24,7 @@ def memory_view(tracks: Tracks, cgroup: Sequence[CgroupTick], ticks: set[int], s
         cgroup_some_ratio=_ratio((t.memory_some_us for t in cgroup), 1e-6 / span),
         cgroup_full_ratio=_ratio((t.memory_full_us for t in cgroup), 1e-6 / span),
         limit_hits_per_second=_scaled((t.limit_hits for t in cgroup), 1 / span),
-        oom_kills=_total(t.oom_kills for t in cgroup),
+        oom_kills=_total(t.oom_kills for t in lately),
         node_oom_kills=_total(t.oom_kills for t in seen),
         node_major_faults_per_second=_scaled((t.major_faults for t in seen), 1 / span),
         swap_in_bytes_per_second=_scaled((t.swap_in_pages for t in seen), PAGE_BYTES / span),

@@ -119,7 +119,7 @@ class MemoryView(msgspec.Struct, frozen=True, kw_only=True):
     limit_hits_per_second: float | None = None
     """How often its cgroup was at its limit and had to give pages back."""
     oom_kills: int | None = None
-    """Processes of its cgroup that were killed for memory in the window."""
+    """Processes of its cgroup that were killed for memory in the last minute, loaded or not."""
     node_oom_kills: int | None = None
     node_major_faults_per_second: float | None = None
     swap_in_bytes_per_second: float | None = None

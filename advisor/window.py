@@ -10,7 +10,7 @@ from advisor.gpu.window import service_gpus
 from advisor.node_window import connection_rates, frequency_view, memory_view
 from advisor.serving import STALE_SECONDS
 from advisor.serving_rates import NOTHING, ServingRates
-from advisor.tracks import Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
+from advisor.tracks import CgroupTick, Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
 from advisor.view import CgroupView, CoreView, PageView, StageView, ThreadView, View, WorkerView
 from collectors.cpulist import parse_cpulist
 from collectors.entities import Role, Service, WorkerKey
@@ -18,6 +18,8 @@ from collectors.entities import Role, Service, WorkerKey
 OLDEST_FACTOR = 3
 """Loaded seconds older than this many horizons do not count as the present."""
 PAGES_SECONDS = 300.0
+LATELY = 60
+"""Seconds in which what happens once, as a process that is killed, is still news."""
 
 
 def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
@@ -38,7 +40,7 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
         workers=workers,
         cores=_core_views(tracks, workers, ticks, span),
         cgroup=_cgroup_view(tracks, service, chosen),
-        memory=memory_view(tracks, [s.cgroup for s in chosen if s.cgroup is not None], ticks, span),
+        memory=memory_view(tracks, _cgroup_ticks(chosen), _cgroup_ticks(list(track.seconds)[-LATELY:]), ticks, span),
         connections=connection_rates([s.connections for s in chosen if s.connections is not None]),
         stages=tuple(
             StageView(name=name, rates=said)
@@ -206,6 +208,10 @@ def _core_totals(tracks: Tracks, ticks: frozenset[int]) -> Sequence[tuple[int, t
     found = sorted(totals.items())
     tracks.core_totals = ((tracks.tick, ticks), found)
     return found
+
+
+def _cgroup_ticks(seconds: Sequence[Second]) -> list[CgroupTick]:
+    return [second.cgroup for second in seconds if second.cgroup is not None]
 
 
 def _cgroup_view(tracks: Tracks, service: Service, chosen: Sequence[Second]) -> CgroupView | None:

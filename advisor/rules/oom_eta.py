@@ -1,5 +1,7 @@
 """Will the service run out of memory, and when, or has it already?"""
 
+import msgspec
+
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Rejected
 from advisor.gpu.amounts import lasting
@@ -48,7 +50,7 @@ class OomEta(Rule):
             enter=10, leave=20, unit="ratio", doc="that time / the time for which it was seen to grow"
         ),
         "oom_kills": Threshold(
-            enter=1, unit="processes", doc="of its cgroup that were killed for memory in the window"
+            enter=1, unit="processes", doc="of its cgroup that were killed for memory in the last minute"
         ),
     }
 
@@ -77,7 +79,7 @@ class OomEta(Rule):
     def _killed(view: View, facts: ServiceFacts, settings: Settings, killed: int, leak: Leak | None) -> Conclusion:
         change = _recycle(view, facts, leak) if leak is not None else _raised(view)
         many = "1 process" if killed == 1 else f"{killed} processes"
-        said = [f"The kernel killed {many} of its cgroup in the last {view.window_seconds:.0f} s under load."]
+        said = [f"The kernel killed {many} of its cgroup in the last minute."]
         said.append(_summary(view, facts, leak) if leak else "Its memory was not seen to grow steadily before.")
         return Conclusion(
             subject=subject_of(view),
@@ -85,7 +87,11 @@ class OomEta(Rule):
             summary=" ".join(said),
             confidence=0.95,
             evidence=(
-                evidence(view, "oom_kills", "processes", killed, settings.enter("oom_kills")),
+                msgspec.structs.replace(
+                    evidence(view, "oom_kills", "processes", killed, settings.enter("oom_kills")),
+                    window_seconds=60.0,
+                    samples=60,
+                ),
                 *_held(view),
                 *(_evidence(view, settings, leak) if leak else ()),
             ),
@@ -124,7 +130,7 @@ def _recycle(view: View, facts: ServiceFacts, leak: Leak) -> Change | None:
         or framework.knob(Lever.RECYCLE_AFTER) is None
         or rate is None
         or not workers
-        or not leak.loaded
+        or not leak.asked
     ):
         return None
     each = OF_ROOM * leak.room[1] / leak.growth.likely * rate / len(workers)
@@ -159,7 +165,7 @@ def _summary(view: View, facts: ServiceFacts, leak: Leak) -> str:
     what = "its memory limit" if leak.where == "limit" else "the node"
     said = [
         f"{amount(leak.room[1])} are left of {what}: used up in {when}. Seen for {lasting(leak.growth.seconds)}"
-        f"{'' if leak.loaded else ' without any load'}, {'provisional.' if leak.growth.seconds < 1800 else 'steadily.'}",
+        f"{'' if leak.asked else ' without any request'}, {'provisional.' if leak.growth.seconds < 1800 else 'steadily.'}",
         "Look for what keeps it: memray on one worker.",
     ]
     threads = max((w.thread_count or 0 for w in view.serving), default=0)

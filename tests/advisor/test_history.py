@@ -29,6 +29,7 @@ class Node:
         self.delay: dict[WorkerKey, int] = {}
         self.ticks = [0, 0]
         self.throttled = 0
+        self.killed: int | None = None
 
     @property
     def service(self) -> Service:
@@ -92,7 +93,7 @@ class Node:
                 memory_current_bytes=None,
                 memory_peak_bytes=None,
                 memory_limit_hits=None,
-                oom_kills=None,
+                oom_kills=self.killed,
             )
         )
         at = Instant(self.now * SECOND, self.now * SECOND)
@@ -225,6 +226,22 @@ def test_throttling_is_counted_over_the_window():
     assert (cgroup.quota_cores, cgroup.periods, cgroup.throttled_periods) == (0.5, 150, 45)
     assert cgroup.throttled_ratio == pytest.approx(0.3)
     assert cgroup.throttled_seconds == pytest.approx(45 * 0.02)
+
+
+def test_a_process_that_was_killed_for_memory_is_news_for_a_minute_loaded_or_not():
+    node = Node()
+    node.killed = 4
+    for _ in range(3):
+        node.second(0.0)
+    node.killed = 5
+    node.second(0.0)
+    assert node.history.view(node.service).samples == 0
+    assert node.history.view(node.service).memory.oom_kills == 1
+    for _ in range(59):
+        node.second(0.5)
+    assert node.history.view(node.service).memory.oom_kills == 1
+    node.second(0.5)
+    assert node.history.view(node.service).memory.oom_kills == 0
 
 
 def test_demand_counts_a_worker_as_busy_up_to_one():

@@ -114,12 +114,22 @@ def test_growth_without_load_has_to_go_on_for_longer():
     grown = remembered(idle, lambda at: (200 + at) * MIB, 300, loaded=False)
     assert verdict(RULE, grown) is None
     found = concluded(RULE, remembered(idle, lambda at: (200 + at / 2) * MIB, 700, loaded=False))
-    assert "without any load" in found.summary
+    assert "without any request" in found.summary
+
+
+def test_a_model_that_is_loaded_before_the_first_request_is_no_leak():
+    """It uses the CPU, and fills the memory as evenly as a leak; requests are counted and there are none."""
+    still = {"opened_per_second": 0.0, "received_segments_per_second": 0.0, "established": 0.0}
+    assert verdict(RULE, remembered(host(), lambda at: (200 + 5 * at) * MIB, 60, **still)) is None
+    asked = remembered(host(), lambda at: (200 + 5 * at) * MIB, 60, loaded=False, **{**still, "opened_per_second": 2.0})
+    assert verdict(RULE, asked) is not None
 
 
 def test_a_mapped_model_that_is_touched_for_the_first_time_is_no_leak():
     assert verdict(RULE, with_model(leaking(), 2 * GIB, "gguf")) is None
     assert verdict(RULE, with_model(leaking(), 100 * MIB, "gguf")) is not None
+    assert verdict(RULE, with_model(leaking(), 600 * MIB, "joblib")) is None
+    assert verdict(RULE, with_model(leaking(), 400 * MIB, "joblib")) is not None
 
 
 def test_the_node_is_what_is_left_where_no_limit_is_nearer():
