@@ -1,6 +1,6 @@
 """Was a lever of a service changed, in place or by starting it anew, and since when?"""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -29,8 +29,6 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 class Changed(msgspec.Struct, frozen=True, kw_only=True):
     """Levers that were changed together. `since`: when the old configuration was seen last."""
 
-    service: str
-    """Id under which the service was known before the change; it differs where its port has changed."""
     changes: tuple[LeverChange, ...]
     since: Instant
 
@@ -75,7 +73,7 @@ class ChangeWatch:
             known.changing = (changes, at)
         if (at.mono_ns - known.changing[1].mono_ns) * 1e-9 < SETTLE_SECONDS:
             return None
-        found = Changed(service=known.before, changes=changes, since=known.held)
+        found = Changed(changes=changes, since=known.held)
         known.levers, known.changing, known.held = joined(known.levers, now), None, at
         known.before = service.id
         return found
@@ -114,9 +112,10 @@ class ChangeWatch:
         """Ids under which services are remembered, and those under which they were known before they left."""
         return frozenset(self._known) | frozenset(known.before for known in self._known.values())
 
-    def levers(self, service: Service) -> Mapping[str, Value]:
+    def known_before_as(self, service: Service) -> str:
+        """The id under which it was known before it left, until a change of it has been told."""
         known = self._known.get(service.id)
-        return known.levers if known is not None else {}
+        return known.before if known is not None else service.id
 
     def _adopt(self, service: Service, at: Instant) -> _Known:
         """A service that was never seen under this id: the one of its application that left, where that is one alone."""

@@ -94,10 +94,11 @@ class Ledger:
         """What was changed on the service, told once, when the new configuration has settled."""
         desk = self._desk(service, trend)
         found = self.watch.look(service, now, at)
+        before = self.watch.known_before_as(service)
+        if before != service.id and (left := self._desks.pop(before, None)) is not None:
+            desk.older, desk.promised, desk.pending = left.trend, left.promised, left.pending
         if found is None:
             return ()
-        if found.service != service.id and (left := self._desks.pop(found.service, None)) is not None:
-            desk.older, desk.promised, desk.pending = left.trend, left.promised, left.pending
         if any(change.lever != ORPHANED for change in found.changes):
             self._open(service, desk, found, at)
         return found.changes

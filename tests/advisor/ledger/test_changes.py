@@ -80,7 +80,7 @@ def test_a_service_that_comes_back_with_another_setting_was_changed():
     watch.look(SERVICE, {"workers": 2, "compute_threads": 1}, at(62))
     found = watch.look(SERVICE, {"workers": 2, "compute_threads": 1}, at(66))
     assert found is not None
-    assert found.service == SERVICE.id
+    assert found.changes == (LeverChange(lever="compute_threads", old=DEFAULT, new=1),)
 
 
 def test_at_another_port_it_is_the_same_service_where_the_old_one_has_left():
@@ -89,9 +89,10 @@ def test_at_another_port_it_is_the_same_service_where_the_old_one_has_left():
     watch.look(SERVICE, {"workers": 2, "compute_threads": 4}, at(0))
     watch.keep_only([], at(10))
     watch.look(moved, {"workers": 2, "compute_threads": 1}, at(20))
+    assert watch.known_before_as(moved) == SERVICE.id
     found = watch.look(moved, {"workers": 2, "compute_threads": 1}, at(25))
     assert found is not None
-    assert (found.service, found.changes[0].old) == (SERVICE.id, 4)
+    assert found.changes[0].old == 4
 
 
 def test_beside_the_old_one_or_of_another_application_it_is_a_service_of_its_own():

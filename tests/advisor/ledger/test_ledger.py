@@ -151,6 +151,16 @@ def test_by_hand_it_measures_what_no_lever_shows():
     assert (story.outcome.state, story.outcome.final) == ("verified", True)
 
 
+def test_by_hand_it_goes_on_where_the_service_came_back_at_another_port():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.restart(12)
+    assert story.ledger.verify(FINDINGS[0].id, at(story.end)) is not None
+    story.service = replace(SERVICE, id="other", port=9000)
+    story.run(16, BAD, opened_per_second=104.0)
+    assert (story.outcome.state, story.outcome.by_hand, len(story.ledger.outcomes)) == ("verified", True, 1)
+
+
 def test_the_ledger_outlives_a_restart_of_the_agent_and_teaches_later_intervals():
     story = Story()
     story.run(12, BAD, FINDINGS, opened_per_second=26.0)
