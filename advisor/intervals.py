@@ -1,12 +1,19 @@
 """How a gain becomes an interval: helpers that turn bounds computed from a window into p10, p50 and p90."""
 
+from math import isfinite
+
 from advisor.finding import Gain, Metric
+
+LEAST = 0.001
 
 
 def gain(metric: Metric, p10: float, p50: float, p90: float) -> Gain:
-    """An interval with its points in order, rounded."""
-    low, middle, high = sorted((p10, p50, p90))
-    return Gain(metric=metric, p10=round(low, 3), p50=round(middle, 3), p90=round(high, 3))
+    """An interval with its points in order, rounded; a ratio below a thousandth is told as that. Raises ValueError for what is
+    no ratio."""
+    if not all(isfinite(point) and point >= 0 for point in (p10, p50, p90)):
+        raise ValueError(f"{metric} of {p10:g}, {p50:g}, {p90:g} is no ratio")
+    low, middle, high = (max(LEAST, round(point, 3)) for point in sorted((p10, p50, p90)))
+    return Gain(metric=metric, p10=low, p50=middle, p90=high)
 
 
 def throughput(low: float, likely: float, high: float) -> Gain:

@@ -8,7 +8,7 @@ from advisor.profiling.hot import hot_spots, named_shares
 from advisor.profiling.loops import loop_of
 from advisor.profiling.table import Table
 from advisor.profiling.thread_shares import thread_shares
-from advisor.profiling.view import Share, WorkerProfile
+from advisor.profiling.view import Share, WorkerProfile, sampling_error
 from collectors.profiles.profile import Profile, Wait
 
 
@@ -71,4 +71,4 @@ def _gil_held(profile: Profile) -> Share | None:
     held = min(1.0, sum(seen.count for seen in profile.gil) / profile.gil_ticks)
     independent = min(profile.gil_ticks, max(1.0, profile.seconds / APART_SECONDS))
     share = (held * independent + 0.5) / (independent + 1)
-    return Share(held, (share * (1 - share) / independent) ** 0.5)
+    return Share(held, sampling_error(share, independent))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from advisor.profiling.view import ProfileView, Share
+from advisor.profiling.view import ProfileView, Share, sampling_error
 
 CLASSES = ("decode", "tokenise")
 NAMES = {"decode": "decoding", "tokenise": "tokenising", "features": "features"}
@@ -21,8 +21,7 @@ def stages_of(limit: ProfileView) -> dict[str, Share]:
     cores = limit.cores or 1.0
     phase = sum(w.phases.get("preprocess", 0.0) * w.cores for w in limit.workers) / cores
     rest = max(0.0, phase - sum(s.value for s in classes.values()) - limit.share("serialise").value)
-    error = (rest * (1 - rest) / max(1, limit.samples)) ** 0.5
-    return {**classes, "features": Share(rest, error)}
+    return {**classes, "features": Share(rest, sampling_error(rest, limit.samples))}
 
 
 def together(stages: Mapping[str, Share]) -> Share:

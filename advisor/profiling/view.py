@@ -15,6 +15,12 @@ class Share(msgspec.Struct, frozen=True):
     error: float = 0.0
 
 
+def sampling_error(share: float, looks: float) -> float:
+    """One standard error of a share that so many independent looks gave. A sum of shares may be above 1 by its rounding."""
+    inside = min(1.0, max(0.0, share))
+    return float((inside * (1 - inside) / max(1.0, looks)) ** 0.5)
+
+
 class HotSpot(msgspec.Struct, frozen=True, kw_only=True):
     """A function, Python or native, in which CPU time is spent. `share` of the worker's CPU time."""
 

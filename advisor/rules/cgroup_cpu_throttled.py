@@ -31,7 +31,7 @@ class CgroupCpuThrottled(Rule):
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         cgroup = view.cgroup
-        if cgroup is None or cgroup.quota_cores is None:
+        if cgroup is None or not cgroup.quota_cores or view.window_seconds <= 0:
             return None
         if cgroup.periods < settings.limit("periods"):
             return None if cgroup.periods == 0 else Need(kind="load", text="at least 10 scheduler periods under load")

@@ -8,7 +8,7 @@ from advisor.intervals import gain, throughput
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile, sureness
 from advisor.profiling.limits import of_service
-from advisor.profiling.view import ProfileView, Share
+from advisor.profiling.view import ProfileView, Share, sampling_error
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
 from collectors.levers import Lever
@@ -148,4 +148,4 @@ def _share(seen: ProfileView, functions: re.Pattern[str], work: str | None = Non
     counted = seen.share(work) if work else Share(0.0)
     if counted.value >= value:
         return counted
-    return Share(value, (value * (1 - value) / max(1, seen.samples)) ** 0.5)
+    return Share(value, sampling_error(value, seen.samples))

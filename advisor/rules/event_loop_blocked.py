@@ -12,7 +12,7 @@ from advisor.gpu.room import left_on_gpus
 from advisor.intervals import gain, throughput
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import seen_in_profile, sureness
-from advisor.profiling.view import LoopProfile, ProfileView, WorkerProfile
+from advisor.profiling.view import LoopProfile, ProfileView, WorkerProfile, sampling_error
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View, WorkerView
 from advisor.workers import change_to, processes_after
@@ -207,7 +207,7 @@ def _longest(busy: float, waiting: Evidence | None) -> str:
 
 
 def _error(share: float, seconds: float) -> float:
-    return float((share * (1 - share) / max(1.0, LOOKS_PER_SECOND * seconds)) ** 0.5)
+    return sampling_error(share, LOOKS_PER_SECOND * seconds)
 
 
 def _held(loop: LoopProfile, seconds: float, waiting: Evidence | None, settings: Settings) -> bool:

@@ -64,7 +64,7 @@ class GilBoundWorker(Rule):
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         suspects = [w for w in view.serving if _suspect(w, settings)]
         left = min(view.effective_cores, float(len(view.mask)))
-        unused = 1 - view.cores_used / left
+        unused = 1 - view.cores_used / left if left > 0 else 0.0  # its mask may hold no CPU that is online
         if not suspects or unused < settings.limit("cores_unused"):
             return None
         throttled = (view.cgroup.throttled_ratio if view.cgroup else None) or 0.0

@@ -56,7 +56,7 @@ class GpuRemoteNuma(Rule):
                 kind="privilege", text=f"whether its cpuset holds any of CPUs {cpus}, near to {gpu.subject_name}"
             )
         room = sum(core.idle for core in view.cores if core.cpu in allowed)
-        if not allowed or room < view.cores_used:
+        if not allowed or room < view.cores_used or allowed == view.mask:  # bound by now: the window shows what was
             return None
         same = len({other.gpu.cpus for other in view.gpus}) == 1
         share = link_share(gpu)

@@ -13,7 +13,7 @@ IMPOSSIBLE = 1.15
 """Nothing reads faster than the memory gives: an estimate above this share of it is of weights that are not all read, or
 that come from a cache."""
 PLAUSIBLE = 0.5
-"""The estimate is of weights alone and at least so much: where threads brought nothing, this part of the threshold is enough."""
+"""The estimate is of weights alone: where threads brought nothing, this part of the threshold is enough."""
 SCALES = 0.5
 """Threads that brought at least half of what they should are not what the memory holds back."""
 
@@ -67,7 +67,7 @@ class MemoryBandwidthBound(Rule):
         if elasticity is not None and elasticity >= SCALES:
             return None
         traffic = weights_traffic(view, facts, model)
-        if traffic is None or full is None:
+        if traffic is None or not full:
             return self._without(view, model, traffic, flat, settings, facts)
         share = traffic.bytes_per_second / full
         least = settings.limit("bandwidth_share") * (PLAUSIBLE if flat else 1.0)
@@ -101,8 +101,8 @@ class MemoryBandwidthBound(Rule):
         return Conclusion(
             subject=subject_of(view),
             title=f"{threads} threads wait for the memory: do not add threads (inferred)",
-            summary=f"{_why(traffic, share, elasticity)} Threads waited for a CPU {view.delay_share:.0%} of their runnable time, "
-            "so it is not the cores that lack. This is inferred: no counter of the memory is read. Fewer bytes for each "
+            summary=f"{_why(traffic, share, elasticity)} Threads waited for a CPU {view.delay_share:.0%} of their runnable "
+            "time, so it is not the cores that lack. This is inferred: no counter of the memory is read. Fewer bytes for each "
             "token help (quantised weights, batches), more threads or cores do not.",
             confidence=_sureness(share, elasticity, settings),
             evidence=(

@@ -44,6 +44,8 @@ class ThreadDefaultIgnoresQuota(Rule):
         if seen <= workers:  # the default pool exists but does not compute: nothing is lost to it
             return None
         proposed = max(1, int((quota + 0.25) // workers))
+        if proposed >= cpus:  # one thread for one CPU: the quota is what is small
+            return None
         throttled = (view.cgroup.throttled_ratio if view.cgroup else None) or 0.0
         return Conclusion(
             subject=subject_of(view),

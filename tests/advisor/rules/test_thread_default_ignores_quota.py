@@ -47,6 +47,12 @@ def test_a_thread_count_that_is_set_is_not_a_default():
     assert verdict(RULE, seen, facts(seen, threads_set(8), environ={})) is None
 
 
+def test_one_thread_for_one_cpu_is_no_default_to_lower():
+    """A mask of one CPU beside a quota of half a core: it is the quota that is small."""
+    pool = [thread(101 + k, 0.25, 0.3, kind="compute" if k else "main", allowed=(0,)) for k in range(3)]
+    assert verdict(RULE, view([worker(101, pool)], cgroup=quota(0.5, throttled=50))) is None
+
+
 def test_a_pool_that_does_not_compute_costs_nothing():
     seen = view([worker(101, [thread(101, 0.9, 0.1, allowed=range(8))])], cores=8, cgroup=quota(2.0, throttled=0))
     assert verdict(RULE, seen) is None
