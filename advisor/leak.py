@@ -19,7 +19,7 @@ KEPT_SECONDS = 21600.0
 YOUNG_SECONDS = 300.0
 YOUNG_DECAY = 0.75
 """Of a growth seen for less than that, the second half has to be nearly as much as the first: most warm-ups are over soon."""
-LEAST_SECONDS = 45.0
+LEAST_SECONDS, LEAST_POINTS = 45.0, 9
 IDLE_SECONDS = 600.0
 """Growth without any request: a model that is loaded before the first one takes less long."""
 LEAST_BYTES = 8 << 20
@@ -62,9 +62,8 @@ def leak_of(view: View) -> Leak | None:
         return None
     seen = _thinned(rows)
     seconds = seen[0][0]
-    growth = growth_of(
-        seen, LEAST_SECONDS if asked else IDLE_SECONDS, YOUNG_DECAY if seconds < YOUNG_SECONDS else DECAY
-    )
+    decay = YOUNG_DECAY if seconds < YOUNG_SECONDS else DECAY
+    growth = growth_of(seen, LEAST_SECONDS if asked else IDLE_SECONDS, decay, LEAST_POINTS)
     if growth is None or rows[-1][1] - rows[0][1] < LEAST_BYTES or _came_before(view, rows):
         return None
     middle = min(seen, key=lambda one: abs(one[0] - seconds / 2))[1]

@@ -32,9 +32,11 @@ class Growth(msgspec.Struct, frozen=True, kw_only=True):
     points: int
 
 
-def growth_of(seen: Seen, least_seconds: float = LEAST_SECONDS, decay: float = DECAY) -> Growth | None:
+def growth_of(
+    seen: Seen, least_seconds: float = LEAST_SECONDS, decay: float = DECAY, least_points: int = LEAST_POINTS
+) -> Growth | None:
     """None where the readings are too few, or do not show that it grows steadily. `decay`: as DECAY."""
-    if len(seen) < LEAST_POINTS or seen[0][0] - seen[-1][0] < least_seconds or not _steady(seen, decay):
+    if len(seen) < least_points or seen[0][0] - seen[-1][0] < least_seconds or not _steady(seen, decay):
         return None
     slopes = sorted(_slopes(seen))
     if _at(slopes, len(seen), -SURE) <= 0:
