@@ -99,7 +99,9 @@ class Crowd:
                     allowed_cpus=f"0-{CORES - 1}", busy=int(position < 3),
                 )
             )  # fmt: skip
-        samples.append(ThreadClassSample(entity=f"{key.entity}:compute", run_ns=total_run, delay_ns=total_delay, threads=6))
+        samples.append(
+            ThreadClassSample(entity=f"{key.entity}:compute", run_ns=total_run, delay_ns=total_delay, threads=6)
+        )
         return samples
 
 
