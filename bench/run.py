@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from agent.demo.launch import DemoError
 from agent.demo.processes import Programs, terminated_as_interrupted
-from bench import advice, beside_peers, discovery, gpu_reader, memory, profiling, replay_day, scale, throughput
+from bench import advice, beside_peers, discovery, gpu_reader, judging, memory, profiling, replay_day, scale, throughput
 from bench.crowd import NotHereError
 from bench.machine import machine_line
 from bench.needs import install_peers
@@ -58,6 +58,10 @@ def _gpu_reader(_programs: Programs, folder: Path, wanted: argparse.Namespace) -
     gpu_reader.measure(folder, wanted.seconds)
 
 
+def _judging(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> None:
+    judging.measure(wanted.seconds, wanted.rounds)
+
+
 def _replay_day(_programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
     replay_day.measure(folder, wanted.hours, wanted.rounds)
 
@@ -75,6 +79,11 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
     "advice": (_advice, "latency of /v1/advice while sampling", {"seconds": 60, "rate": 50, "warm_up": 30}),
     "discovery": (_discovery, "CPU of one search for services among 500 processes", {"rounds": 40}),
     "gpu-reader": (_gpu_reader, "CPU and memory of the reader of 8 GPUs with 64 processes", {"seconds": 60}),
+    "judging": (
+        _judging,
+        "CPU of one pass of the advisor over 16 services, 128 workers",
+        {"seconds": 120, "rounds": 5},
+    ),
     "replay-day": (_replay_day, "CPU time to judge a recorded day again", {"hours": 24, "rounds": 3}),
     "scale": (_scale, "cost at 1 and 10 times the processes", {"seconds": 60, "rounds": 3, "warm_up": 30}),
 }
