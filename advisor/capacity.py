@@ -9,17 +9,17 @@ from collections.abc import Sequence
 
 import msgspec
 
+from advisor.busy_shares import NEWEST, busy_shares, day_busy_p95
 from advisor.facts import ServiceFacts
 from advisor.past import of_present
 from advisor.plateau import plateau_of
 from advisor.rate import Rate, shown
-from advisor.service_demand import Demand, by_law, demand_of, effective_cores, one_worker
+from advisor.service_demand import Demand, by_law, demand_of, effective_cores, neighbours, one_worker
 from advisor.soundness import Doubt, doubt_of
 from advisor.trend import Stretches
 from advisor.usl import fit, levels_of, mean
 from advisor.view import View, quantile
 
-NOW_SLICES = 3
 LOAD_LEVELS = 4
 LEVEL_STEP = 1.25
 MISFIT = 0.1
@@ -74,7 +74,7 @@ def capacity_of(view: View, facts: ServiceFacts) -> Capacity | None:
         effective_cores=effective_cores(view),
         quota_takes_cores=max(0.0, len(view.pool) - view.pool_cores),
         steal_takes_cores=steal,
-        neighbours_take_cores=view.others(view.pool),
+        neighbours_take_cores=neighbours(view),
         doubt=None if doubt is None else doubt.because,
     )
 
@@ -103,7 +103,7 @@ def _tested(view: View, facts: ServiceFacts) -> Rate | None:
 
 def plateau(view: View, doubt: Doubt | None) -> Rate | None:
     """What it answered while it could do no more."""
-    found = plateau_of(view, effective_cores(view))
+    found = plateau_of(view)
     if found is None:
         return None
     low, likely, high = found
@@ -136,32 +136,28 @@ def _by_loads(view: View, law: Demand | None, one: Rate | None, doubt: Doubt | N
 
 def _busy_now(view: View) -> float | None:
     slices = view.trend.slices
-    since = slices.present_since()
-    return _mean(slices.values("demand", since)[-NOW_SLICES:])
+    newest = slices.values("demand", slices.present_since())[-NEWEST:]
+    return _mean(newest) if newest else None
 
 
 def _utilisations(view: View, law: Demand | None, whole: Rate | None) -> tuple[float | None, float | None]:
-    """Now and at peak: of the rate that was measured, else of the workers that can be busy."""
-    slices = view.trend.slices
-    since = slices.present_since()
+    """Now and at peak: of the rate that was measured, else of the workers that could be busy."""
+    slices, minutes, workers = view.trend.slices, view.trend.minutes, len(view.serving)
     if whole is not None and (whole.bound == "measured" or (law is not None and law.cores_each == 0.0)):
-        field, most = "requests_per_second", whole.per_second
-    elif law is not None and law.cores_each > 0:
-        field, most = "demand", law.most
-    else:
+        rates = slices.values("requests_per_second", slices.present_since())
+        known = [quantile(rates, 0.95), minutes.once(("rate p95", workers), lambda: _rate_p95(minutes, workers))]
+        seen = [min(1.0, rate / whole.per_second) for rate in known if rate is not None]
+        return (min(1.0, _mean(rates[-NEWEST:]) / whole.per_second) if rates else None), max(seen, default=None)
+    shares = busy_shares(slices) if law is not None and law.cores_each > 0 else None
+    if shares is None:
         return None, None
-    now = _mean(slices.values(field, since)[-NOW_SLICES:])
-    peaks = [quantile(slices.values(field, since), 0.95), _day_p95(view.trend.minutes, len(view.serving), field)]
-    known = [value for value in peaks if value is not None]
-    return (None if now is None else min(1.0, now / most)), (min(1.0, max(known) / most) if known else None)
+    return shares.now, max(shares.p95, day_busy_p95(minutes, workers) or 0.0)
 
 
-def _day_p95(minutes: Stretches, workers: int, field: str) -> float | None:
-    def work() -> float | None:
-        return quantile([value for (value,) in of_present(minutes, workers, field) if value is not None], 0.95)
-
-    return minutes.once(("p95", workers, field), work)
+def _rate_p95(minutes: Stretches, workers: int) -> float | None:
+    rows = of_present(minutes, workers, "requests_per_second")
+    return quantile([rate for (rate,) in rows if rate is not None], 0.95)
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)

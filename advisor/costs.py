@@ -6,6 +6,7 @@ paid by those that use the node, in proportion. A service alone on a node pays f
 
 from advisor.capacity import Capacity
 from advisor.prices import CostOf, NodePrice
+from advisor.trend import Stretches
 from advisor.view import View
 
 AT_CAPACITY = 0.85
@@ -26,10 +27,9 @@ def share_of(used: float | None, others: float | None) -> float | None:
 def cost_of(view: View, price: NodePrice | None, capacity: Capacity | None) -> CostOf | None:
     """Over the last minute. None without a price, and where the service does not work."""
     slices = view.trend.slices
-    rows = slices.table("cores_used", "others_cores", "requests_per_second", "tokens_out_per_second")[-SLICES:]
-    if price is None or not rows:
+    if price is None or not len(slices):
         return None
-    used, others, rate, tokens = (_mean([row[part] for row in rows]) for part in range(4))
+    used, others, rate, tokens = slices.once("costs", lambda: _newest_means(slices))
     share = share_of(used, others)
     if share is None or used is None or others is None:
         return None
@@ -45,6 +45,11 @@ def cost_of(view: View, price: NodePrice | None, capacity: Capacity | None) -> C
         per_million_tokens=price.hourly * share / (3600 * tokens) * 1e6 if tokens else None,
         share=share,
     )
+
+
+def _newest_means(slices: Stretches) -> tuple[float | None, ...]:
+    rows = slices.table("cores_used", "others_cores", "requests_per_second", "tokens_out_per_second")[-SLICES:]
+    return tuple(_mean([row[part] for row in rows]) for part in range(4))
 
 
 def _mean(values: list[float | None]) -> float | None:

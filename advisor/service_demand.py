@@ -6,8 +6,10 @@ J. Buzen, "The Operational Analysis of Queueing Network Models", 1978).
 
 import msgspec
 
+from advisor.busy_shares import LEAST_CORES, NEWEST
 from advisor.rate import Rate, shown
 from advisor.soundness import Doubt, windows
+from advisor.trend import Stretches
 from advisor.view import View
 
 SCALING = (0.7, 0.82, 0.95)
@@ -33,10 +35,19 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """That a busy worker uses."""
 
 
+def neighbours(view: View) -> float:
+    """Cores of the pool that others use: in the loaded seconds, else, as the node's, in the last slices."""
+    if view.samples:
+        return view.others(view.pool)
+    seen = view.trend.slices.table("others_cores")[-NEWEST:]
+    known = [others for (others,) in seen if others is not None]
+    return min(float(len(view.pool)), sum(known) / len(known)) if known else 0.0
+
+
 def effective_cores(view: View) -> float:
     """C_eff less what the hypervisor gave to others, at least a tenth of a core."""
     steal = sum(core.steal for core in view.cores if core.cpu in view.pool)
-    return max(0.1, min(view.pool_cores, len(view.pool) - view.others(view.pool) - steal))
+    return max(LEAST_CORES, min(view.pool_cores, len(view.pool) - neighbours(view) - steal))
 
 
 def most_busy(view: View, cores_each: float) -> float:
@@ -51,29 +62,53 @@ def pooled(view: View) -> bool:
     return bool(several) and sum(several) / len(several) > POOLED
 
 
+class _Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """Means over the slices in which it worked; of those with a rate, `rated_busy`, `rate` and `inside` (requests)."""
+
+    busy: float
+    cores_each: float
+    rated_busy: float | None = None
+    rate: float | None = None
+    inside: float | None = None
+
+
 def demand_of(view: View) -> Demand | None:
     """None where too little was seen, or busy workers do not tell the load: on a GPU, and where requests wait elsewhere."""
     slices = view.trend.slices
-    since = slices.present_since()
-    seen = slices.table("demand", "cores_used", "requests_per_second", "latency_seconds", since=since)
-    rows = [(busy, used or 0.0, rate, latency) for busy, used, rate, latency in seen if busy and busy >= LEAST_BUSY]
-    if len(rows) < LEAST_SLICES or view.gpus:
+    sums = None if view.gpus else slices.once("demand", lambda: _sums(slices))
+    if sums is None:
         return None
-    busy = sum(row[0] for row in rows) / len(rows)
-    each = sum(row[1] for row in rows) / len(rows) / busy
-    rated = [(demand, rate, latency) for demand, _, rate, latency in rows if rate is not None]
-    if len(rated) < LEAST_SLICES:
+    busy, each, rate = sums.busy, sums.cores_each, sums.rate
+    if rate is None or sums.rated_busy is None:
         return Demand(busy=busy, most=most_busy(view, each), per_second=None, cores_each=each)
-    inside = [rate * latency for _, rate, latency in rated if latency is not None]
-    demand, rate = sum(one[0] for one in rated) / len(rated), sum(one[1] for one in rated) / len(rated)
-    held = sum(inside) / len(inside) - (view.server_queue or 0.0) if inside else demand
-    workers = len(view.serving)
-    if demand < ALL_BUSY * workers and held > max(demand + 0.5, OCCUPIED_FACTOR * demand):
+    busy, workers = sums.rated_busy, len(view.serving)
+    held = busy if sums.inside is None else sums.inside - (view.server_queue or 0.0)
+    if busy < ALL_BUSY * workers and held > max(busy + 0.5, OCCUPIED_FACTOR * busy):
         if any(w.request_threads != 1 for w in view.service.serving) or view.service.calls == "asynchronous":
             return None
-        demand = min(float(workers), held)  # each of its requests holds a worker, whatever it waits for
-        each = 0.0
-    return Demand(busy=demand, most=most_busy(view, each), per_second=rate, cores_each=each)
+        busy, each = min(float(workers), held), 0.0  # each of its requests holds a worker, whatever it waits for
+    return Demand(busy=busy, most=most_busy(view, each), per_second=rate, cores_each=each)
+
+
+def _sums(slices: Stretches) -> _Sums | None:
+    fields = ("demand", "cores_used", "requests_per_second", "latency_seconds")
+    seen = slices.table(*fields, since=slices.present_since())
+    rows = [(busy, used or 0.0, rate, latency) for busy, used, rate, latency in seen if busy and busy >= LEAST_BUSY]
+    if len(rows) < LEAST_SLICES:
+        return None
+    busy, used = sum(row[0] for row in rows), sum(row[1] for row in rows)
+    whole = _Sums(busy=busy / len(rows), cores_each=used / busy)
+    rated = [(demand, rate, latency) for demand, _, rate, latency in rows if rate is not None]
+    if len(rated) < LEAST_SLICES:
+        return whole
+    inside = [rate * latency for _, rate, latency in rated if latency is not None]
+    return _Sums(
+        busy=whole.busy,
+        cores_each=whole.cores_each,
+        rated_busy=sum(one[0] for one in rated) / len(rated),
+        rate=sum(one[1] for one in rated) / len(rated),
+        inside=sum(inside) / len(inside) if inside else None,
+    )
 
 
 def one_worker(view: View, law: Demand | None, doubt: Doubt | None) -> Rate | None:

@@ -11,7 +11,7 @@ import msgspec
 
 from advisor.queued import in_progress
 from advisor.rate import shown
-from advisor.trend import SLICE_SECONDS
+from advisor.trend import SLICE_SECONDS, Stretches
 from advisor.view import View
 
 LOOKS = 12
@@ -67,7 +67,7 @@ def _closed_by_connections(view: View, spread: float) -> Doubt | None:
     """Connections stand still, and each has a request in flight. Independent clients would come and go: their number would
     vary by about its root."""
     slices = view.trend.slices
-    seen = slices.values("established", slices.present_since())[-LOOKS:]
+    seen = slices.once("looks", lambda: slices.values("established", slices.present_since())[-LOOKS:])
     if len(seen) < LOOKS or not view.demand:
         return None
     mean = sum(seen) / len(seen)
@@ -114,6 +114,10 @@ def windows(view: View) -> tuple[float, ...] | None:
     """Requests per second and busy worker in the last three windows of the present configuration, oldest first; None where
     one of them has too few requests, or hardly any work, to tell."""
     slices = view.trend.slices
+    return slices.once("windows", lambda: _windows(slices))
+
+
+def _windows(slices: Stretches) -> tuple[float, ...] | None:
     count = WINDOW_SLICES * WINDOWS
     rows = slices.table("requests_per_second", "demand", since=slices.present_since())[-count:]
     if len(rows) < count:

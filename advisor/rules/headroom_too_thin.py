@@ -4,12 +4,14 @@ from math import ceil
 
 import msgspec
 
+from advisor.busy_shares import busy_shares
 from advisor.capacity import Capacity, capacity_of
 from advisor.contention import copies_that_fit
 from advisor.copies import memory_with
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Gain, Metric, Rejected
 from advisor.intervals import gain
+from advisor.plateau import plateau_of
 from advisor.queueing import enough, wait_of_many, wait_of_one
 from advisor.rate import shown
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
@@ -72,7 +74,7 @@ class HeadroomTooThin(Rule):
         since = slices.present_since()
         busy = slices.values("demand", since)
         minutes = len(busy) * SLICE_SECONDS / 60
-        if minutes < settings.limit("minutes"):
+        if minutes < settings.limit("minutes") or not self._near(view, facts, settings.limit("utilisation")):
             return None
         known = capacity_of(view, facts)
         seen = _peak(view, known) if known is not None else None
@@ -111,6 +113,12 @@ class HeadroomTooThin(Rule):
             changes=(change,) if change else (),
             gains=self._gains(view, waits, held, replicas, change) if saturated and waits and held else (),
         )  # fmt: skip
+
+    @staticmethod
+    def _near(view: View, facts: ServiceFacts, least: float) -> bool:
+        """Whether it is worth a closer look: most services of a node never come near."""
+        shares = busy_shares(view.trend.slices)
+        return facts.measured is not None or plateau_of(view) is not None or (shares is not None and shares.p95 > least)
 
     @staticmethod
     def _change(view: View, facts: ServiceFacts, held: float | None) -> Change | None:
@@ -164,8 +172,8 @@ def _peak(view: View, known: Capacity) -> tuple[float, float | None] | None:
     if rate is not None and rate.bound == "measured":
         answered = quantile(slices.values("requests_per_second", since), 0.95)
         return None if answered is None else (min(1.0, answered / rate.per_second), demand)
-    most = known.most_busy_workers
-    return None if most is None or demand is None else (min(1.0, demand / most), demand)
+    shares = busy_shares(slices)
+    return None if known.utilisation_now is None or shares is None else (shares.p95, demand)
 
 
 def _waiting(view: View, since: float) -> tuple[float, float] | None:

@@ -45,11 +45,27 @@ def test_requests_per_busy_worker_are_what_one_can_do():
 def test_cores_bound_what_many_workers_can_do():
     """Eight workers on two cores, of which a neighbour has one half."""
     eight = view([worker(101 + n, [thread(101 + n, 0.05)]) for n in range(8)], busy=(0.45, 0.45))
-    found = told(past(eight, [steady(0.4, workers=8, per_second=20.0, latency=0.02)] * 20))
+    found = told(past(eight, [steady(0.4, workers=8, per_second=20.0, latency=0.02, others=0.5, pool=2.0)] * 20))
     assert found.effective_cores == pytest.approx(1.5)
     assert found.neighbours_take_cores == pytest.approx(0.5)
     assert rate(found.n_workers_per_second).high == pytest.approx(50.0 * 1.5 * 0.95)
     assert found.utilisation_now == pytest.approx(0.4 / 1.5)
+
+
+def test_a_neighbour_counts_for_the_time_in_which_it_was_there():
+    """One and a half busy workers had both cores for themselves; then half a one beside a neighbour that takes one."""
+    alone, beside = steady(1.5, others=0.0, pool=2.0), steady(0.5, others=1.0, pool=2.0)
+    half = view([worker(k, [thread(k, 0.25)]) for k in (101, 102)], busy=(0.75, 0.75))
+    found = told(past(half, [alone] * 20 + [beside] * 20))
+    assert found.utilisation_now == pytest.approx(0.5)
+    assert found.utilisation_at_peak == pytest.approx(0.75)
+
+
+def test_while_it_is_idle_the_last_slices_tell_what_neighbours_take():
+    idle = msgspec.structs.replace(healthy(), samples=0, demand=())
+    found = told(past(idle, [steady(0.0, others=1.6)] * 20))
+    assert found.neighbours_take_cores == pytest.approx(1.6)
+    assert found.effective_cores == pytest.approx(0.4)
 
 
 def test_quota_and_steal_take_their_cores():

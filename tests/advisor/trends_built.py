@@ -39,14 +39,14 @@ def _fill(kept: Stretches, rows: Sequence[Known], seconds: float, now: float) ->
 def steady(
     demand: float, *, workers: int = 2, per_second: float | None = None, latency: float | None = None,
     used: float | None = None, waiting: float = 0.0, queue: float = 0.0, established: float | None = None,
-    peak: float | None = None, others: float = 0.0, generation: float = 0.0,
+    peak: float | None = None, others: float = 0.0, pool: float | None = None, generation: float = 0.0,
 ) -> dict[str, float | None]:  # fmt: skip
     """One stretch of a service of so many busy workers, which by themselves use a core each."""
     return {
         "loaded_seconds": 5.0 if demand > 0 else 0.0, "demand": demand, "demand_peak": demand if peak is None else peak,
         "cores_used": demand if used is None else used, "waiting_cores": waiting, "workers": float(workers),
-        "accept_queue_peak": queue, "established": established, "others_cores": others, "requests_per_second": per_second,
-        "latency_seconds": latency, "generation": generation,
+        "accept_queue_peak": queue, "established": established, "others_cores": others, "pool_cores": pool,
+        "requests_per_second": per_second, "latency_seconds": latency, "generation": generation,
     }  # fmt: skip
 
 
