@@ -52,6 +52,7 @@ class ContextSwitchStorm(Rule):
         "gil-bound-worker",
         "openmp-spin-wait",
         "ipc-dominates-light-model",
+        "small-batches",
     )
     thresholds = {
         "switches_per_core": Threshold(

@@ -74,6 +74,7 @@ class EventLoopBlocked(Rule):
         "preprocess-heavy",
         "workers-below-cores-saturated",
         "gil-bound-worker",
+        "small-batches",
     )
     yields_to = ("cgroup-cpu-throttled", "cpu-noisy-neighbour", "ipc-dominates-light-model")
     thresholds = {

@@ -1,11 +1,10 @@
 """Are requests computed one by one on a GPU that could compute several in about the same time?"""
 
-from math import floor, log2
-
 import msgspec
 
+from advisor.batching import Plan, achieved, batching_changes, plan_for
 from advisor.facts import ServiceFacts
-from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
+from advisor.finding import Conclusion, Evidence, Gain, Need, Rejected
 from advisor.gpu.instances import instances_each
 from advisor.gpu.use import all_known, counters, fullest, link_share, seen_on_gpu, unread
 from advisor.gpu.view import GpuView, ServiceGpu
@@ -14,20 +13,6 @@ from advisor.queued import in_progress
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
 from collectors.levers import Lever
-from collectors.places import shortest_time, time_as_set
-
-SLACK = 0.1
-"""Part of the time to the objective, or of the latency where there is none, for which a batch may wait to fill."""
-LARGEST = 64
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """Largest batch, how long it may wait to fill, and how many requests it would hold as they come now."""
-
-    size: int
-    delay_seconds: float
-    expected: float
-    most: float
 
 
 class GpuSmallBatches(Rule):
@@ -66,7 +51,7 @@ class GpuSmallBatches(Rule):
         if found is None:
             return unread(view.gpus)
         one, use = found
-        each, batch = instances_each(facts), _achieved(view, limit.value)
+        each, batch = instances_each(facts), achieved(view, facts)
         if each is None:
             return _uncounted(facts)
         instances = each * sum(len(device.own) for device in view.gpus)
@@ -83,7 +68,7 @@ class GpuSmallBatches(Rule):
         plan = _plan(view, facts, batch, here, instances)
         if plan is None or plan.expected < settings.limit("expected_batch"):
             return None
-        changes = _changes(view, facts, limit.value, plan)
+        changes = batching_changes(view, facts, plan)
         if not changes:
             return None
         return Conclusion(
@@ -106,13 +91,6 @@ class GpuSmallBatches(Rule):
             changes=changes,
             gains=_gains(view, one.gpu, batch, plan),
         )
-
-
-def _achieved(view: View, limit: object) -> float | None:
-    """Mean batch; one by one where the setting turns batching off and the page counts none."""
-    if view.batch_size:
-        return view.batch_size
-    return 1.0 if isinstance(limit, int) and limit in (0, 1) else None
 
 
 def _unknown(view: View, here: float | None, batch: float | None) -> Need:
@@ -142,34 +120,10 @@ def _blind(gpu: GpuView, batch: float) -> Need:
 
 
 def _plan(view: View, facts: ServiceFacts, batch: float, here: float, instances: int) -> Plan | None:
-    """A power of two, such that two batches for each instance are in progress; None where that is no more than now, or
-    where the objective leaves no time to wait: not one unit of the server's own."""
-    if view.requests_per_second is None or view.latency_seconds is None:
-        return None
-    size = min(LARGEST, 2 ** max(1, floor(log2(here / (2 * instances)))))
-    now = view.latency_p99_seconds if view.latency_p99_seconds is not None else view.latency_seconds
-    slack = view.latency_seconds if facts.slo_p99_seconds is None else facts.slo_p99_seconds - now
-    shortest = shortest_time(Lever.MAX_BATCH_DELAY, view.service)
-    delay = max(SLACK * slack, shortest)
-    waiting = (view.server_queue or 0.0) / instances
-    expected = min(float(size), 1 + view.requests_per_second / instances * delay + waiting)
-    most = min(float(size), here / instances)
-    if most <= batch or shortest > slack:
-        return None
-    return Plan(size=size, delay_seconds=delay, expected=expected, most=most)
-
-
-def _changes(view: View, facts: ServiceFacts, limit: object, plan: Plan) -> tuple[Change, ...]:
-    """The size where it is smaller now or not known, and the delay in the server's own unit. Nothing where batches of that
-    size may wait as long already: something else keeps them small."""
-    current = limit if isinstance(limit, int) else None
-    setting = facts.setting(Lever.MAX_BATCH_DELAY)
-    wait = setting.value if setting else None
-    proposed = time_as_set(Lever.MAX_BATCH_DELAY, plan.delay_seconds, view.service)
-    delay = () if wait == proposed else (Change(lever=Lever.MAX_BATCH_DELAY, current=wait, proposed=proposed),)
-    if current is None or current < plan.size:
-        return (Change(lever=Lever.MAX_BATCH_SIZE, current=current, proposed=plan.size), *delay)
-    return () if isinstance(wait, int | float) and wait >= proposed else delay
+    """Such that two batches for each instance are in progress; None where that is no more than now."""
+    plan = plan_for(view, facts, here / (2 * instances), (view.server_queue or 0.0) / instances, instances)
+    most = 0.0 if plan is None else min(float(plan.size), here / instances)
+    return None if plan is None or most <= batch else msgspec.structs.replace(plan, most=most)
 
 
 def _gains(view: View, gpu: GpuView, batch: float, plan: Plan) -> tuple[Gain, ...]:

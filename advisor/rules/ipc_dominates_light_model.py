@@ -45,7 +45,9 @@ class IpcDominatesLightModel(Rule):
 
     proven = ("live", "built")
     recovers = "work"
-    yields_to = ("serialisation-heavy", "cgroup-cpu-throttled", "cpu-oversubscribed-openmp", "openmp-spin-wait")
+    yields_to = (
+        "serialisation-heavy", "cgroup-cpu-throttled", "cpu-oversubscribed-openmp", "openmp-spin-wait", "small-batches",
+    )  # fmt: skip
     thresholds = {
         "ipc_share": Threshold(enter=0.35, leave=0.28, unit="ratio", doc="handing over, share of a request's CPU time"),
         "model_share": Threshold(enter=0.2, leave=0.3, unit="ratio", doc="the model, at most this share of it"),

@@ -165,7 +165,8 @@ def test_a_size_that_is_large_enough_is_left_and_only_the_delay_set() -> None:
 def test_batching_that_is_off_is_one_by_one_though_no_page_says_so() -> None:
     seen = one_by_one(batch=None, framework="mlserver")
     assert numbers(concluded(RULE, seen, batching(seen, size=0)))["mean_batch_size"] == 1.0
-    need = verdict(RULE, seen, batching(seen, size=8))
+    assert numbers(concluded(RULE, seen, batching(seen, size=8)))["mean_batch_size"] == 1.0  # without max_batch_time
+    need = verdict(RULE, seen, batching(seen, size=8, delay=0.004))
     assert isinstance(need, Need)
     assert "its mean batch" in need.text
 
