@@ -22,6 +22,8 @@ SHARED = (0.5, 0.85, 1.0)
 out at the first request make pages a worker's own again."""
 SHARED_UNSEEN = (0.3, 0.7, 0.95)
 """The same where it is only told from equal workers: some of it may have come after the fork."""
+LEAST_UNSEEN = 96 * MIB
+"""What an interpreter with its libraries has of its own is less."""
 EQUAL = 0.1
 """Workers that load the same are equal up to this part."""
 NOT_LOADED = 0.5
@@ -103,7 +105,7 @@ def _copies(view: View, facts: ServiceFacts, settings: Settings, private: list[i
         if min(private) < settings.limit("copy_ratio") * stored:
             return None
         each = sum(min(one, stored) for one in private) / len(private)
-    elif spread <= EQUAL:
+    elif spread <= EQUAL and min(private) >= LEAST_UNSEEN:
         each = float(min(private))
     else:
         return None

@@ -89,9 +89,14 @@ def test_a_shard_of_a_model_is_no_copy():
 
 
 def test_small_copies_just_miss_and_stay_while_it_stands():
-    seen = host(private=(70 * MIB,) * 4)
+    seen = with_model(host(private=(80 * MIB,) * 4), 80 * MIB, "joblib")
     assert verdict(RULE, seen, preload(seen, False)) is None
     assert verdict(RULE, seen, preload(seen, False), standing=True) is not None
+
+
+def test_many_interpreters_are_no_model():
+    seen = host(private=(40 * MIB,) * 16)
+    assert verdict(RULE, seen, preload(seen, False)) is None
 
 
 def test_with_cuda_loading_first_is_not_proposed():
