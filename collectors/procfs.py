@@ -150,3 +150,13 @@ def stall_us(pressure: bytes, label: bytes) -> int | None:
             total = line.rpartition(b"total=")[2]
             return int(total) if total.isdigit() else None
     return None
+
+
+def titled_value(data: bytes, title: bytes, name: bytes) -> int | None:
+    """A number of /proc/net/snmp or netstat, where a line of names and one of values begin with the same title; None where it
+    is not there."""
+    lines = [line.split() for line in data.split(b"\n") if line.startswith(title + b":")]
+    if len(lines) != 2:
+        return None
+    value = dict(zip(*lines, strict=False)).get(name, b"")
+    return int(value) if value.isdigit() else None
