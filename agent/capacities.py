@@ -1,7 +1,7 @@
 """What did load tests find out about services, and does it still hold?
 
-It holds while the configuration in which it was measured is the present one: within one life of the agent by its generation,
-after a restart by its levers.
+It holds while the configuration in which it was measured is the present one: no lever was seen to change since, and after a
+restart of the agent none differs.
 """
 
 import logging
@@ -60,34 +60,31 @@ class Capacities:
         self._save = save
         self._forget = forget
         self._lock = threading.Lock()
-        self._held: dict[str, MeasuredCapacity] = {}
-        """Of the present life: by generation."""
-        self._restored: dict[str, _Kept] = {}
-        """From before a restart: by levers, as long as none was seen to change since."""
+        self._kept: dict[str, _Kept] = {}
 
     def restore(self, documents: Mapping[str, bytes]) -> None:
         for service, body in documents.items():
             try:
-                self._restored[service] = msgspec.json.decode(body, type=_Kept)
+                kept = msgspec.json.decode(body, type=_Kept)
             except msgspec.DecodeError as error:
                 log.warning("the capacity kept of service %s is left out: %s", service, error)
+                continue
+            self._kept[service] = _Kept(
+                capacity=msgspec.structs.replace(kept.capacity, generation=0), levers=kept.levers
+            )
 
     def measured(self, service: str, generation: int, levers: Callable[[], Configuration]) -> MeasuredCapacity | None:
         """What holds of the service in this generation of its levers."""
         with self._lock:
-            held, kept = self._held.get(service), self._restored.get(service)
-            if (held is not None and held.generation != generation) or (kept is not None and generation > 0):
-                self._held.pop(service, None)
-                self._restored.pop(service, None)
+            kept = self._kept.get(service)
+            if kept is None:
+                return None
+            if kept.capacity.generation != generation:
+                del self._kept[service]
                 self._forget("capacity", service)
                 return None
-            if held is not None or kept is None:
-                return held
-            if changes_between(
-                kept.levers, levers()
-            ):  # not forgotten: a service that starts shows its levers one by one
-                return None
-            return msgspec.structs.replace(kept.capacity, generation=generation)
+            # one that differs is not forgotten yet: a service that starts shows its levers one by one
+            return None if changes_between(kept.levers, levers()) else kept.capacity
 
     def learn(
         self, service: Service, generation: int, levers: Configuration, told: CapacityRequest, at: str
@@ -105,8 +102,8 @@ class Capacities:
             unloaded_p50_seconds=told.unloaded_p50_seconds,
             steps=told.steps,
         )
+        kept = _Kept(capacity=capacity, levers=dict(levers))
         with self._lock:
-            self._held[service.id] = capacity
-            self._restored.pop(service.id, None)
-        self._save("capacity", service.id, msgspec.json.encode(_Kept(capacity=capacity, levers=dict(levers))))
+            self._kept[service.id] = kept
+        self._save("capacity", service.id, msgspec.json.encode(kept))
         return capacity

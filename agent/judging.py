@@ -32,8 +32,10 @@ from agent.config import Config
 from agent.prices import node_price
 from agent.profiling.scene import ServiceScene, scene_of
 from collectors.compute_threads import compute_threads
+from collectors.cpulist import format_cpulist
 from collectors.entities import Service
 from collectors.framework import Facts
+from collectors.levers import Lever
 from collectors.places import settings_of
 from collectors.reading import Instant
 from collectors.seen_environment import as_seen
@@ -179,9 +181,13 @@ class Judging:
         return self._generations.get(service.id, 0)
 
     def levers(self, service: Service) -> Configuration:
-        """How it is configured now, as far as its last view tells."""
+        """How it is configured now, as far as its last view tells, with the CPUs of its workers also while they wait."""
         view = self._views.get(service.id)
-        return {} if view is None else configuration_of(view, self.facts(service))
+        if view is None:
+            return {}
+        masks = [worker.allowed for worker in view.serving if worker.allowed is not None]
+        found = configuration_of(view, self.facts(service))
+        return found | {Lever.AFFINITY: format_cpulist(frozenset().union(*masks)) if masks else None}
 
     def measured(self, service: Service) -> MeasuredCapacity | None:
         """What a load test found in its present configuration."""

@@ -70,6 +70,8 @@ def test_it_holds_in_its_generation_with_the_workers_of_then(disk, service):
         unloaded_p50_seconds=0.0205, steps=TOLD.steps,
     )  # fmt: skip
     assert holds(capacities, service, 3) == 47.0
+    assert holds(capacities, service, 3, affinity="0") is None
+    assert holds(capacities, service, 3, affinity=None) == 47.0
     assert capacities.measured("another", 3, lambda: LEVERS) is None
 
 
