@@ -5,20 +5,28 @@ import json
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from advisor.board import Acknowledged
 from advisor.catalogue import versions
-from agent.config import Config, LoadedConfig
+from advisor.finding import Subject, finding_id
+from advisor.profiling.view import ProfileView
+from agent.cli import run_command
+from agent.config import Config, LoadedConfig, PricesSettings, RuleSettings, ServiceSettings
 from agent.old_recording import inferred_ticks
-from agent.recorded import Recorded, processes_of, services_of, settings_of
+from agent.played import Played, play
+from agent.recorded import Recorded, processes_of, services_of, settings_of, with_settings
 from agent.replayed_advice import judge_recording
 from agent.store.errors import BadRecording
 from agent.store.recording import Recorder, RecordingMeta
 from collectors.entities import Process, Role, Service, Worker, WorkerKey
 from collectors.facts import Library, ProcessFacts
+from collectors.profiles.profile import Missing
 from collectors.reading import Instant, Ok, Reading, Unsupported
 from collectors.sample import Sample
 from collectors.sources.cpu import CoreSample
@@ -182,6 +190,95 @@ def test_what_is_read_beside_the_sampler_is_taken_in_by_the_tick_after_it():
         ["cpu", "nvidia"],
         ["cpu", "nvidia"],
     ]
+
+
+def played_with(tmp_path, **steps: Callable[[Recorder], None]) -> tuple[Played, list[ProfileView | None]]:
+    """Play 24 ticks, judged after every second one; `steps` are taken before tick N (`at_N`). Also what was known of profiles
+    at each judgement."""
+    path, known = tmp_path / f"{len(steps)}.db", []
+    meta = RecordingMeta(node="n1", version="0", start=START, settings=settings_of(Config()))
+    with Recorder(path, meta) as recorder:
+        recorder.change(services_of([the_service()]), processes_of([the_service()], facts()))
+        readings = fighting(24)
+        for tick in range(24):
+            steps.get(f"at_{tick}", lambda _: None)(recorder)
+            recorder.write(readings[2 * tick])
+            recorder.write(readings[2 * tick + 1])
+            recorder.end_tick(readings[2 * tick].at)
+            if tick % 2:
+                recorder.judged(readings[2 * tick].at, "")
+    return play(LOADED, path, lambda p, _: known.append(p.judging.profile_of(the_service(), 0))), known
+
+
+def test_services_come_and_go_when_they_did(tmp_path):
+    played, _ = played_with(tmp_path, at_21=lambda recorder: recorder.change([], []))
+    assert played.services == ()
+    assert [(f.rule, how) for f, how in played.judging.board.ended] == [("cpu-oversubscribed-openmp", "resolved")]
+
+
+def test_what_was_acknowledged_then_is_acknowledged_again(tmp_path):
+    finding = finding_id("cpu-oversubscribed-openmp", Subject(kind="service", name="gunicorn/shop:8000"), "s1")
+    entry = msgspec.json.encode(Acknowledged("acknowledged", "known", None, "ops"))
+    played, _ = played_with(tmp_path, at_3=lambda recorder: recorder.acknowledge(finding, entry))
+    assert [(f.state, f.acknowledgement and f.acknowledgement.owner) for f in played.advice.findings] == [
+        ("acknowledged", "ops")
+    ]
+    played, _ = played_with(
+        tmp_path, at_3=lambda r: r.acknowledge(finding, entry), at_22=lambda r: r.acknowledge(finding, None)
+    )
+    assert [f.state for f in played.advice.findings] == ["open"]
+
+
+def test_each_judgement_is_told_of_profiles_what_it_was_told_then(tmp_path):
+    missing = (Missing("gil", "not installed", "pip install"),)
+    view = ProfileView(age_seconds=0.0, workers=(), missing=missing)
+    _, known = played_with(tmp_path, at_5=lambda recorder: recorder.profile("s1", 0, 2.25, msgspec.json.encode(view)))
+    assert known == [None, None, ProfileView(age_seconds=2.25, workers=(), missing=missing), *[None] * 9]
+
+
+def test_the_settings_of_then_hold_and_not_those_of_now(tmp_path):
+    then = Config(rule={"cpu-oversubscribed-openmp": RuleSettings(enabled=False)})
+    played, _ = played_with(tmp_path, at_0=lambda recorder: recorder.write_document("settings", settings_of(then)))
+    assert [f.rule for f in played.advice.findings if f.rule == "cpu-oversubscribed-openmp"] == []
+
+
+def test_of_the_settings_no_address_path_or_secret_is_recorded():
+    shop = ServiceSettings(slo_p99_seconds=0.2, metrics_url="http://shop/metrics?key=hunter2", pattern="shop.*")
+    prices = PricesSettings(file=Path("/etc/prices.toml"), hourly=2.5)
+    config = Config(
+        service={"gunicorn/shop:8000": shop}, prices=prices, devices={"gpu": {"note": "see /srv/x", "hourly": 3.0}}
+    )
+    raw = settings_of(config)
+    again = with_settings(Config(), raw, "n1")
+    for word in (b"hunter2", b"shop.*", b"prices.toml", b"/srv"):
+        assert word not in raw
+    assert again.service == {"gunicorn/shop:8000": ServiceSettings(slo_p99_seconds=0.2)}
+    assert (again.prices.hourly, again.devices, again.node_name) == (2.5, {"gpu": {"hourly": 3.0}}, "n1")
+
+
+def test_rules_that_have_changed_since_are_named(recording, capsys):
+    with closing(sqlite3.connect(recording)) as connection:
+        connection.execute("UPDATE rule_version SET version = 'ffffffff' WHERE rule = 'gil-convoy'")
+        connection.execute("DELETE FROM rule_version WHERE rule = 'workers-exceed-cores'")
+        connection.commit()
+    judge_recording(LOADED, recording)
+    said = capsys.readouterr().err
+    assert f"2 of {len(versions())} rules have changed since it was recorded: gil-convoy, workers-exceed-cores" in said
+
+
+def test_the_history_of_a_recording_says_when_a_finding_opened(recording, capsys):
+    assert run_command(["advise", "--recording", str(recording), "--history"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("2026-09-21T14:13:37Z  opened           high     cpu-oversubscribed-openmp")
+
+
+@pytest.mark.parametrize(
+    "more", [[], ["--recording", "x.db", "--format", "github"], ["--recording", "x.db", "--service", "a"]]
+)
+def test_a_history_is_of_a_recording_whole_and_as_text_or_json(more, capsys):
+    assert run_command(["advise", "--history", *more]) == 2
+    assert "--history" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_recording_is_one_clear_error(tmp_path):

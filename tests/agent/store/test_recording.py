@@ -43,6 +43,21 @@ def test_readings_come_back_in_order_of_time_over_midnight(output: Path) -> None
     assert replayed(output) == readings
 
 
+def test_samples_come_back_in_the_order_in_which_they_were_read(output: Path) -> None:
+    first = reading(
+        NOON, [thread(1, busy=True, tid=905), core(1, cpu=1), thread(2, busy=True, tid=901), core(2)], "cpu"
+    )
+    again = reading(NOON + 1, [core(3), core(4, cpu=1), thread(5, busy=True, tid=901)], "cpu")
+    record(output, [first, again], META)
+    assert replayed(output) == [first, again]
+
+
+def test_readings_come_back_though_the_clock_was_set_back(output: Path) -> None:
+    readings = [reading(NOON + second, [core(position)]) for position, second in enumerate((50, 51, 52, 20, 21, 51.5))]
+    record(output, readings, META)
+    assert replayed(output) == readings
+
+
 def test_threads_are_recorded_whether_notable_or_not(output: Path) -> None:
     one = reading(NOON, [thread(1, busy=False), thread(2, busy=True, tid=901)], "threads")
     record(output, [one], META)
