@@ -127,7 +127,8 @@ def _by_loads(view: View, law: Demand | None, one: Rate | None, doubt: Doubt | N
     if most is None or seen < SEEN_SHARE * most:
         return None
     if law is not None and one is not None:
-        most = max(seen, min(most, one.high * law.most))
+        most = min(most, one.high * law.most)
+    most = max(seen, most)
     told = f"law of scalability through {len(means)} loads, up to {shown(seen)} requests/s"
     spread = max(found.misfit, 0.02) * most
     return Rate(per_second=most, low=max(seen * (1 - found.misfit), most - spread), high=most + spread,

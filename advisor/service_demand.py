@@ -99,8 +99,8 @@ def _sums(slices: Stretches) -> _Sums | None:
     busy, used = sum(row[0] for row in rows), sum(row[1] for row in rows)
     whole = _Sums(busy=busy / len(rows), cores_each=used / busy)
     rated = [(demand, rate, latency) for demand, _, rate, latency in rows if rate is not None]
-    if len(rated) < LEAST_SLICES:
-        return whole
+    if len(rated) < LEAST_SLICES or not any(rate for _, rate, _ in rated):
+        return whole  # busy with something that its page does not count
     inside = [rate * latency for _, rate, latency in rated if latency is not None]
     return _Sums(
         busy=whole.busy,

@@ -197,3 +197,19 @@ def test_two_workers_at_fifteen_percent_each_have_most_of_it_left():
     found = told(past(far_below(), [steady(0.306, per_second=15.3, latency=0.02)] * 20))
     assert rate(found.one_worker_per_second).per_second == pytest.approx(50.0)
     assert found.headroom_now == pytest.approx(1 - 0.153, abs=0.01)
+
+
+def test_work_that_the_page_does_not_count_gives_no_rate():
+    found = told(past(loaded(), [steady(0.8, per_second=0.0)] * 20))
+    assert (found.one_worker_per_second, found.n_workers_per_second) == (None, None)
+    assert found.utilisation_now == pytest.approx(0.4)
+
+
+def test_a_fit_says_no_less_than_what_was_seen():
+    def law(n: float) -> float:
+        return 20 * n / (1 + 0.05 * (n - 1) + 0.02 * n * (n - 1))
+
+    loads = tuple(Load(n, law(n) * (1.1 if n == 8 else 1.0)) for n in (1, 1, 2, 2, 4, 4, 8, 8))
+    whole = rate(told(msgspec.structs.replace(loaded(1.2), loads=loads)).n_workers_per_second)
+    assert whole.per_second >= 1.1 * law(8)
+    assert whole.low <= whole.per_second <= whole.high
