@@ -121,10 +121,12 @@ def _load_steps(steps: Sequence[Step]) -> tuple[LoadStep, ...]:
 def _one_and_all(report: LoadTestReport, good: float) -> str:
     alone = 1 / report.unloaded_p50_seconds
     text = f"one request after the other takes {_ms(report.unloaded_p50_seconds)} ms each, {alone:.4g}/s"
+    bound = "at least " if report.fell_behind_per_second is None else ""
+    times = f"kept up with {bound}{good / alone:.3g} times that"
     if report.workers is None:
-        return f"{text}; side by side it kept up with {good / alone:.3g} times that"
+        return f"{text}; side by side it {times}"
     processes = "1 worker" if report.workers == 1 else f"{report.workers} workers"
-    return f"{text}; {processes} kept up with {good / alone:.3g} times that, {good / report.workers:.4g}/s each"
+    return f"{text}; {processes} {times}, {bound}{good / report.workers:.4g}/s each"
 
 
 def _ms(seconds: float | None) -> str:
