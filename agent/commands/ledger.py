@@ -11,7 +11,7 @@ from agent.commands.options import load
 
 @click.command(short_help="Measure what came of a change.")
 @click.argument("finding")
-@click.option("--since", help="How long ago the change was made, such as 5m. [default: now]")
+@click.option("--since", help="How long ago the change was made, such as 5min. [default: now]")
 @click.option(
     "--wait", type=click.FloatRange(0, 3600), default=120.0, show_default=True, help="Seconds to wait for it."
 )

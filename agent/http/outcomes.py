@@ -14,7 +14,7 @@ from agent.units import parse_duration
 
 
 class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of `POST /v1/advice/{id}/verify`: what the finding asked for was done, `since` ago (`5m`); without it, now."""
+    """Body of `POST /v1/advice/{id}/verify`: what the finding asked for was done, `since` ago (`5min`); without it, now."""
 
     since: str | None = None
 
