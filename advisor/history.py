@@ -218,6 +218,7 @@ class History:
                 self._end_second(service, seconds, busy, now.wall_ns / 1e9)
         self._restore()
         self._node.end_tick()
+        self.tracks.present = tuple(services)
         self.tracks.gpus.end_tick(services)
         for worker in self.tracks.workers.values():
             worker.pending_run = worker.pending_delay = 0.0

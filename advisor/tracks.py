@@ -191,6 +191,8 @@ class Tracks:
     cpus: dict[int, tuple[int | None, frozenset[int]]] = field(default_factory=dict)
     """Topology: CPU to NUMA node and hardware threads of its core."""
     gpus: GpuTracks = field(default_factory=GpuTracks)
+    present: tuple[Service, ...] = ()
+    """The services of the node, as of the last tick."""
     price_per_hour: float | None = None
     """Of the whole node; None = its owner has not said."""
     restored: deque[tuple[str, Rows, Rows]] = field(default_factory=deque)
@@ -205,5 +207,6 @@ class Tracks:
 
 
 def cgroup_of(service: Service) -> str:
-    """The cgroup of the process that serves: in a pod, front-end and workers share it."""
-    return cgroup_entity(service.serving[0].process.cgroups) if service.serving else ""
+    """The cgroup of the process that serves: in a pod, front-end and workers share it. Of a gateway, its own."""
+    chosen = (service.serving or service.workers)[:1]
+    return cgroup_entity(chosen[0].process.cgroups) if chosen else ""

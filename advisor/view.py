@@ -144,6 +144,18 @@ class StageView(msgspec.Struct, frozen=True, kw_only=True):
     rates: ServingRates
 
 
+class NeighbourView(msgspec.Struct, frozen=True, kw_only=True):
+    """Another service of the node that runs models, as one that runs none sees it."""
+
+    name: str
+    framework: str
+    processes: int
+    busy: float
+    """Mean number of its processes that ran or waited for a CPU, over its last seconds."""
+    on_gpu: bool
+    """Whether one of them runs on a GPU: then `busy` does not tell whether it idles."""
+
+
 class FrequencyView(msgspec.Struct, frozen=True, kw_only=True):
     """The clock of one core over the window. `hertz`: mean; None = this host does not tell."""
 
@@ -244,6 +256,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     connections: ConnectionRates = ConnectionRates()
     stages: tuple[StageView, ...] = ()
     """Its models, where its server counts each of them."""
+    neighbours: tuple[NeighbourView, ...] = ()
+    """Of a service that runs no model itself, as a gateway: those that do, on this node."""
     trend: Trend = NO_TREND
     """What it did before this window, in minutes and in slices of five seconds, loaded or not."""
     model_loads_per_second: float | None = None

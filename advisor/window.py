@@ -11,7 +11,7 @@ from advisor.node_window import connection_rates, frequency_view, memory_view
 from advisor.serving import STALE_SECONDS
 from advisor.serving_rates import NOTHING, ServingRates
 from advisor.tracks import CgroupTick, Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
-from advisor.view import CgroupView, CoreView, PageView, StageView, ThreadView, View, WorkerView
+from advisor.view import CgroupView, CoreView, NeighbourView, PageView, StageView, ThreadView, View, WorkerView
 from collectors.cpulist import parse_cpulist
 from collectors.entities import Role, Service, WorkerKey
 
@@ -47,6 +47,7 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
             for name, (at, _, said) in track.models.items()
             if tracks.now - at <= STALE_SECONDS
         ),
+        neighbours=() if service.serving else _neighbours(tracks, horizon_seconds),
         trend=track.trend,
         demand=tuple(s.demand for s in chosen),
         accept_queue=tuple(s.accept_queue for s in chosen if s.accept_queue is not None),
@@ -76,6 +77,25 @@ def chosen_seconds(tracks: Tracks, track: ServiceTrack, horizon_seconds: int) ->
         if second.loaded:
             found.append(second)
     return found[::-1]
+
+
+def _neighbours(tracks: Tracks, horizon_seconds: int) -> tuple[NeighbourView, ...]:
+    found = []
+    for service in tracks.present:
+        track = tracks.services.get(f"service:{service.id}")
+        if not service.serving or track is None:
+            continue
+        demand = [second.demand for second in list(track.seconds)[-horizon_seconds:]]
+        found.append(
+            NeighbourView(
+                name=service.name,
+                framework=service.framework,
+                processes=len(service.serving),
+                busy=_mean(demand) or 0.0,
+                on_gpu=tracks.gpus.works(service, tracks.now),
+            )
+        )
+    return tuple(found)
 
 
 def _page_views(track: ServiceTrack, now: float) -> tuple[PageView, ...]:

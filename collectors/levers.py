@@ -38,6 +38,8 @@ class Lever(StrEnum):
     PIPELINE_PARALLEL = "pipeline_parallel"
     DATA_PARALLEL = "data_parallel"
     API_SERVERS = "api_servers"
+    GATEWAY_WORKERS = "gateway_workers"
+    MODEL_OVERCOMMIT = "model_overcommit"
     INTER_OP_THREADS = "inter_op_threads"
     KEEP_LOADED = "keep_loaded"
     METRICS = "metrics"

@@ -20,7 +20,7 @@ NEVER_IDLE = 0.02
 """A loop that is idle for less always finds the next request waiting: not one client that waits for its answer."""
 ON_THEIR_WAY = 1.1
 """In a closed loop some requests are between server and client when they are counted."""
-LOOKS = 100
+LOOKS = 60
 """Looks at calling threads without which their time is not divided."""
 ADVICE = (
     "Where requests cannot be put together, a pool of one thread (`n_jobs=1` in scikit-learn) spares its dispatch too."

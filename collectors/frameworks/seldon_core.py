@@ -15,7 +15,7 @@ from collectors.command_line import Command, option, parse_command
 from collectors.entities import Process, Role, Service
 from collectors.facts import ProcessFacts
 from collectors.framework import Facts, Framework, Traits
-from collectors.knobs import Knob, env
+from collectors.knobs import Knob, argument, env
 from collectors.learned import environment_of
 from collectors.levers import Lever, Place, Setting, Value
 from collectors.metric_map import Distribution, MetricMap, series
@@ -27,6 +27,8 @@ _AGENT_OPTIONS = (
     "--agent-folder", "--replica-config",
 )  # fmt: skip
 """What tells its agent from the many programs of that name."""
+_OVERCOMMIT = "--over-commit-percentage"
+_PROGRAM_OF = {Lever.GATEWAY_WORKERS: _MODELS, Lever.MODEL_OVERCOMMIT: _AGENT}
 _START_ENVOY = "/start-envoy.sh"
 _ENVOY_FILES = frozenset(("/etc/envoy.yaml", "/etc/envoy-tls.yaml"))
 _SHELLS = frozenset(("sh", "bash"))
@@ -63,6 +65,11 @@ _COMPONENTS: Mapping[str, _Component] = {
 }
 
 
+def _spellings(name: str) -> tuple[str, str]:
+    """Go takes an option with one hyphen too."""
+    return name, name[1:]
+
+
 class SeldonCore(Framework):
     order: ClassVar[int] = 12
     evidence: ClassVar[Literal["live", "captured", "documented"]] = "documented"
@@ -96,16 +103,26 @@ class SeldonCore(Framework):
         ),
         in_flight=(series("envoy_http_downstream_rq_active", envoy_http_conn_manager_prefix=_LISTENERS),),
         model_bytes=(series("seldon_loaded_model_memory_bytes_gauge"),),
+        # A request for a model that was evicted is a miss, and loads it again; the other counter has first loads only.
+        model_loads=(series("seldon_load_model_counter"), series("seldon_cache_miss_count")),
+        model_evictions=(series("seldon_cache_evict_count"),),
         model_label="model",
         marks=("seldon_", "# TYPE seldon_", "envoy_http_", "# TYPE envoy_http_"),
     )
     knobs: ClassVar[tuple[Knob, ...]] = (
         Knob(
-            lever=Lever.REQUEST_THREADS,
+            lever=Lever.GATEWAY_WORKERS,
             sources=(env("MODELGATEWAY_NUM_WORKERS"),),
             default=8,
             default_text="of the model gateway, for each consumer",
             advise="Kafka's lag grows and the models have room",
+        ),
+        Knob(
+            lever=Lever.MODEL_OVERCOMMIT,
+            sources=(argument(*_spellings(_OVERCOMMIT)), env("SELDON_OVERCOMMIT_PERCENTAGE")),
+            default=0,
+            default_text="percent of the server's memory, of its agent; server configurations come with 10",
+            advise="models are taken out of memory and loaded again: less",
         ),
     )
 
@@ -156,15 +173,11 @@ def _is_agent(process: Process, command: Command) -> bool:
     return in_its_place and any(option(command.arguments, *_spellings(name)) is not None for name in _AGENT_OPTIONS)
 
 
-def _spellings(name: str) -> tuple[str, str]:
-    """Go takes an option with one hyphen too."""
-    return name, name[1:]
-
-
 def _has(lever: Lever, service: Service) -> bool:
-    """Whether the lever is one of the model gateway, and this is one."""
-    return lever is Lever.REQUEST_THREADS and any(
-        parse_command(worker.process.argv).program == _MODELS for worker in service.workers
+    """Whether the lever is one of a component that runs here."""
+    program = _PROGRAM_OF.get(lever)
+    return program is not None and any(
+        parse_command(worker.process.argv).program == program for worker in service.workers
     )
 
 

@@ -1,5 +1,6 @@
 """Counters become rates here and nowhere else: resets, recycled workers, reused pids, and the mask of loaded seconds."""
 
+import msgspec
 import pytest
 
 from advisor.history import History
@@ -285,3 +286,20 @@ def test_workers_and_threads_that_are_gone_are_forgotten():
 def test_a_service_without_any_sample_has_an_empty_view():
     seen = Node().view()
     assert (seen.samples, seen.cores_used, seen.loaded_now) == (0, 0, False)
+
+
+def test_a_service_that_runs_no_model_sees_those_of_the_node_that_do():
+    node = Node()
+    gateway = msgspec.structs.replace(
+        node.service,
+        id="g1",
+        name="seldon-core/modelgateway",
+        workers=tuple(msgspec.structs.replace(w, role=Role.GATEWAY) for w in node.service.workers[:1]),
+    )
+    for _ in range(5):
+        node.second(used=0.3, waiting=0.1)
+    assert node.view().neighbours == ()  # it runs models itself
+    (seen,) = node.history.view(gateway).neighbours
+    assert (seen.name, seen.processes, seen.on_gpu) == ("gunicorn/shop:8000", 2, False)
+    assert seen.busy == pytest.approx(2 * (0.3 + 0.1))
+    assert node.history.view(gateway).cgroup is not None

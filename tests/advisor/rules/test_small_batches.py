@@ -120,7 +120,7 @@ def test_what_waits_for_a_cpu_counts_as_computing() -> None:
         {"handing": 0.5},  # 0.5 - 0.16 of 0.95 is a third
         {"classes": {"trees": 0.9}, "cores": 1.4},  # the pool computes for the rows
         {"classes": {"unknown": 0.9}, "cores": 0.8},
-        {"looks": 99},
+        {"looks": 59},
     ],
     ids=str,
 )

@@ -103,24 +103,41 @@ def test_the_model_gateway_has_workers_of_its_own() -> None:
     one, service = gateway(MODELS)
     set_to = {one.key: facts(one, environ={"MODELGATEWAY_NUM_WORKERS": "16"})}
     found = [
-        SELDON.setting(Lever.REQUEST_THREADS, service, known) for known in (set_to, {one.key: facts(one, environ={})})
+        SELDON.setting(Lever.GATEWAY_WORKERS, service, known) for known in (set_to, {one.key: facts(one, environ={})})
     ]
     assert [(each.value, each.origin) for each in found if each] == [
         (16, "env MODELGATEWAY_NUM_WORKERS"),
         (8, "default (of the model gateway, for each consumer)"),
     ]
-    unread = SELDON.setting(Lever.REQUEST_THREADS, service, {one.key: facts(one, environ=None)})
+    unread = SELDON.setting(Lever.GATEWAY_WORKERS, service, {one.key: facts(one, environ=None)})
     assert unread is not None
     assert unread.value is None
-    (place,) = SELDON.places(Lever.REQUEST_THREADS, 16, service, set_to)
+    (place,) = SELDON.places(Lever.GATEWAY_WORKERS, 16, service, set_to)
     assert (place.kind, place.key, place.value, place.effective) == ("env", "MODELGATEWAY_NUM_WORKERS", "16", True)
 
 
 def test_the_other_gateways_have_none() -> None:
     _, service = gateway(AGENT)
-    assert SELDON.setting(Lever.REQUEST_THREADS, service, {}) is None
-    assert SELDON.places(Lever.REQUEST_THREADS, 16, service, {}) == ()
+    assert SELDON.setting(Lever.GATEWAY_WORKERS, service, {}) is None
+    assert SELDON.places(Lever.GATEWAY_WORKERS, 16, service, {}) == ()
     assert SELDON.gaps(service, {}) == ()
+
+
+def test_the_agent_has_an_overcommit_of_which_its_option_wins() -> None:
+    one, service = gateway(AGENT)
+    known = {one.key: facts(one, environ={"SELDON_OVERCOMMIT_PERCENTAGE": "10"})}
+    found = SELDON.setting(Lever.MODEL_OVERCOMMIT, service, known)
+    assert found is not None
+    assert (found.value, found.origin) == (10, "env SELDON_OVERCOMMIT_PERCENTAGE")
+    places = SELDON.places(Lever.MODEL_OVERCOMMIT, 0, service, known)
+    assert [(place.kind, place.key, place.value, place.effective) for place in places] == [
+        ("env", "SELDON_OVERCOMMIT_PERCENTAGE", "0", True),
+        ("argument", "--over-commit-percentage", "0", True),
+    ]
+    one, service = gateway((*AGENT, "-over-commit-percentage", "20"))
+    given = SELDON.setting(Lever.MODEL_OVERCOMMIT, service, known)
+    assert given is not None
+    assert given.value == 20
 
 
 def test_the_page_of_the_agent() -> None:
@@ -128,6 +145,7 @@ def test_the_page_of_the_agent() -> None:
     assert (sample.requests, sample.errors) == (1300, 25)
     assert (sample.latency_sum_us, sample.latency_count) == (317_010_000, 1325)
     assert (sample.model_bytes, sample.queue, sample.in_flight) == (3_500_000, None, None)
+    assert (sample.model_loads, sample.model_evictions) == (5 + 2, 3)
 
 
 def test_the_page_of_the_agent_by_model() -> None:
