@@ -60,6 +60,13 @@ class HeadroomTooThin(Rule):
         "serialisation-heavy",
         "preprocess-heavy",
         "ipc-dominates-light-model",
+        "small-batches",
+        "memory-pressure",
+        "swap-or-major-faults",
+        "memory-bandwidth-bound",
+        "cpu-power-or-thermal-capped",
+        "affinity-cross-numa",
+        "smt-sibling-sharing",
     )
     thresholds = {
         "utilisation": Threshold(enter=0.9, leave=0.85, unit="ratio", doc="95 % point of slices of five seconds, above"),

@@ -50,6 +50,8 @@ class WorkersIdleRightsizing(Rule):
         "event-loop-blocked",
         "gpu-wait-workers",
         "cgroup-cpu-throttled",
+        "memory-pressure",
+        "swap-or-major-faults",
         "headroom-too-thin",
     )
     thresholds = {
