@@ -48,9 +48,9 @@ def load_config(
             files.append(file)
     _apply_environment(draft, environ)
     _apply_flags(draft, flags or {})
-    if (file := draft.config().prices.file) is not None:
-        _apply_price_file(draft, file)
-        files.append(file)
+    if (prices := draft.config().prices.file) is not None:
+        _apply_price_file(draft, prices)
+        files.append(prices)
     check_prices(draft.config().prices, draft.origins())
     return LoadedConfig(config=draft.config(), origins=draft.origins(), files=tuple(files))
 

@@ -57,7 +57,7 @@ def query(service: str, seconds: int, since: float) -> tuple[str, tuple[int, flo
 
 def decoded(rows: Iterable[tuple[float, str, str]]) -> list[tuple[float, Values]]:
     """(end, values in the order of FIELDS), oldest first; what cannot be read is left out, what was not kept is None."""
-    found = []
+    found: list[tuple[float, Values]] = []
     for ended, names, body in rows:
         try:
             known = dict(zip(_names(names), msgspec.json.decode(body, type=list[float | None]), strict=True))
