@@ -37,6 +37,10 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     tokens_in: float | None = None
     tokens_out: float | None = None
     kv_cache_ratio: float | None = None
+    loaded: float | None = None
+    """Models loaded since the page before, again or anew."""
+    evicted: float | None = None
+    """Models taken out of memory since then to make room for others."""
     batch_size: float | None = None
     work_seconds: float | None = None
     """Mean time of a request without what it waited inside the server; None where the server does not tell both."""

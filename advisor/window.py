@@ -109,6 +109,8 @@ def _page_views(track: ServiceTrack, now: float) -> tuple[PageView, ...]:
             tokens_in=_counted(said.tokens_in_per_second, seconds),
             tokens_out=_counted(said.tokens_out_per_second, seconds),
             kv_cache_ratio=said.kv_cache_ratio,
+            loaded=_counted(said.model_loads_per_second, seconds),
+            evicted=_counted(said.model_evictions_per_second, seconds),
             batch_size=said.batch_size,
             work_seconds=_worked(said),
         )
