@@ -103,7 +103,7 @@ class Engine:
             after=rule.after,
             yields_to=rule.yields_to,
             hold_seconds=rule.hold_seconds,
-            surest=LOW_CONFIDENCE if _documented(facts) else 1.0,
+            surest=LOW_CONFIDENCE if _documented(facts) else conclusion.confidence if rule.of_trend else 1.0,
             needs_load=rule.needs_load,
             version=version_of(rule),
         )

@@ -70,6 +70,8 @@ class Rule(ABC):
     """Loaded seconds without which it says nothing."""
     needs_load: ClassVar[bool] = True
     """Whether it judges seconds under load, from run-queue delays. A rule on what is held or set needs neither."""
+    of_trend: ClassVar[bool] = False
+    """Whether it judges hours, so that another minute of the same makes it no surer: its confidence is as it says."""
     of_orphans: ClassVar[bool] = False
     """Whether it judges workers whose front-end is gone; no other rule has anything to say of those."""
     of_devices: ClassVar[bool] = False

@@ -10,8 +10,6 @@ from collectors.cpulist import parse_cpulist
 from collectors.entities import Service
 from collectors.sources.cgroup import CgroupSample
 
-MinuteEnded = Callable[[Service, ServiceTrack], None]
-
 
 def add_second(tracks: Tracks, track: ServiceTrack, service: Service, second: Second, wall_seconds: float) -> bool:
     """Take in one second of the service. True where a minute has ended."""

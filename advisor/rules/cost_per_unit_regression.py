@@ -35,6 +35,7 @@ class CostPerUnitRegression(Rule):
     """
 
     proven = ("built",)
+    of_trend = True
     needs_load = False
     minimum_samples = 0
     thresholds = {

@@ -29,6 +29,7 @@ class GpuIdleOverprovisioned(Rule):
     """
 
     proven = ("recorded", "built")
+    of_trend = True
     of_devices = True
     needs_load = False
     minimum_samples = 0

@@ -38,6 +38,7 @@ class HeadroomTooThin(Rule):
     """
 
     proven = ("built",)
+    of_trend = True
     recovers = "latency"
     yields_to = (
         "evidence-invalid",

@@ -38,6 +38,7 @@ class OomEta(Rule):
     """
 
     proven = ("live", "built")
+    of_trend = True
     recovers = "memory"
     needs_load = False
     minimum_samples = 0

@@ -39,6 +39,7 @@ class WorkersIdleRightsizing(Rule):
     """
 
     proven = ("built",)
+    of_trend = True
     recovers = "memory"
     needs_load = False
     minimum_samples = 0

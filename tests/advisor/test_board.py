@@ -57,6 +57,18 @@ def test_a_finding_grows_surer_while_it_stands():
     assert board.findings(at(60))[0].confidence > early
 
 
+def test_a_rule_on_hours_is_as_sure_as_it_says_however_long_it_stands():
+    board, seen = Board(), fighting_pools()
+    rules_of_hours = [rule for rule in all_rules() if rule.of_trend]
+    assert {"workers-idle-rightsizing", "oom-eta"} <= {rule.id for rule in rules_of_hours}
+    judgement = ENGINE.judge(seen, facts(seen, environ={}))
+    sure = judgement.judged[0].conclusion.confidence
+    said = Judgement((replace(judgement.judged[0], surest=sure),), ())
+    for second in range(0, 60, 2):
+        board.update(seen.service, said, seen, at(second))
+    assert [f.confidence for f in board.findings(at(60))] == [sure]
+
+
 def test_a_finding_on_a_framework_known_from_documentation_only_never_grows_surer():
     board, seen = Board(), fighting_pools()
     documented = replace(seen, service=replace(seen.service, framework="triton"))
