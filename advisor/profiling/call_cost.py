@@ -17,8 +17,9 @@ ROWS = ("kernel", "array", "trees", "tokenise", "decode", "python", "serialise",
 
 class CallCost(msgspec.Struct, frozen=True, kw_only=True):
     """`calls`: mean calls under way in a worker; `handing`: of all of them, those that hand on or wait for the pool. `rows` and
-    `unknown` are cores, as they would be without waiting for a CPU. `least` and `likely`: shares of a call's time that are
-    paid once a call, with all and nothing of what is unknown counted for the rows."""
+    `unknown` are cores, as they would be without waiting for a CPU; so are those of threads that were too `fleeting` to be
+    looked into. `least` and `likely`: shares of a call's time that are paid once a call. Of fleeting threads as large a part
+    counts for the rows as of all that is known, at worst twice that; what else is unknown counts for them at worst."""
 
     seen: ProfileView
     calls: float
@@ -26,6 +27,7 @@ class CallCost(msgspec.Struct, frozen=True, kw_only=True):
     handing_share: float
     rows: float
     unknown: float
+    fleeting: float
     delay_share: float
     least: float
     likely: float
@@ -40,18 +42,25 @@ def call_cost(seen: ProfileView, serving: Container[WorkerKey], least_looks: int
         return None
     own = [worker for worker, _ in calling]
     waited = _delay_share(own)
-    rows, unknown = (_cores(own, *names) / max(0.1, 1 - waited) for names in (ROWS, ("unknown",)))
+    stretched = 1 / max(0.1, 1 - waited)
+    rows, unseen = (stretched * _cores(own, *names) for names in (ROWS, ("unknown",)))
+    fleeting = min(unseen, stretched * sum(c.fleeting for _, c in calling))
+    known = stretched * sum(w.cores for w in own) - unseen
+    part = rows / known if known > 0 else 1.0
     share = min(1.0, handing / inside)
+    error = (share * (1 - share) / looks) ** 0.5
+    worst = rows + unseen - fleeting + min(1.0, 2 * part) * fleeting
     return CallCost(
         seen=msgspec.structs.replace(seen, workers=tuple(own)),
         calls=inside / len(calling),
         handing=handing,
         handing_share=share,
         rows=rows,
-        unknown=unknown,
+        unknown=unseen - fleeting,
+        fleeting=fleeting,
         delay_share=waited,
-        least=(handing - rows - unknown) / inside - (share * (1 - share) / looks) ** 0.5,
-        likely=min(1.0, (handing - rows) / inside),
+        least=(handing - worst) / inside - error,
+        likely=min(1.0, (handing - rows - part * fleeting) / inside),
     )
 
 

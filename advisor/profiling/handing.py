@@ -3,7 +3,7 @@
 from collections import Counter
 
 from advisor.profiling.classify import Classified
-from advisor.profiling.groups import running_part, waiting_parts
+from advisor.profiling.groups import SHORT_LIVED, cpu_seconds, lived, running_part, waiting_parts
 from advisor.profiling.view import CallTime
 from collectors.profiles.profile import Profile, ThreadProfile, Wait
 
@@ -21,7 +21,15 @@ def call_time(profile: Profile, known: Classified) -> CallTime | None:
         for stack, part in _parts(thread, profile).items():
             inside += part if known.in_model(stack) else 0.0
             handing += part if known.hands_on(stack) else 0.0
-    return CallTime(inside=inside, handing=handing, looks=looks) if inside > 0 else None
+    if inside <= 0:
+        return None
+    return CallTime(inside=inside, handing=handing, looks=looks, fleeting=_fleeting(profile))
+
+
+def _fleeting(profile: Profile) -> float:
+    seen = {one.tid for one in profile.active} | {one.tid for one in profile.native} | {one.tid for one in profile.gil}
+    gone = (t for t in profile.threads if t.tid not in seen and lived(t, profile) < SHORT_LIVED)
+    return sum(cpu_seconds(thread, profile) for thread in gone) / (profile.seconds or 1.0)
 
 
 def _parts(thread: ThreadProfile, profile: Profile) -> dict[int, float]:

@@ -81,6 +81,9 @@ class CallTime(msgspec.Struct, frozen=True, kw_only=True):
     """Of those, the ones that are handing on, or wait for the pool."""
     looks: int
     """Looks at the calling threads on which both rest."""
+    fleeting: float = 0.0
+    """CPU time per second of threads that came or went meanwhile and were not there for long enough to be looked into: a pool
+    that is made for each call starts and ends them."""
 
 
 class WorkerProfile(msgspec.Struct, frozen=True, kw_only=True):

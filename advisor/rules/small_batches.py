@@ -178,6 +178,7 @@ def _profiled(view: View, seen: ProfileView, settings: Settings) -> Cost | None:
             seen_in_profile(own, "handing_on", "calls", cost.handing),
             seen_in_profile(own, "cores_for_rows", "cores", cost.rows),
             seen_in_profile(own, "cores_for_unknown", "cores", cost.unknown),
+            seen_in_profile(own, "cores_of_fleeting_threads", "cores", cost.fleeting),
         ),
         rejected=(
             Rejected("a model whose time grows with its rows", f"{rows} while {cost.handing:.2f} calls wait for a pool"),

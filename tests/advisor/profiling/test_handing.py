@@ -1,5 +1,6 @@
 """A call that hands its parts to a pool is told from one that computes, and from a server that hands requests on."""
 
+import msgspec
 import pytest
 
 from advisor.profiling.digest import digest
@@ -36,6 +37,14 @@ def test_running_and_waiting_in_the_pools_own_code_is_handing_on() -> None:
     assert found.handing == pytest.approx(0.15 + 0.7)
     assert found.inside == pytest.approx(0.2 + 0.7)
     assert found.looks == 100
+
+
+def test_threads_that_were_gone_before_they_were_looked_into_are_fleeting() -> None:
+    short = [msgspec.structs.replace(thread(200 + k, 0.5), looks=2, running=1) for k in range(4)]
+    stacks = {MAIN: {(HANDLE_RUN, PREDICT, RETRIEVE): 40}, 200: {(POOL, TREE): 1}}
+    found = digest(profile([thread(MAIN, 2.0), *short], active=stacks), load_table()).calling
+    assert found is not None
+    assert found.fleeting == pytest.approx(3 * 0.5 / 10)  # one of the four was seen
 
 
 @pytest.mark.parametrize(

@@ -45,13 +45,13 @@ def with_batching(facts: ServiceFacts, size: int | None = 0, delay: float = 0.0)
 
 def known(
     seen: View, inside: float = 0.95, handing: float = 0.9, *, pid: int = 101, classes: dict[str, float] = FOREST,
-    cores: float = 0.41, looks: int = 230, waits: float = 0.0, own_loop: LoopProfile | None = None,
+    cores: float = 0.41, looks: int = 230, waits: float = 0.0, own_loop: LoopProfile | None = None, fleeting: float = 0.0,
 ) -> ServiceFacts:  # fmt: skip
     """As measured: 0.41 cores, of them a fifth at the trees; the rest starts threads, hands on and fetches."""
     profile = worker_profile(
         pid, cores, classes, rest="io", loop=own_loop, threads=[thread_share(pid, cores, delay=waits)]
     )
-    calling = CallTime(inside=inside, handing=handing, looks=looks)
+    calling = CallTime(inside=inside, handing=handing, looks=looks, fleeting=fleeting)
     return with_batching(profiled(seen, msgspec.structs.replace(profile, calling=calling)))
 
 
@@ -111,6 +111,16 @@ def test_what_waits_for_a_cpu_counts_as_computing() -> None:
     shown = numbers(concluded(RULE, seen, known(seen, waits=0.41)))  # half of its runnable time
     assert shown["cores_for_rows"] == pytest.approx(2 * 0.41 * 0.18, abs=1e-3)
     assert verdict(RULE, seen, known(seen, waits=4 * 0.41)) is None
+
+
+def test_threads_that_come_and_go_with_each_call_count_as_what_is_known_does() -> None:
+    """As measured on a busy host: more than half of the CPU time is of threads that lived too short to be seen."""
+    seen = asked_by(8)
+    classes = {"unknown": 0.55, "trees": 0.09, "ipc": 0.3}
+    assert verdict(RULE, seen, known(seen, classes=classes, cores=1.0)) is None
+    shown = numbers(concluded(RULE, seen, known(seen, classes=classes, cores=1.0, fleeting=0.55)))
+    assert (shown["cores_of_fleeting_threads"], shown["cores_for_unknown"]) == pytest.approx((0.55, 0.0))
+    assert shown["once_share"] == pytest.approx((0.9 - 0.09 - 0.55 * 0.4) / 0.95 - 0.0147, abs=2e-3)
 
 
 @pytest.mark.parametrize(
