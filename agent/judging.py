@@ -113,8 +113,8 @@ class Judging:
         if service.orphaned_ns is not None or self.ledger.watch.is_changing(service):
             return None
         generation = self.generation(service)
-        profile = self.profile_of(service, generation)
-        exact, same = (generation, self.board.standing(service)), (self._facts.get(service.id), profile)
+        profile, measured = self.profile_of(service, generation), self.measured(service)
+        exact, same = (generation, self.board.standing(service)), (self._facts.get(service.id), profile, measured)
         return gist_of(self._history.tracks, service, int(self._config.advice.window_seconds), exact, same)
 
     def _judge_service(self, service: Service, now: Instant) -> None:

@@ -13,7 +13,9 @@ import msgspec
 
 from advisor.finding import Acknowledgement
 
-DocumentKind = Literal["finding", "acknowledgement", "service_facts", "finding_event", "capacity", "configuration", "outcome"]
+DocumentKind = Literal[
+    "finding", "acknowledgement", "service_facts", "finding_event", "capacity", "configuration", "outcome"
+]
 Documents = dict[tuple[DocumentKind, str], bytes | None]
 """The newest body of each document; None = forget it."""
 
