@@ -149,15 +149,18 @@ class StageView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NeighbourView(msgspec.Struct, frozen=True, kw_only=True):
-    """Another service of the node that runs models, as one that runs none sees it."""
+    """Another service of the node, as one that runs no models sees it."""
 
     name: str
     framework: str
     processes: int
+    """Those that run models; 0 of another gateway."""
     busy: float
-    """Mean number of its processes that ran or waited for a CPU, over its last seconds."""
+    """Mean number of them that ran or waited for a CPU, over its last seconds."""
     on_gpu: bool
     """Whether one of them runs on a GPU: then `busy` does not tell whether it idles."""
+    in_progress: float | None = None
+    """Requests in it as its own page counts them; None = it does not tell."""
 
 
 class FrequencyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -261,7 +264,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     stages: tuple[StageView, ...] = ()
     """Its models, where its server counts each of them."""
     neighbours: tuple[NeighbourView, ...] = ()
-    """Of a service that runs no model itself, as a gateway: those that do, on this node."""
+    """Of a service that runs no model itself, as a gateway: the others of this node."""
     trend: Trend = NO_TREND
     """What it did before this window, in minutes and in slices of five seconds, loaded or not."""
     model_loads_per_second: float | None = None

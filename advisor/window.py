@@ -8,7 +8,7 @@ import msgspec
 
 from advisor.gpu.window import service_gpus
 from advisor.node_window import connection_rates, frequency_view, memory_view
-from advisor.serving import STALE_SECONDS
+from advisor.serving import STALE_SECONDS, load_of
 from advisor.serving_rates import NOTHING, ServingRates
 from advisor.tracks import CgroupTick, Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
 from advisor.view import CgroupView, CoreView, NeighbourView, PageView, StageView, ThreadView, View, WorkerView
@@ -47,7 +47,7 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
             for name, (at, _, said) in track.models.items()
             if tracks.now - at <= STALE_SECONDS
         ),
-        neighbours=() if service.serving else _neighbours(tracks, horizon_seconds),
+        neighbours=() if service.serving else _neighbours(tracks, service, horizon_seconds),
         trend=track.trend,
         demand=tuple(s.demand for s in chosen),
         accept_queue=tuple(s.accept_queue for s in chosen if s.accept_queue is not None),
@@ -79,13 +79,15 @@ def chosen_seconds(tracks: Tracks, track: ServiceTrack, horizon_seconds: int) ->
     return found[::-1]
 
 
-def _neighbours(tracks: Tracks, horizon_seconds: int) -> tuple[NeighbourView, ...]:
+def _neighbours(tracks: Tracks, own: Service, horizon_seconds: int) -> tuple[NeighbourView, ...]:
     found = []
     for service in tracks.present:
         track = tracks.services.get(f"service:{service.id}")
-        if not service.serving or track is None:
+        if service.id == own.id or track is None:
             continue
         demand = [second.demand for second in list(track.seconds)[-horizon_seconds:]]
+        fresh = track.serving is not None and tracks.now - track.serving[0] <= STALE_SECONDS
+        load = load_of(track.rates) if fresh else None
         found.append(
             NeighbourView(
                 name=service.name,
@@ -93,6 +95,7 @@ def _neighbours(tracks: Tracks, horizon_seconds: int) -> tuple[NeighbourView, ..
                 processes=len(service.serving),
                 busy=_mean(demand) or 0.0,
                 on_gpu=tracks.gpus.works(service, tracks.now),
+                in_progress=None if load is None else load.in_progress,
             )
         )
     return tuple(found)
