@@ -26,7 +26,7 @@ _ENDED = "I16xHH16s16s12xI16x"
 _LOOPBACK = b"\x7f"
 TIME_WAIT_SECONDS = 60.0
 """How long the kernel keeps a connection that this side has closed first (TCP_TIMEWAIT_LEN)."""
-CONNECTION_LIMIT = 20_000
+CONNECTION_LIMIT, PORT_LIMIT = 20_000, 1000
 
 Families = Mapping[int, frozenset[int]]
 """Ports, with the address families in which some socket listens on them."""
@@ -48,7 +48,7 @@ class TcpTables(Protocol):
     def listening(self) -> Families: ...
 
     def accepted(self, ports: Families) -> Mapping[int, Accepted]:
-        """The connections to each of these ports. OverflowError where there are more than CONNECTION_LIMIT."""
+        """The connections to each of these ports. OverflowError where they are more than CONNECTION_LIMIT or PORT_LIMIT."""
 
     def closed(self, ports: Families, seconds: float, limit: int, without: int | None = None) -> Counter[int]:
         """How many connections ended in the last `seconds`, by their listening port, as far as they are still in TIME_WAIT on
@@ -68,6 +68,8 @@ class KernelTables:
     def accepted(self, ports: Families) -> Mapping[int, Accepted]:
         counted: dict[int, dict[int, Counted]] = {socket.htons(port): {} for port in ports}
         established: Counter[int] = Counter()
+        if len(ports) > PORT_LIMIT:
+            raise OverflowError(f"more than {PORT_LIMIT} listening ports")
         parts, wanted = MessageParts(_GOING, _COUNTERS, _INFO), 1 << (_COUNTERS - 1)
         rows = _rows(_families(ports), parts, _COUNTED, at_ports(ports), extensions=wanted)
         for _, state, port, cookie, _, _, sent, received, segments in rows:

@@ -39,7 +39,7 @@ class ConnectionsCollector(Collector):
     samples: ClassVar[tuple[type[Sample], ...]] = (ConnectionsSample,)
     cadence_seconds: ClassVar[float] = 5.0
     cost: ClassVar[str] = (
-        "1 ms, and 1.5 ms for each 1000 connections to listening ports; where several services get a connection a request "
+        "1 ms, and 2 ms for each 1000 connections to listening ports; where several services get a connection a request "
         f"up to 20 ms. With more than {EFFORT} connections, or many that ended in the last minute, it looks less often"
     )
     needs: ClassVar[str] = "netlink sock_diag (CONFIG_INET_DIAG) of Linux 4.6 or newer"
@@ -62,7 +62,7 @@ class ConnectionsCollector(Collector):
         try:
             looks = self._own.look(host, own) if own else ()
         except OverflowError as error:
-            raise Unreadable(f"{error} to the ports of this machine", "ask the server's own metrics page") from error
+            raise Unreadable(f"too much to count: {error}", "ask the server's own metrics page") from error
         except OSError as error:
             raise Unreadable(f"no answer over netlink: {error}", f"needs {self.needs}") from error
         self._skip = min(SKIPPED_RUNS, self._own.effort // EFFORT)
