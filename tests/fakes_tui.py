@@ -1,13 +1,16 @@
 """A source for the screens that answers what a test tells it to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import msgspec
 from textual.pilot import Pilot
 
-from advisor.documents import Problem, Snapshot
+from advisor.documents import FindingEvent, Problem, Snapshot
+from advisor.finding import Acknowledgement, Finding
+from tests.snapshots import NOW
 from tui.app import TopApp
-from tui.source import Picture, Unreachable
+from tui.source import Act, Picture, Unreachable
 
 REFUSED = Problem("connection-refused", "nothing listens there", "start the agent: nodewright run")
 
@@ -20,6 +23,11 @@ class FakeSource:
     origin: str = "http://127.0.0.1:9753"
     asked: int = 0
     closed: bool = False
+    read_only: Problem | None = None
+    refuses: Problem | None = None
+    """What is answered to whoever wants to change something."""
+    events: tuple[FindingEvent, ...] = ()
+    acts: list[tuple[str, Act]] = field(default_factory=list)
 
     async def picture(self) -> Picture:
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
@@ -27,6 +35,20 @@ class FakeSource:
         if isinstance(answer, Problem):
             raise Unreachable(answer)
         return Picture.of(answer)
+
+    async def history(self, finding: str) -> tuple[FindingEvent, ...]:
+        return tuple(one for one in self.events if one.finding == finding)
+
+    async def act(self, finding: str, act: Act) -> Finding:
+        self.acts.append((finding, act))
+        if self.refuses is not None:
+            raise Unreachable(self.refuses)
+        shown = next(answer for answer in reversed(self.answers) if isinstance(answer, Snapshot))
+        found = next(one for one in shown.advice.findings if one.id == finding)
+        if act.state == "open":
+            return msgspec.structs.replace(found, state="open", acknowledgement=None)
+        entry = Acknowledgement(state=act.state, reason=act.reason, owner=act.owner, at=NOW, until=None)
+        return msgspec.structs.replace(found, state=act.state, acknowledgement=entry)
 
     def close(self) -> None:
         self.closed = True

@@ -11,6 +11,7 @@ from advisor.documents import (
     AdviceDocument,
     CollectorStatus,
     CoreStatus,
+    FindingEvent,
     GpuProcessStatus,
     GpuStatus,
     ModelStatus,
@@ -21,14 +22,28 @@ from advisor.documents import (
     ServiceVerdict,
     Snapshot,
     ThreadStatus,
+    Turn,
     WorkerStatus,
 )
-from advisor.finding import Change, Evidence, Finding, Gain, Inconclusive, Need, Rejected, Severity, Subject, finding_id
+from advisor.finding import (
+    Acknowledgement,
+    Change,
+    Evidence,
+    Finding,
+    Gain,
+    Inconclusive,
+    Need,
+    Rejected,
+    Severity,
+    Subject,
+    finding_id,
+)
 from collectors.gpu.states import GpuState
 from collectors.levers import Lever, Place, Setting
 
 NOW = "2026-11-20T10:00:00Z"
 EARLIER = "2026-11-20T09:45:00Z"
+LATER = "2026-11-27T09:45:00Z"
 LOADED = "gunicorn/app:8000"
 HEALTHY = "mlserver/iris:8080"
 LOADED_ID = "a1b2c3d4e5f6"
@@ -112,6 +127,30 @@ def gpuless_snapshot() -> Snapshot:
     example = example_snapshot()
     absent = (_reader("nvidia", "absent", ""), _reader("amd", "absent", ""))
     return msgspec.structs.replace(example, node=msgspec.structs.replace(example.node, gpu_readers=absent))
+
+
+def example_history() -> tuple[FindingEvent, ...]:
+    """Of the loaded service's first finding: seen, put off, there again and worse."""
+    first = example_findings()[0]
+
+    def event(
+        at: str, turn: Turn, severity: Severity, owner: str | None = None, note: str | None = None
+    ) -> FindingEvent:
+        return FindingEvent(
+            at=at, finding=first.id, event=turn, rule=first.rule, subject=LOADED, severity=severity, title=first.title,
+            owner=owner, note=note,
+        )  # fmt: skip
+
+    return (
+        event("2026-11-20T09:50:00Z", "severity-changed", Severity.HIGH, note="was medium"),
+        event(EARLIER, "opened", Severity.MEDIUM),
+        event("2026-11-18T17:20:00Z", "resolved", Severity.MEDIUM),
+        event("2026-11-18T09:00:00Z", "expired", Severity.MEDIUM, "ada", "after the release"),
+        event(
+            "2026-11-16T09:00:00Z", "snoozed", Severity.MEDIUM, "ada", "after the release (until 2026-11-18T09:00:00Z)"
+        ),
+        event("2026-11-16T08:12:00Z", "opened", Severity.MEDIUM),
+    )
 
 
 def example_gpus() -> tuple[GpuStatus, ...]:
@@ -209,6 +248,9 @@ def example_findings() -> tuple[Finding, ...]:
             1,
             title="Pool sized by the host",
             state="acknowledged",
+            acknowledgement=Acknowledgement(
+                state="acknowledged", reason="new node on Friday", owner="ada", at=EARLIER, until=LATER
+            ),
         ),
         _finding("workers-idle-rightsizing", HEALTHY, Severity.INFO, 2, title="Two of four workers are never needed"),
     )
@@ -270,8 +312,9 @@ def _oversubscribed() -> Finding:
 
 
 def _finding(
-    rule: str, service: str | None, severity: Severity, rank: int, *, title: str, state: FindingState = "open"
-) -> Finding:
+    rule: str, service: str | None, severity: Severity, rank: int, *, title: str, state: FindingState = "open",
+    acknowledgement: Acknowledgement | None = None,
+) -> Finding:  # fmt: skip
     pids = {LOADED: (101, 102), HEALTHY: (201,)}
     subject = Subject(kind="node", name="node-1")
     if service is not None:
@@ -296,6 +339,7 @@ def _finding(
         because_of=None,
         first_seen=EARLIER,
         last_seen=NOW,
+        acknowledgement=acknowledgement,
     )
 
 

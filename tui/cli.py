@@ -1,5 +1,6 @@
 """What does `nodewright top` accept, and where does it connect?"""
 
+import getpass
 import os
 import sys
 from collections.abc import Mapping
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from tui.source import Source
 
 DEFAULT_URL = "http://127.0.0.1:9753"
+UNIT_TOKEN = Path("/var/lib/nodewright/token")
+"""Of the agent that systemd runs; root can read it."""
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
@@ -24,7 +27,8 @@ def state_folder(environ: Mapping[str, str]) -> Path:
 
 def find_token(environ: Mapping[str, str], file: Path | None, local: bool) -> str | None:
     """The token to send: that of `file`, else NODEWRIGHT_TOKEN, else, to an agent on this machine, the one in its state
-    folder. None where there is none: reading over loopback needs none. Raises ClickException for an unreadable `file`.
+    folder, of this user or of the unit. None where there is none: reading over loopback needs none. Raises
+    ClickException for an unreadable `file`.
     """
     if file is not None:
         try:
@@ -35,10 +39,22 @@ def find_token(environ: Mapping[str, str], file: Path | None, local: bool) -> st
         return token.strip()
     if not local:
         return None
+    return _read(state_folder(environ) / "token") or _read(UNIT_TOKEN)
+
+
+def _read(file: Path) -> str | None:
     try:
-        return (state_folder(environ) / "token").read_text("ascii").strip() or None
+        return file.read_text("ascii").strip() or None
     except (OSError, ValueError):
         return None
+
+
+def login_name(environ: Mapping[str, str]) -> str:
+    """Who acknowledges: the person, behind sudo too; the number of a user that has no name."""
+    try:
+        return environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 @click.command(name="nodewright top", context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,7 +79,7 @@ def top(url: str, token_file: Path | None, recording: Path | None) -> None:
         raise click.ClickException(f"top: {error.name} is not installed (pip install 'nodewright[tui]')") from error
     source = open_source(url, token_file, recording)
     try:
-        TopApp(source).run()
+        TopApp(source, owner=login_name(os.environ)).run()
     finally:
         source.close()
 

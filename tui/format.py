@@ -162,6 +162,14 @@ def clock(at: str) -> str:
     return plain(rest[:8]) + (" UTC" if rest.endswith(("Z", "+00:00")) else "")
 
 
+def moment(at: str) -> str:
+    """Day and time of an ISO 8601 instant, with its zone, to the minute."""
+    day, separator, rest = at.partition("T")
+    if not separator:
+        return plain(day)
+    return plain(f"{day} {rest[:5]}") + (" UTC" if rest.endswith(("Z", "+00:00")) else "")
+
+
 def count(number_of: int, one: str, many: str | None = None) -> str:
     """`1 worker`, `2 workers`."""
     return f"{number_of} {one if number_of == 1 else many or one + 's'}"

@@ -1,23 +1,35 @@
 """How does a running agent's HTTP become a picture?
 
-One kept connection, used by one thread at a time: `http.client` loads in a few milliseconds, so that the first screen
+One kept connection, behind a lock: `http.client` loads in a few milliseconds, so that the first screen
 is there at once.
 """
 
 import asyncio
 import http.client
 import socket
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from advisor.documents import AdviceDocument, NodeStatus, Problem, SelfStatus, ServiceStatus, WorkerStatus
-from tui.source import Picture, Unreachable
+from advisor.documents import (
+    AdviceDocument,
+    FindingEvent,
+    NodeStatus,
+    Problem,
+    SelfStatus,
+    ServiceStatus,
+    WorkerStatus,
+)
+from advisor.finding import Finding
+from tui.source import Act, Picture, Unreachable
 
 DEADLINE_SECONDS = 3.0
 ANSWER_LIMIT_BYTES = 64 << 20
 """A node with a thousand workers answers with less than a tenth of it."""
+HISTORY_LIMIT = 20
+NO_TOKEN = Problem("no-token", "this user may only read", "run as the agent's user, or give --token-file")
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -65,26 +77,39 @@ class HttpSource:
     def __init__(self, url: str, token: str | None = None) -> None:
         self.origin = url
         self._connection, self._base = open_connection(url)
+        self._lock = Lock()
         self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self.read_only = None if token or url.startswith("unix:") else NO_TOKEN
 
     async def picture(self) -> Picture:
         return await asyncio.to_thread(self._fetch)
+
+    async def history(self, finding: str) -> tuple[FindingEvent, ...]:
+        name, kind = f"advice/{finding}/history?limit={HISTORY_LIMIT}", tuple[FindingEvent, ...]
+        events: tuple[FindingEvent, ...] = await asyncio.to_thread(self._ask, name, kind)
+        return events
+
+    async def act(self, finding: str, act: Act) -> Finding:
+        found: Finding = await asyncio.to_thread(self._ask, f"advice/{finding}", Finding, msgspec.json.encode(act))
+        return found
 
     def close(self) -> None:
         self._connection.close()
 
     def _fetch(self) -> Picture:
         return Picture(
-            node=self._get("node", NodeStatus),
-            services=self._get("services", tuple[ServiceStatus, ...]),
-            workers=self._get("workers", tuple[WorkerStatus, ...]),
-            advice=self._get("advice", AdviceDocument),
-            self_status=self._get("self", SelfStatus),
+            node=self._ask("node", NodeStatus),
+            services=self._ask("services", tuple[ServiceStatus, ...]),
+            workers=self._ask("workers", tuple[WorkerStatus, ...]),
+            advice=self._ask("advice", AdviceDocument),
+            self_status=self._ask("self", SelfStatus),
         )
 
-    def _get(self, name: str, kind: Any) -> Any:
+    def _ask(self, name: str, kind: Any, posted: bytes | None = None) -> Any:
+        """`posted`: JSON to be sent there."""
         try:
-            status, body = self._request(f"{self._base}/v1/{name}")
+            with self._lock:
+                status, body = self._request(f"{self._base}/v1/{name}", posted)
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise Unreachable(_transport_problem(error)) from error
@@ -96,18 +121,22 @@ class HttpSource:
             raise Unreachable(_foreign_problem(name, status, str(error))) from error
         raise Unreachable(envelope.error or _foreign_problem(name, status, "no data in it"))
 
-    def _request(self, path: str) -> tuple[int, bytes]:
+    def _request(self, path: str, posted: bytes | None) -> tuple[int, bytes]:
         fresh = self._connection.sock is None
         try:
-            return self._exchange(path)
+            return self._exchange(path, posted)
         except (ConnectionError, http.client.RemoteDisconnected):
             if fresh:
                 raise
             self._connection.close()  # the agent closed the kept connection between two requests
-            return self._exchange(path)
+            return self._exchange(path, posted)
 
-    def _exchange(self, path: str) -> tuple[int, bytes]:
-        self._connection.request("GET", path, headers=self._headers)
+    def _exchange(self, path: str, posted: bytes | None) -> tuple[int, bytes]:
+        if posted is None:
+            self._connection.request("GET", path, headers=self._headers)
+        else:
+            headers = self._headers | {"Content-Type": "application/json"}
+            self._connection.request("POST", path, posted, headers)
         response = self._connection.getresponse()
         body = response.read(ANSWER_LIMIT_BYTES + 1)
         if len(body) > ANSWER_LIMIT_BYTES:

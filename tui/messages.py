@@ -1,8 +1,11 @@
 """What is the app told? Workers never touch a widget, screens never each other; they post one of these."""
 
+from typing import Literal
+
 from textual.message import Message
 
-from advisor.documents import Problem
+from advisor.documents import FindingEvent, Problem
+from advisor.finding import Finding
 from tui.source import Picture
 
 
@@ -31,3 +34,44 @@ class AdviceWanted(Message):
     def __init__(self, service: str) -> None:
         super().__init__()
         self.service = service
+
+
+class HistoryWanted(Message):
+    """A finding is shown: what became of it?"""
+
+    def __init__(self, finding: str) -> None:
+        super().__init__()
+        self.finding = finding
+
+
+class HistoryArrived(Message):
+    """Its answer, newest first."""
+
+    def __init__(self, events: tuple[FindingEvent, ...]) -> None:
+        super().__init__()
+        self.events = events
+
+
+class ActWanted(Message):
+    """Somebody wants a finding to be in another state."""
+
+    def __init__(self, finding: Finding, state: Literal["acknowledged", "snoozed", "open"]) -> None:
+        super().__init__()
+        self.finding = finding
+        self.state: Literal["acknowledged", "snoozed", "open"] = state
+
+
+class Acted(Message):
+    """The agent did what was asked: the finding as it is now."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__()
+        self.finding = finding
+
+
+class Refused(Message):
+    """What was asked was not done."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.problem = problem

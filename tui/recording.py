@@ -6,16 +6,22 @@ import sys
 import tempfile
 from pathlib import Path
 
-from advisor.documents import Problem
+from advisor.documents import FindingEvent, Problem
+from advisor.finding import Finding
 from tui.http_source import HttpSource
-from tui.source import Picture, Unreachable
+from tui.source import Act, Picture, Unreachable
 
 _LAUNCHER = Path(__file__).resolve().parent.parent / "nodewright.py"
 _STOP_SECONDS = 3.0
 
 
+READ_ONLY = Problem("read-only", "a recording cannot be changed", "look at the running agent: nodewright top")
+
+
 class RecordingSource:
     """A recording, replayed by a child process that ends with this source."""
+
+    read_only = READ_ONLY
 
     def __init__(self, file: Path, launcher: Path = _LAUNCHER) -> None:
         self.origin = f"recording {file}"
@@ -43,6 +49,12 @@ class RecordingSource:
                 problem = Problem("starting", "the replay is starting", "a large recording takes a while to open")
                 raise Unreachable(problem) from error
             raise
+
+    async def history(self, finding: str) -> tuple[FindingEvent, ...]:
+        return await self._http.history(finding)
+
+    async def act(self, finding: str, act: Act) -> Finding:
+        raise Unreachable(READ_ONLY)
 
     def close(self) -> None:
         self._http.close()

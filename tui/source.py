@@ -1,11 +1,12 @@
 """Where do the screens get what they show, and how does a source say that it has nothing?"""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from advisor.documents import (
     AdviceDocument,
+    FindingEvent,
     NodeStatus,
     Problem,
     SelfStatus,
@@ -13,6 +14,7 @@ from advisor.documents import (
     Snapshot,
     WorkerStatus,
 )
+from advisor.finding import Finding
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,15 @@ class Unreachable(Exception):  # noqa: N818 - it is a state of the connection, n
         self.problem = problem
 
 
+class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody says of a finding: the body of `POST /v1/advice/{id}`."""
+
+    state: Literal["acknowledged", "snoozed", "open"]
+    owner: str
+    reason: str = ""
+    expires_in: str | None = None
+
+
 class Source(Protocol):
     """A live agent, a recording, or an example."""
 
@@ -50,8 +61,18 @@ class Source(Protocol):
     def origin(self) -> str:
         """The address or file that people know it by."""
 
+    @property
+    def read_only(self) -> Problem | None:
+        """Why nothing can be changed here; None where it can be tried."""
+
     async def picture(self) -> Picture:
         """The present picture. Raises Unreachable."""
+
+    async def history(self, finding: str) -> tuple[FindingEvent, ...]:
+        """What became of a finding, newest first. Raises Unreachable."""
+
+    async def act(self, finding: str, act: Act) -> Finding:
+        """Change a finding's state, and return it as it is then. Raises Unreachable, also where that is refused."""
 
     def close(self) -> None:
         """Give back connections and child processes."""

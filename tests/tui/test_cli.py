@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tui.cli import find_token, open_source, state_folder
+from tui.cli import find_token, login_name, open_source, state_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,6 +52,12 @@ def test_a_token_file_wins_over_the_environment_and_that_over_the_state_folder(t
     assert find_token(environ, chosen, local=True) == "of the file"
     assert find_token(environ, None, local=True) == "of the environment"
     assert find_token({"STATE_DIRECTORY": str(tmp_path)}, None, local=True) == "of the agent"
+
+
+def test_who_acknowledges_is_the_person_behind_sudo_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "root")
+    assert login_name({"SUDO_USER": "ada"}) == "ada"
+    assert login_name({}) == "root"
 
 
 def test_the_agents_token_never_goes_to_another_machine(tmp_path: Path) -> None:

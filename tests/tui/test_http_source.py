@@ -1,5 +1,6 @@
 """Does the HTTP source turn answers into a picture, and every kind of failure into a problem with a remedy?"""
 
+import asyncio
 import socket
 import socketserver
 import threading
@@ -10,10 +11,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from advisor.documents import Snapshot
-from tests.snapshots import example_snapshot
-from tui.http_source import HttpSource, is_local
-from tui.source import Unreachable
+from advisor.documents import Problem, Snapshot
+from tests.snapshots import example_history, example_snapshot
+from tui.http_source import NO_TOKEN, HttpSource, is_local
+from tui.source import Act, Unreachable
 
 Answer = Callable[[str, str | None], tuple[int, bytes]]
 """(path, Authorization header) -> (status, body)."""
@@ -39,6 +40,7 @@ class Server:
     def __init__(self, answer: Answer, unix: Path | None = None) -> None:
         self.connections = 0
         self.requests_per_connection = 1000
+        self.posted: list[tuple[str, bytes]] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,6 +50,11 @@ class Server:
                 server.connections += 1
                 self.left = server.requests_per_connection
                 super().setup()
+
+            def do_POST(self) -> None:
+                self.posted = self.rfile.read(int(self.headers["Content-Length"]))
+                server.posted.append((self.headers["Content-Type"], self.posted))
+                self.do_GET()
 
             def do_GET(self) -> None:
                 status, body = answer(self.path, self.headers.get("Authorization"))
@@ -128,6 +135,42 @@ async def test_the_token_is_sent_as_bearer(serve: Callable[..., tuple[Server, Ht
     _, source = serve(answer, token="s3cret")
     await source.picture()
     assert seen == {"Bearer s3cret"}
+
+
+async def test_an_act_is_posted_and_a_history_read_beside_the_picture(
+    serve: Callable[..., tuple[Server, HttpSource]],
+) -> None:
+    finding, asked = example_snapshot().advice.findings[3], []
+
+    def answer(path: str, authorization: str | None) -> tuple[int, bytes]:
+        asked.append(path)
+        if not path.startswith("/v1/advice/"):
+            return good(path, authorization)
+        return 200, msgspec.json.encode({"data": example_history() if "history" in path else finding})
+
+    server, source = serve(answer, token="s3cret")
+    act = Act(state="acknowledged", owner="ada", reason="known")
+    _, acted, events = await asyncio.gather(source.picture(), source.act("ab12", act), source.history("ab12"))
+    assert (acted, events) == (finding, example_history())
+    assert server.posted == [("application/json", b'{"state":"acknowledged","owner":"ada","reason":"known"}')]
+    assert {"/v1/advice/ab12", "/v1/advice/ab12/history?limit=20"} <= set(asked)
+    assert server.connections == 1
+
+
+async def test_who_has_no_token_may_only_read_but_a_socket_knows_its_user(
+    serve: Callable[..., tuple[Server, HttpSource]], tmp_path: Path
+) -> None:
+    assert serve(good)[1].read_only == NO_TOKEN
+    assert serve(good, token="s3cret")[1].read_only is None
+    assert serve(good, unix=tmp_path / "agent.sock")[1].read_only is None
+
+
+async def test_what_the_agent_refuses_is_its_own_problem(serve: Callable[..., tuple[Server, HttpSource]]) -> None:
+    body = b'{"error": {"key": "finding.ended", "message": "it is not open", "hint": "later"}}'
+    _, source = serve(lambda path, authorization: (409, body), token="s3cret")
+    with pytest.raises(Unreachable) as caught:
+        await source.act("ab12", Act(state="open", owner="ada"))
+    assert caught.value.problem == Problem("finding.ended", "it is not open", "later")
 
 
 async def test_the_agents_own_error_is_shown_as_it_is(serve: Callable[..., tuple[Server, HttpSource]]) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tui.recording import RecordingSource
-from tui.source import Unreachable
+from tui.recording import READ_ONLY, RecordingSource
+from tui.source import Act, Unreachable
 
 REPLAY = """
 import pathlib, socket, sys, time
@@ -53,6 +53,17 @@ async def test_closing_ends_the_child_and_removes_its_socket(tmp_path: Path, mon
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     assert not [entry for entry in os.listdir(tmp_path) if entry.startswith("nodewright-")]
+
+
+async def test_a_recording_cannot_be_changed(tmp_path: Path) -> None:
+    source = RecordingSource(recording(tmp_path, "good"), launcher(tmp_path))
+    try:
+        assert source.read_only == READ_ONLY
+        with pytest.raises(Unreachable) as caught:
+            await source.act("ab12", Act(state="open", owner="ada"))
+        assert caught.value.problem == READ_ONLY
+    finally:
+        source.close()
 
 
 async def test_a_replay_that_fails_says_why(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """What should be changed, in which order, and why?"""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from textual import on
 from textual.app import ComposeResult
@@ -9,7 +9,9 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, OptionList
 
+from advisor.finding import Finding
 from tui import format as fmt
+from tui.messages import ActWanted, HistoryWanted
 from tui.screens.base import StateScreen
 from tui.source import Picture
 from tui.widgets.finding_list import FindingList, inconclusive_id
@@ -27,10 +29,15 @@ class AdviceScreen(StateScreen):
     AdviceScreen FindingPage:focus { border-left: solid $primary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,l", "focus_page", "Page", key_display="→"),
-        Binding("left,h", "focus_list", "List", key_display="←"),
+        Binding("right,l", "focus_page", show=False),
+        Binding("left,h", "focus_list", show=False),
+        Binding("m", "act('acknowledged')", "Ack"),
+        Binding("z", "act('snoozed')", "Snooze"),
+        Binding("u", "act('open')", "Reopen"),
     ]
     _wanted: str | None = None
+    _shown: tuple[str, str, str] | None = None
+    """Id, state and severity of the finding on the page."""
 
     def body(self) -> Widget:
         return _Body(id="body", initial="quiet")
@@ -77,15 +84,39 @@ class AdviceScreen(StateScreen):
         if first is not None:
             findings.choose(first)
 
+    def action_act(self, state: Literal["acknowledged", "snoozed", "open"]) -> None:
+        if (finding := self._chosen()) is not None:
+            self.post_message(ActWanted(finding, state))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is open can be acknowledged, what is not can be opened."""
+        if action != "act":
+            return True
+        finding = self._chosen()
+        return finding is not None and (finding.state == "open") is (parameters != ("open",))
+
+    def _chosen(self) -> Finding | None:
+        """The highlighted line, where it is a finding."""
+        if not self.is_mounted or self.state is None or self.state.picture is None:
+            return None
+        chosen = self.query_one(FindingList).chosen
+        return next((one for one in self.state.picture.advice.findings if one.id == chosen), None)
+
     def _show_page(self, picture: Picture) -> None:
-        chosen, page = self.query_one(FindingList).chosen, self.query_one(FindingPage)
-        titles = {finding.id: finding.title for finding in picture.advice.findings}
-        for finding in picture.advice.findings:
-            if finding.id == chosen:
-                page.show(finding, titles.get(finding.because_of or ""))
+        page, finding = self.query_one(FindingPage), self._chosen()
+        if finding is not None:
+            titles = {one.id: one.title for one in picture.advice.findings}
+            page.show(finding, titles.get(finding.because_of or ""), self.state.history if self.state else ())
+        chosen = self.query_one(FindingList).chosen
         for one in picture.advice.inconclusive:
             if inconclusive_id(one) == chosen:
                 page.show_need(one)
+        shown = (finding.id, finding.state, finding.severity.value) if finding is not None else None
+        if shown != self._shown:
+            self._shown = shown
+            self.refresh_bindings()
+            if finding is not None:
+                self.post_message(HistoryWanted(finding.id))
 
 
 class _Body(ContentSwitcher):

@@ -19,6 +19,7 @@ _KEYS = (
     ("j, k, ↓, ↑", "next and previous line; scroll a page"),
     ("enter", "from a service to its advice, from the list to the page"),
     ("→, l, ←, h", "from the list to the page and back"),
+    ("m, z, u", "acknowledge a finding, snooze it, open it again"),
     ("J, K", "scroll the lower part of the overview"),
     ("r", "ask again now"),
     ("?", "this page"),

@@ -4,7 +4,7 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from advisor.finding import Finding
+from advisor.finding import Acknowledgement, Finding
 from tui import format as fmt
 from tui.lines import dotted, lines
 from tui.palette import QUIET, SEVERITY_COLOURS, STRONG
@@ -41,6 +41,15 @@ class FindingHead(Widget):
             Content.styled(about, QUIET),
             Content.styled(seen, QUIET),
         ]
+        if finding.acknowledgement is not None:
+            parts.append(Content.styled(acknowledged_text(finding.acknowledgement), STRONG))
         if self.cause is not None:
             parts.append(Content.styled(f"a symptom of: {fmt.plain(self.cause)}", STRONG))
         return lines([*parts, "", fmt.plain(finding.summary)])
+
+
+def acknowledged_text(entry: Acknowledgement) -> str:
+    """By whom, until when, why."""
+    until = f" until {fmt.moment(entry.until)}" if entry.until else ""
+    why = f": {fmt.plain(entry.reason)}" if entry.reason else ""
+    return f"{entry.state} by {fmt.plain(entry.owner)}{until}{why}"

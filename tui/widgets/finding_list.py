@@ -69,7 +69,8 @@ def inconclusive_id(one: Inconclusive) -> str:
 
 def finding_prompt(finding: Finding) -> Content:
     word = f"{finding.severity.value.upper():<{_WORD_WIDTH}} "
-    about = fmt.plain(finding.subject.name) + ("" if finding.state == "open" else f", {finding.state}")
+    by = f" by {fmt.plain(finding.acknowledgement.owner)}" if finding.acknowledgement is not None else ""
+    about = fmt.plain(finding.subject.name) + ("" if finding.state == "open" else f", {finding.state}{by}")
     colour = SEVERITY_COLOURS[finding.severity] if finding.state == "open" else QUIET
     title = (fmt.plain(finding.title), STRONG if finding.state == "open" else QUIET)
     rank = f"#{finding.rank}"

@@ -6,11 +6,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 
+from advisor.documents import FindingEvent
 from advisor.finding import Finding, Inconclusive
 from tui.widgets.change_list import ChangeList
 from tui.widgets.evidence_table import EvidenceTable
 from tui.widgets.finding_head import FindingHead
 from tui.widgets.gain_chart import GainChart
+from tui.widgets.history_list import HistoryList
 from tui.widgets.need_page import NeedPage
 from tui.widgets.rejected_list import RejectedList
 
@@ -32,9 +34,10 @@ class FindingPage(VerticalScroll):
         yield GainChart()
         yield EvidenceTable()
         yield RejectedList()
+        yield HistoryList()
         yield NeedPage()
 
-    def show(self, finding: Finding, cause: str | None) -> None:
+    def show(self, finding: Finding, cause: str | None, history: tuple[FindingEvent, ...]) -> None:
         head, changes = self.query_one(FindingHead), self.query_one(ChangeList)
         if head.finding is None or head.finding.id != finding.id:
             self.scroll_home(animate=False)
@@ -42,6 +45,7 @@ class FindingPage(VerticalScroll):
         self.query_one(GainChart).gains = finding.gains
         self.query_one(EvidenceTable).evidence = finding.evidence
         self.query_one(RejectedList).rejected = finding.rejected
+        self.query_one(HistoryList).events = tuple(one for one in history if one.finding == finding.id)
         self._display(finding, None)
 
     def show_need(self, inconclusive: Inconclusive) -> None:
@@ -55,3 +59,5 @@ class FindingPage(VerticalScroll):
         self.query_one(ChangeList).display = finding is not None and bool(finding.changes)
         self.query_one(GainChart).display = finding is not None and bool(finding.gains)
         self.query_one(RejectedList).display = finding is not None and bool(finding.rejected)
+        history = self.query_one(HistoryList)
+        history.display = finding is not None and bool(history.events)
