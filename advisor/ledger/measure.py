@@ -8,6 +8,7 @@ from math import exp, log, sqrt
 
 import msgspec
 
+from advisor.answered import Seen, answered_per_second, comparable, seen_by
 from advisor.finding import Metric
 from advisor.ledger.outcome import Measured
 from advisor.trend import Stretches
@@ -21,12 +22,13 @@ MATCHED_LOAD = 0.8
 """Latencies are compared where the rate after the change is at least this share of the rate before."""
 _QUANTILE_90 = 1.2816
 
-RATES = (
-    ("requests_per_second", "requests that the server counted"),
-    ("opened_per_second", "connections accepted, one a request"),
-    ("received_segments_per_second", "segments of requests received"),
-    ("sent_bytes_per_second", "bytes of answers sent"),
-)
+_TOLD = {
+    "requests": "requests that the server counted",
+    "connections": "connections accepted, one a request",
+    "segments": "segments of requests received",
+    "bytes": "bytes of answers sent",
+}
+_RATES = tuple(name for name in Seen.__struct_fields__ if name.endswith("_per_second"))
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -60,13 +62,14 @@ def side_of(stretches: Stretches, since: float, until: float, newest: int) -> Si
 
 def _loaded(row: Mapping[str, float | None]) -> bool:
     """Most of it under load, and something answered: a server that loads its model is busy, too."""
-    rates = [row[name] for name, _ in RATES if row[name] is not None]
+    rates = [row[name] for name in _RATES if row[name] is not None]
     return (row["loaded_seconds"] or 0.0) >= 0.6 * (row["seconds"] or 1.0) and (not rates or any(rates))
 
 
 def is_stable(side: Side) -> bool:
     """The last three stretches are within ±10 % of each other, in rate and in latency."""
-    rate = next((name for name, _ in RATES if side.values(name)), "cores_used")
+    answered = answered_per_second(seen_by(side.mean))
+    rate = answered.field if answered is not None else "cores_used"
     watched = [side.values(name)[-3:] for name in (rate, "latency_seconds") if side.values(name)]
     return side.count >= 3 and all(min(v) > 0 and max(v) <= STABLE_RATIO**2 * min(v) for v in watched)
 
@@ -79,10 +82,11 @@ def compared(before: Side, after: Side) -> tuple[Measured, ...]:
 
 
 def _rate(before: Side, after: Side) -> Measured | None:
-    for name, what in RATES:
-        if _told(before.values(name)) and _told(after.values(name)):
-            return _demand(_ratio("throughput_ratio", before.values(name), after.values(name), what), before, after)
-    return None
+    pair = comparable(seen_by(before.mean), seen_by(after.mean))
+    if pair is None or not (pair[0].value and pair[1].value):
+        return None
+    field, what = pair[0].field, _TOLD[pair[0].what]
+    return _demand(_ratio("throughput_ratio", before.values(field), after.values(field), what), before, after)
 
 
 def _demand(found: Measured, before: Side, after: Side) -> Measured:
@@ -159,17 +163,15 @@ def _ratio(metric: Metric, before: Sequence[float], after: Sequence[float], what
 
 
 def _logs(values: Sequence[float]) -> tuple[float, float]:
-    """Mean of the logarithms and its standard error; of one or two values, that of a tenth either way."""
-    logs = [log(max(value, 1e-9)) for value in values]
+    """Mean of the logarithms and its standard error; of one or two values, that of a tenth either way. A stretch in which
+    next to nothing was counted, between two looks, counts as a twentieth of the mean."""
+    floor = max(1e-9, 0.05 * sum(values) / len(values))
+    logs = [log(max(value, floor)) for value in values]
     mean = sum(logs) / len(logs)
     if len(logs) < 3:
         return mean, log(STABLE_RATIO) / sqrt(len(logs))
     spread = sqrt(sum((each - mean) ** 2 for each in logs) / (len(logs) - 1))
     return mean, max(spread, LEAST_SPREAD) / sqrt(len(logs))
-
-
-def _told(values: Sequence[float]) -> bool:
-    return bool(values) and sum(values) > 0
 
 
 def _moved(name: str, values: Sequence[float]) -> tuple[float, ...]:
