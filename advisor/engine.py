@@ -136,7 +136,7 @@ def _documented(facts: ServiceFacts) -> Framework | None:
 
 def _exact(change: Change, facts: ServiceFacts) -> Change:
     """The change with every place in which it can be made, the one that wins first."""
-    how = tuple(places_for(change.lever, change.proposed, facts.service, facts.processes))
+    how = tuple(places_for(change.lever, change.proposed, facts.service, facts.processes, change.model))
     restart = any(place.restart for place in how[:1]) if how else change.restart
     return msgspec.structs.replace(change, how=how, restart=restart)
 

@@ -73,6 +73,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     lever: Lever
     current: Value
     proposed: Value
+    model: str | None = None
+    """The one model on which it is turned; None = on the service."""
     restart: bool = True
     how: tuple[Place, ...] = ()
 

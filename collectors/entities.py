@@ -83,6 +83,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     path: str | None = None
     format: str | None = None
     files: tuple[ModelFile, ...] = ()
+    instances: int | None = None
+    """Copies of it inside a process that take requests at the same time; None = not known."""
 
     @property
     def size_bytes(self) -> int | None:

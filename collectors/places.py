@@ -11,17 +11,28 @@ LEAST_SECONDS = 1e-4
 """Of a time that is written in seconds."""
 
 
-def places_for(lever: Lever, value: Value, service: Service, facts: Facts) -> tuple[Place, ...]:
+def places_for(
+    lever: Lever, value: Value, service: Service, facts: Facts, model: str | None = None
+) -> tuple[Place, ...]:
     """Every place in which `lever` can be set to `value`, the one that wins first, each followed by its rendering for
-    what manages the service."""
+    what manages the service. `model`: on that model alone, in the files of its own."""
     framework, manager = framework_named(service.framework), manager_named(service.manager)
     own = framework.places(lever, value, service, facts) if framework else ()
+    if model is not None:
+        own = [place for place in own if _is_of(place, model, service)]
     found = []
     limits = (*cpu_limit_places(lever, value, service), *memory_limit_places(lever, value, service))
     for place in (*own, *limits):
         found.append(place)
         found += manager.render(place, service) if manager else ()
     return tuple(found)
+
+
+def _is_of(place: Place, name: str, service: Service) -> bool:
+    """Whether a place is in a file below the model's folder, or an entry of its own in a file of several."""
+    folder = next((one.path for one in service.models if one.name == name and one.path), None)
+    below = folder is not None and place.target.startswith(f"{folder.rstrip('/')}/")
+    return place.kind == "file" and (below or place.key.startswith(f'"{name}":'))
 
 
 def time_as_set(lever: Lever, seconds: float, service: Service) -> int | float:

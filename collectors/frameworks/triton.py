@@ -149,7 +149,7 @@ class Triton(Framework):
         return Traits(
             application=named or "triton",
             port=command.port,
-            models=_models(configs, [each for each, _ in processes], facts),
+            models=_models(configs, command, [each for each, _ in processes], facts),
             metrics_urls=command.metrics_urls,
             chains=chains_of(configs),
         )
@@ -192,9 +192,11 @@ class Triton(Framework):
         return ()
 
 
-def _models(configs: Sequence[ModelConfig], processes: Sequence[Process], facts: Facts) -> tuple[Model, ...]:
+def _models(
+    configs: Sequence[ModelConfig], command: TritonCommand, processes: Sequence[Process], facts: Facts
+) -> tuple[Model, ...]:
     """The models of the repository, and those that only a process of their own names."""
-    found = {one.folder: one.model(files_below(one.folder, processes[:1], facts)) for one in configs}
+    found = {one.folder: one.model(command, files_below(one.folder, processes[:1], facts)) for one in configs}
     for each in processes:
         command = parse_command(each.argv)
         if command.program == _STUB and command.arguments:

@@ -77,7 +77,9 @@ class OvmsModel(msgspec.Struct, frozen=True):
 
     def model(self, process: Process, facts: Facts) -> Model:
         files = files_below(self.path, [process], facts) if self.path else ()
-        return Model(name=self.name, runtime="openvino", path=self.path, files=files)
+        streams = self.held(Lever.MODEL_INSTANCES).value
+        instances = streams if isinstance(streams, int) and streams > 0 else None
+        return Model(name=self.name, runtime="openvino", path=self.path, files=files, instances=instances)
 
     def request(self) -> ModelRequest | None:
         """The model to read; None for one in a bucket (`s3://…`)."""

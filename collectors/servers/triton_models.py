@@ -154,14 +154,16 @@ class ModelConfig(msgspec.Struct, frozen=True):
         name = _WEIGHTS.get(self.backend)
         return f"{self.folder}/1/{name}" if name else None
 
-    def model(self, files: tuple[ModelFile, ...] = ()) -> Model:
+    def model(self, command: TritonCommand, files: tuple[ModelFile, ...] = ()) -> Model:
         platform = self.file.values.get("platform")
+        instances = self.held(Lever.MODEL_INSTANCES, command).value
         return Model(
             name=self.name,
             runtime=self.backend or None,
             path=self.folder,
             format=str(platform) if platform else None,
             files=files,
+            instances=instances if isinstance(instances, int) and instances > 0 and not self.is_ensemble else None,
         )
 
     def held(self, lever: Lever, command: TritonCommand) -> ModelValue:

@@ -191,7 +191,7 @@ def test_models_come_from_their_configurations_and_processes() -> None:
     )
     members = [(one, FRONT), (stub(11, "tokenizer"), WORKER), (stub(12, "tokenizer"), WORKER)]
     assert TRITON.traits(members, known_of(one, *files)).models == (
-        Model(name="bert", runtime="pytorch", path="/models/bert", format="pytorch_libtorch"),
+        Model(name="bert", runtime="pytorch", path="/models/bert", format="pytorch_libtorch", instances=1),
         Model(name="resnet", runtime="onnxruntime", path="/models/resnet"),
         Model(name="tokenizer", runtime="python", path="/models/tokenizer"),
     )
