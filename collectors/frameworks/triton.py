@@ -198,8 +198,8 @@ def _models(
     """The models of the repository, and those that only a process of their own names."""
     found = {one.folder: one.model(command, files_below(one.folder, processes[:1], facts)) for one in configs}
     for each in processes:
-        command = parse_command(each.argv)
-        if command.program == _STUB and command.arguments:
-            folder = dirname(dirname(command.arguments[0]))
+        stub = parse_command(each.argv)
+        if stub.program == _STUB and stub.arguments:
+            folder = dirname(dirname(stub.arguments[0]))
             found.setdefault(folder, Model(name=basename(folder), runtime="python", path=folder))
     return tuple(found.values())[:MODEL_LIMIT]
