@@ -232,3 +232,12 @@ def test_a_page_after_a_gap_tells_its_levels_only() -> None:
     told(node, 0, 40)
     told(node, 60, 43)
     assert [(page.preempted, page.kv_cache_ratio) for page in node.view(61).pages] == [(None, 0.97)]
+
+
+def test_the_view_holds_what_the_last_page_said_of_each_model() -> None:
+    node = Node()
+    node.page(0, said(requests=10), said("model:s1/a", requests=4), said("model:s1/b", requests=6))
+    node.page(10, said(requests=40), said("model:s1/a", requests=24), said("model:s1/b", requests=16))
+    found = {stage.name: stage.rates.requests_per_second for stage in node.view(11).stages}
+    assert found == {"a": 2.0, "b": 1.0}
+    assert node.view(50).stages == ()  # the page is no longer the present
