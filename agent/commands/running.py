@@ -40,8 +40,12 @@ def run(config_file: Path | None, db: str | None, listen: str | None, sidecar: s
 @click.option("--fail-on", type=click.Choice(SEVERITIES), help="Exit with 1 if a finding is at least this severe.")
 @click.option("--recording", type=_FILE, help="Judge a recording instead of this node.")
 @click.option("--history", is_flag=True, help="Of a recording: when each finding began, changed and ended.")
-@click.option("--baseline", type=_FILE, help="Findings in this file (as --format json prints them) are accepted.")
-@click.option("--url", help="Ask the agent that runs there, such as http://127.0.0.1:9753.")
+@click.option(
+    "--baseline",
+    type=_FILE,
+    help='Findings in this file are accepted: what --format json printed, or {"accepted": [{rule, subject, until, reason}]}.',
+)
+@click.option("--url", help="Ask the agent that runs there: http://HOST:PORT or unix:PATH.")
 def advise(
     config_file: Path | None,
     seconds: float,
