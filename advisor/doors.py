@@ -1,5 +1,6 @@
 """Which processes of a service take requests and run no model, and how near are they to their limit?"""
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -11,11 +12,13 @@ from collectors.entities import Role
 SCHEDULER = "EngineCor"
 """Part of the title of a process that hands out the work of one model, where the processes beside it run it: another one
 of those that take requests does not help it."""
+_DIGITS = re.compile(r"\d+")
 
 
 class Doors(msgspec.Struct, frozen=True, kw_only=True):
-    """The processes that take requests. `busy`: mean share of the time in which the busiest thread of each ran or waited for a
-    CPU; `ran`: in which it ran. An event loop is at its limit where that thread never rests."""
+    """The processes that take requests, all of the kind of the busiest: what starts or watches them is of another. `busy`: mean
+    share of the time in which the busiest thread of each ran or waited for a CPU; `ran`: in which it ran. An event loop is at
+    its limit where that thread never rests."""
 
     processes: tuple[WorkerView, ...]
     busy: float
@@ -33,18 +36,19 @@ class Behind(msgspec.Struct, frozen=True, kw_only=True):
 def doors_of(view: View) -> Doors | None:
     """Of a service that runs models too; None where each process does, or where one that schedules is the busiest."""
     serving = {w.key for w in view.serving}
-    titles = {w.key: (w.process.argv or ("",))[0] for w in view.service.workers}
+    kinds = {w.key: _DIGITS.sub("", (w.process.argv or ("",))[0]) for w in view.service.workers}
     beside = [w for w in view.workers if w.role in (Role.FRONT_END, Role.GATEWAY) and w.key not in serving]
-    taking = tuple(w for w in beside if SCHEDULER not in titles.get(w.key, "") and _busiest(w)[0] > 0.0)
-    if not serving or not taking:
+    if not serving or not beside:
         return None
-    found = Doors(
+    kind = kinds.get(max(beside, key=lambda w: _busiest(w)[0]).key, "")
+    if SCHEDULER in kind:
+        return None
+    taking = tuple(w for w in beside if kinds.get(w.key, "") == kind)
+    return Doors(
         processes=taking,
         busy=sum(_busiest(w)[0] for w in taking) / len(taking),
         ran=sum(_busiest(w)[1] for w in taking) / len(taking),
     )
-    others = (_busiest(w)[0] for w in beside if w not in taking)
-    return None if max(others, default=0.0) > found.busy else found
 
 
 def behind(view: View) -> Behind | None:

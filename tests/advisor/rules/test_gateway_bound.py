@@ -110,6 +110,21 @@ def test_what_just_misses(host) -> None:
     assert verdict(RULE, seen, known(seen)) is None
 
 
+def test_what_only_starts_the_api_servers_is_none_of_them() -> None:
+    seen = vllm(doors=3)
+    idle = door(100, 0.01, 0.0, Role.FRONT_END)
+    started = msgspec.structs.replace(seen, workers=(idle, *seen.workers[1:]))
+    titles = {100: ("vllm",), 101: ("VLLM::APIServer_0",), 102: ("VLLM::APIServer_1",)}
+    own = msgspec.structs.replace(started, service=titled(seen.service, "vllm", titles))
+    assert numbers(concluded(RULE, own, known(own, 2)))["gateway_processes"] == 2
+
+
+def test_one_api_server_of_several_at_its_limit_is_no_want_of_them() -> None:
+    seen = vllm(doors=2)
+    uneven = msgspec.structs.replace(seen, workers=(seen.workers[0], door(101, 0.2, 0.0), *seen.workers[2:]))
+    assert verdict(RULE, uneven, known(uneven, 2)) is None
+
+
 def test_a_scheduler_with_time_to_spare_is_no_door() -> None:
     seen = vllm(scheduler=0.5)
     assert numbers(concluded(RULE, seen, known(seen)))["gateway_processes"] == 1
