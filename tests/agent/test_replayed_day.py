@@ -22,11 +22,11 @@ from tests.agent.running import command
 
 HOLD_SECONDS = 20.0
 LOADED = LoadedConfig(config=Config(), origins={})
-DAY = {
+DAY = {  # the lightly loaded servers had neighbours: within three minutes nothing is to be said of that
     "idle": Phase(piece="idle", seconds=30),
     "bad": Phase(piece="bad", seconds=70),
-    "leak": Phase(piece="healthy", seconds=130, leak=20_000_000),
-    "healthy": Phase(piece="healthy", seconds=70),
+    "leak": Phase(piece="healthy", seconds=110, leak=20_000_000),
+    "healthy": Phase(piece="healthy", seconds=60),
     "bad again": Phase(piece="bad", seconds=60),
 }
 CROWDED, THROTTLED = "cpu-oversubscribed-openmp", "cgroup-cpu-throttled"
