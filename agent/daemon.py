@@ -30,7 +30,7 @@ from agent.http.deps import AckRequest, HttpDeps
 from agent.http.server import serve
 from agent.http.updates import Updates
 from agent.known_processes import KnownProcesses
-from agent.ledger_log import LedgerLog, restore
+from agent.ledger_log import LedgerLog, kept
 from agent.limits import raise_descriptor_limit
 from agent.listen import parse_listen
 from agent.paths import Paths, find_paths, make_state_folders
@@ -269,9 +269,9 @@ class _Daemon:
         now = self._watch.host.clock.now()
         self._watch.discovery.recall(self._known.load(), now)
         self._capacities.restore(self._reader.capacities())
-        kept = self._findings.restore(self._reader.findings(), self._reader.acknowledgements(), now)
-        self._watch.judging.board.restore(kept)
-        restore(self._watch.judging.ledger, self._reader.outcomes(), self._reader.configurations())
+        accepted = self._findings.restore(self._reader.findings(), self._reader.acknowledgements(), now)
+        self._watch.judging.board.restore(accepted)
+        self._watch.judging.recall(kept(self._reader.outcomes(), self._reader.configurations()))
 
 
 def pyroscope_of(config: Config) -> "PyroscopePusher | None":

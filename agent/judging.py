@@ -22,6 +22,7 @@ from advisor.ledger.configuration import Configuration, configuration_of
 from advisor.ledger.ledger import Ledger
 from advisor.ledger.outcome import Outcome
 from advisor.ledger.scores import scored, scores
+from advisor.ledger.snapshot import LedgerSnapshot
 from advisor.measured import MeasuredCapacity
 from advisor.orphaned import orphaned_of
 from advisor.plan import Plan, plan_of
@@ -149,6 +150,12 @@ class Judging:
         """Measure from now on what came of a change that somebody made. None: no such finding was seen in the last day."""
         with self._lock:
             return self.ledger.verify(finding, self.now(), since_seconds)
+
+    def recall(self, kept: LedgerSnapshot) -> None:
+        """What came of earlier changes, and how services were configured: before the first judgement."""
+        self.ledger.watch.recall(kept.configured)
+        self.ledger.restore(kept.outcomes)
+        self._engine.calibration = self.ledger.calibration
 
     def learnt(self) -> tuple[list[Outcome], tuple[Remembered, ...]]:
         """Outcomes that were opened or have changed since the last call, and how every service is configured."""

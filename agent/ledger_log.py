@@ -7,8 +7,8 @@ from typing import TypeVar
 import msgspec
 
 from advisor.ledger.changes import Remembered
-from advisor.ledger.ledger import Ledger
 from advisor.ledger.outcome import Outcome
+from advisor.ledger.snapshot import LedgerSnapshot
 from agent.http.encoded import encode
 from agent.store.documents import DocumentKind
 
@@ -35,10 +35,9 @@ class LedgerLog:
                 self._written[one.service] = (dict(one.levers), mono_seconds)
 
 
-def restore(ledger: Ledger, outcomes: Iterable[bytes], configured: Iterable[bytes]) -> None:
-    """Take up what was kept; what cannot be read, as of another version, is left out."""
-    ledger.watch.recall(_read(configured, Remembered))
-    ledger.restore(_read(outcomes, Outcome))
+def kept(outcomes: Iterable[bytes], configured: Iterable[bytes]) -> LedgerSnapshot:
+    """What was written; what cannot be read, as of another version, is left out."""
+    return LedgerSnapshot(outcomes=tuple(_read(outcomes, Outcome)), configured=tuple(_read(configured, Remembered)))
 
 
 def _read(bodies: Iterable[bytes], kind: type[T]) -> list[T]:

@@ -13,6 +13,7 @@ from advisor.board import Acknowledged
 from advisor.catalogue import versions
 from advisor.documents import AdviceDocument
 from advisor.history import History
+from advisor.ledger.snapshot import LedgerSnapshot
 from advisor.profiling.view import ProfileView
 from agent.config import Config, LoadedConfig
 from agent.judging import Judging
@@ -81,6 +82,8 @@ class _Player:
         self._history.know_cpus(topology)
         judging = Judging(settings(config, meta), self._history, lambda: self.played.now)
         judging.profile_of = self._profile
+        if meta.ledger is not None:
+            judging.recall(msgspec.json.decode(meta.ledger, type=LedgerSnapshot))
         latest = Latest(c.name for c in all_collectors() if c.process is not None)
         self.played = Played((), judging, latest, topology, Instant(0, 0), Beat(), changed_rules(meta.rules))
         if meta.facts is not None:

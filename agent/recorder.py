@@ -12,12 +12,14 @@ import msgspec
 from advisor.board import Acknowledged
 from advisor.catalogue import versions
 from advisor.documents import AdviceDocument
+from advisor.ledger.snapshot import LedgerSnapshot
 from advisor.profiling.view import ProfileView
 from agent.advise import collect_for
 from agent.assembly import Watch
 from agent.config import Config, LoadedConfig
 from agent.errors import CliError
 from agent.findings_log import restored
+from agent.ledger_log import kept
 from agent.paths import find_paths
 from agent.recorded import digest_of, processes_of, services_of, settings_of
 from agent.store.reader import StoreReader
@@ -36,9 +38,12 @@ def record_node(loaded: LoadedConfig, output: Path, seconds: float | None) -> in
     stopped: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda got, _: stopped.append(got))
-    with Recorder(output, meta_of(loaded.config, Host.real())) as recorder:
+    meta = msgspec.structs.replace(
+        meta_of(loaded.config, Host.real()), ledger=msgspec.json.encode(ledger_of(loaded.config))
+    )
+    with Recorder(output, meta) as recorder:
         limit = seconds if seconds is not None else 365 * 86400.0
-        witness = RecordingWitness(recorder)
+        witness = RecordingWitness(recorder, meta.ledger)
         collect_for(loaded, limit, witness, lambda: bool(stopped), profile=True)
         recorder.write_document("advice", witness.said)
     return 0
@@ -60,16 +65,20 @@ def meta_of(config: Config, host: Host) -> RecordingMeta:
 class RecordingWitness(Witness):
     """Writes all that it is told into a recording."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, ledger: bytes | None = None) -> None:
+        """`ledger`: what this node's agent knew of earlier changes, as the recording has it."""
         self.said = b""
         """The last advice document, as JSON."""
         self._recorder = recorder
+        self._ledger = ledger
         self._told: dict[tuple[str, int], ProfileView | None] = {}
         """What the judgement that is going on was told of profiles, by service and generation."""
         self._seen: dict[tuple[str, int], tuple[ProfileView, bytes]] = {}
 
     def begins(self, watch: Watch) -> None:
         """What this node's agent was told to leave alone holds here too, and each look at profiles is written down."""
+        if self._ledger is not None:
+            watch.judging.recall(msgspec.json.decode(self._ledger, type=LedgerSnapshot))
         accepted = acknowledgements(watch.config)
         watch.judging.board.restore(accepted)
         for finding, entry in accepted.items():
@@ -111,10 +120,19 @@ class RecordingWitness(Witness):
         return body
 
 
+def ledger_of(config: Config) -> LedgerSnapshot:
+    """What the agent of this node knew of earlier changes; nothing where there is none, or it cannot be read."""
+    try:
+        reader = StoreReader(find_paths(config, os.environ).db)
+        return kept(reader.outcomes(), reader.configurations())
+    except (sqlite3.Error, CliError):
+        return LedgerSnapshot()
+
+
 def acknowledgements(config: Config) -> Mapping[str, Acknowledged]:
     """What the agent of this node was told to leave alone; nothing where there is none, or it cannot be read."""
     try:
-        kept = StoreReader(find_paths(config, os.environ).db).acknowledgements()
+        entries = StoreReader(find_paths(config, os.environ).db).acknowledgements()
     except (sqlite3.Error, CliError):
         return {}
-    return {name: found for name, entry in kept.items() if (found := restored(entry)) is not None}
+    return {name: found for name, entry in entries.items() if (found := restored(entry)) is not None}

@@ -3,11 +3,15 @@
 import msgspec
 
 from advisor.documents import OutcomesDocument
+from advisor.history import History
 from advisor.ledger.changes import Identity, Remembered
 from advisor.ledger.configuration import LeverChange
-from advisor.ledger.ledger import Ledger
-from agent.ledger_log import RENEW_SECONDS, LedgerLog, restore
+from advisor.ledger.snapshot import LedgerSnapshot
+from agent.config import Config
+from agent.judging import Judging
+from agent.ledger_log import RENEW_SECONDS, LedgerLog, kept
 from agent.verifying import outcome_text, outcomes_text
+from collectors.reading import Instant
 from tests.agent.http.test_outcomes import DOCUMENT, MEASURED, VERIFIED
 
 CONFIGURED = Remembered(
@@ -61,7 +65,9 @@ def test_a_configuration_is_written_when_it_changes_and_now_and_then():
 
 
 def test_what_was_kept_is_taken_up_and_what_cannot_be_read_is_left_out():
-    ledger = Ledger()
-    restore(ledger, [msgspec.json.encode(VERIFIED), b"{}", b"no json"], [msgspec.json.encode(CONFIGURED), b"[]"])
-    assert list(ledger.outcomes) == ["o1"]
-    assert [one.levers for one in ledger.watch.remember()] == [{"workers": 2}]
+    found = kept([msgspec.json.encode(VERIFIED), b"{}", b"no json"], [msgspec.json.encode(CONFIGURED), b"[]"])
+    assert found == LedgerSnapshot(outcomes=(VERIFIED,), configured=(CONFIGURED,))
+    judging = Judging(Config(), History(), lambda: Instant(0, 0))
+    judging.recall(found)
+    assert judging.outcomes().outcomes == (VERIFIED,)
+    assert [one.levers for one in judging.learnt()[1]] == [{"workers": 2}]
