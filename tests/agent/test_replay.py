@@ -15,6 +15,8 @@ import pytest
 from advisor.board import Acknowledged
 from advisor.catalogue import versions
 from advisor.finding import Subject, finding_id
+from advisor.ledger.outcome import Measured
+from advisor.ledger.snapshot import LedgerSnapshot
 from advisor.profiling.view import ProfileView
 from agent.cli import run_command
 from agent.config import Config, LoadedConfig, PricesSettings, RuleSettings, ServiceSettings
@@ -31,6 +33,7 @@ from collectors.reading import Instant, Ok, Reading, Unsupported
 from collectors.sample import Sample
 from collectors.sources.cpu import CoreSample
 from collectors.sources.threads import ThreadClassSample, ThreadSample
+from tests.agent.http.test_outcomes import MEASURED, VERIFIED
 from tests.agent.running import command, free_port
 
 SECOND = 1_000_000_000
@@ -240,6 +243,25 @@ def test_the_settings_of_then_hold_and_not_those_of_now(tmp_path):
     then = Config(rule={"cpu-oversubscribed-openmp": RuleSettings(enabled=False)})
     played, _ = played_with(tmp_path, at_0=lambda recorder: recorder.write_document("settings", settings_of(then)))
     assert [f.rule for f in played.advice.findings if f.rule == "cpu-oversubscribed-openmp"] == []
+
+
+def test_what_came_of_earlier_changes_is_as_it_was_then(tmp_path):
+    """Six promises of this rule that all missed by as much: its intervals were wider then."""
+    plain, _ = played_with(tmp_path)
+    missed = [msgspec.structs.replace(VERIFIED, id=str(number), measured=(far_off(),)) for number in range(6)]
+    kept = msgspec.json.encode(LedgerSnapshot(outcomes=tuple(missed)))
+    played, _ = played_with(tmp_path, at_0=lambda recorder: recorder.write_document("ledger", kept))
+    (before,), (then,) = (
+        [g for g in p.advice.findings[0].gains if g.metric == "throughput_ratio"] for p in (plain, played)
+    )
+    assert then.p50 == before.p50
+    assert then.p10 < before.p10
+    assert then.p90 > before.p90
+    assert len(played.judging.outcomes().outcomes) == 6
+
+
+def far_off() -> Measured:
+    return msgspec.structs.replace(MEASURED, ratio=32.0, low=30.0, high=34.0)
 
 
 def test_of_the_settings_no_address_path_or_secret_is_recorded():
