@@ -10,6 +10,7 @@ import msgspec
 
 from advisor.answered import Seen, answered_per_second, comparable, seen_by
 from advisor.finding import Metric
+from advisor.ledger.load import why_no_latency, why_no_rate
 from advisor.ledger.outcome import Measured
 from advisor.trend import Stretches
 
@@ -18,8 +19,6 @@ CORRELATION = 1.4
 """By how much neighbouring stretches of five seconds understate the spread of their mean (they share the same
 disturbances)."""
 LEAST_SPREAD = 0.01
-MATCHED_LOAD = 0.8
-"""Latencies are compared where the rate after the change is at least this share of the rate before."""
 _QUANTILE_90 = 1.2816
 
 _TOLD = {
@@ -86,21 +85,8 @@ def _rate(before: Side, after: Side) -> Measured | None:
     if pair is None or not (pair[0].value and pair[1].value):
         return None
     field, what = pair[0].field, _TOLD[pair[0].what]
-    return _demand(_ratio("throughput_ratio", before.values(field), after.values(field), what), before, after)
-
-
-def _demand(found: Measured, before: Side, after: Side) -> Measured:
-    """Where the clients ask for no more than before and workers idle now, the throughput says what they ask for."""
-    idle = _busy(after) <= 0.8 and (after.mean("accept_queue_peak") or 0.0) < 0.5
-    if 0.93 <= found.ratio <= 1.07 and idle:
-        because = f"the clients ask for as much as before, and the workers are busy {_busy(after):.0%} of the time"
-        return msgspec.structs.replace(found, matched=False, because=because)
-    return found
-
-
-def _busy(side: Side) -> float:
-    workers = side.mean("workers") or 1.0
-    return (side.mean("demand") or 0.0) / max(1.0, workers)
+    found = _ratio("throughput_ratio", before.values(field), after.values(field), what)
+    return _unless(found, why_no_rate(found.ratio, before, after))
 
 
 def _latencies(before: Side, after: Side, rate: Measured | None) -> list[Measured]:
@@ -114,10 +100,12 @@ def _latencies(before: Side, after: Side, rate: Measured | None) -> list[Measure
             found.append(_ratio(metric, before.values(field), after.values(field), what))
     if not found and rate is not None and (held := _little(before, after, rate)) is not None:
         found.append(held)
-    if rate is not None and rate.ratio < MATCHED_LOAD:
-        because = f"the rate after the change is {rate.ratio:.2f} of the rate before"
-        found = [msgspec.structs.replace(one, matched=False, because=because) for one in found]
-    return found
+    known, matched = (None, False) if rate is None else (rate.ratio, rate.matched)
+    return [_unless(one, why_no_latency(one.ratio, known, matched, before, after)) for one in found]
+
+
+def _unless(found: Measured, why: str | None) -> Measured:
+    return found if why is None else msgspec.structs.replace(found, matched=False, because=why)
 
 
 def _little(before: Side, after: Side, rate: Measured) -> Measured | None:

@@ -96,3 +96,75 @@ def test_three_stretches_within_a_tenth_are_stable():
     assert is_stable(side_of(trend.slices, 0, FOREVER, 24))
     add(trend, 1, start=end, opened_per_second=30.0)
     assert not is_stable(side_of(trend.slices, 0, FOREVER, 24))
+
+
+IDLE = {"demand": 0.6, "demand_peak": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        pytest.param(
+            {"requests_per_second": 20.0, "latency_seconds": 0.05, "established": 4.0, **IDLE},
+            {"requests_per_second": 40.0, "latency_seconds": 0.05, "established": 8.0, "demand": 1.2},
+            "ask for more than before, when the workers were busy 30% of the time",
+            id="twice the clients of a server with a page",
+        ),
+        pytest.param(
+            {"opened_per_second": 20.0, "established": 2.0, **IDLE},
+            {"opened_per_second": 40.0, "established": 4.0, "demand": 1.2},
+            "ask for more than before",
+            id="twice the clients of a server without one",
+        ),
+        pytest.param(
+            {"opened_per_second": 20.0, "established": 8.0},
+            {"opened_per_second": 60.0, "established": 16.0},
+            "2.00 times as many connections",
+            id="twice the clients of a busy server, which may batch them",
+        ),
+        pytest.param(
+            {"opened_per_second": 40.0, "established": 4.0, "demand": 1.2},
+            {"opened_per_second": 20.0, "established": 2.0, **IDLE},
+            "ask for less than before: the workers are busy 30% of the time",
+            id="half of the clients have left",
+        ),
+        pytest.param(
+            {"received_segments_per_second": 40.0, "sent_bytes_per_second": 40e3, "established": 20.0, **IDLE},
+            {"received_segments_per_second": 80.0, "sent_bytes_per_second": 80e3, "established": 20.0, "demand": 1.2},
+            "ask for more than before",
+            id="a pool of kept connections over which more is sent",
+        ),
+    ],
+)
+def test_a_load_that_has_changed_is_taken_for_no_gain_and_no_loss(before, after, why):
+    found = measured(before, after)["throughput_ratio"]
+    assert not found.matched
+    assert why in (found.because or "")
+
+
+def test_as_many_requests_in_the_service_of_which_more_are_answered_are_a_gain_also_of_workers_that_only_wait():
+    found = measured({"opened_per_second": 20.0, **IDLE}, {"opened_per_second": 40.0, **IDLE})
+    assert found["throughput_ratio"].matched
+    assert found["latency_p50_ratio"].ratio == pytest.approx(0.5, rel=0.01)
+
+
+def test_fewer_clients_that_wait_for_each_other_are_no_better_latency():
+    found = measured(
+        {"requests_per_second": 40.0, "latency_p50_seconds": 0.2, "established": 8.0},
+        {"requests_per_second": 40.0, "latency_p50_seconds": 0.1, "established": 4.0},
+    )
+    assert found["throughput_ratio"].matched
+    assert "0.50 times as many connections" in (found["latency_p50_ratio"].because or "")
+
+
+def test_a_worse_latency_under_more_load_is_not_held_against_the_change():
+    found = measured(
+        {"requests_per_second": 20.0, "latency_p99_seconds": 0.1, "established": 4.0, **IDLE},
+        {"requests_per_second": 40.0, "latency_p99_seconds": 0.3, "established": 12.0},
+    )
+    assert "2.00 times the rate" in (found["latency_p99_ratio"].because or "")
+
+
+def test_latencies_of_unknown_rates_are_not_matched():
+    found = measured({"latency_p99_seconds": 0.3}, {"latency_p99_seconds": 0.1})
+    assert not found["latency_p99_ratio"].matched
