@@ -75,7 +75,6 @@ class ChangeWatch:
             return None
         found = Changed(changes=changes, since=known.held)
         known.levers, known.changing, known.held = joined(known.levers, now), None, at
-        known.before = service.id
         return found
 
     def is_changing(self, service: Service) -> bool:
@@ -113,9 +112,18 @@ class ChangeWatch:
         return frozenset(self._known) | frozenset(known.before for known in self._known.values())
 
     def known_before_as(self, service: Service) -> str:
-        """The id under which it was known before it left, until a change of it has been told."""
+        """The id under which it was known before it left, until `moved`."""
         known = self._known.get(service.id)
         return known.before if known is not None else service.id
+
+    def moved(self, service: Service) -> None:
+        """Whoever asked under which id it was known before has taken that in."""
+        if (known := self._known.get(service.id)) is not None:
+            known.before = service.id
+
+    def forget(self, name: str) -> None:
+        """One that is gone."""
+        self._known.pop(name, None)
 
     def _adopt(self, service: Service, at: Instant) -> _Known:
         """A service that was never seen under this id: the one of its application that left, where that is one alone."""

@@ -6,6 +6,7 @@ minute of load, or the end of it, closes the outcome.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import blake2b
 
 import msgspec
@@ -14,12 +15,12 @@ from advisor.board import timestamp
 from advisor.finding import Finding, Gain
 from advisor.gain_algebra import Part, conditional, together
 from advisor.ledger.calibration import Calibration, calibrated
-from advisor.ledger.changes import Changed, ChangeWatch
+from advisor.ledger.changes import SETTLE_SECONDS, Changed, ChangeWatch
 from advisor.ledger.configuration import ORPHANED, Configuration, LeverChange
 from advisor.ledger.elasticity import thread_elasticity
 from advisor.ledger.measure import Side, compared, is_stable, side_of
 from advisor.ledger.outcome import Outcome
-from advisor.ledger.promised import answers, promise_of
+from advisor.ledger.promised import answers, beside_what_was_asked, promise_of
 from advisor.ledger.scores import scored
 from advisor.ledger.verdict import covered, verdict
 from advisor.rule import Recovers
@@ -39,6 +40,12 @@ PATIENCE_SECONDS = 86400.0
 PROMISE_SECONDS = 1800.0
 """A finding that was seen last so long before the change did not ask for it."""
 KEPT_OUTCOMES = 1000
+KEPT_UNTOLD = 20
+"""Of one service, outcomes that nobody had asked for and of which nothing was measured: something else turns its levers."""
+KEPT_DESKS = 300
+"""Of services, those that are gone included."""
+OLDER_SECONDS = 300.0
+"""After so long under a new start, what was before that start is not what a change is compared with."""
 
 
 @dataclass(slots=True)
@@ -62,9 +69,12 @@ class _Pending:
 class _Desk:
     """What is kept of one service, under its present id."""
 
+    name: str
     trend: Trend
     older: Trend | None = None
     """Of the time before it was started anew."""
+    begun: float = 0.0
+    """Since when it is configured as it is, in Unix seconds: nothing before that is before the next change."""
     promised: dict[str, _Promised] = field(default_factory=dict)
     pending: _Pending | None = None
 
@@ -77,6 +87,8 @@ class Ledger:
         self.outcomes: dict[str, Outcome] = {}
         self.news: list[Outcome] = []
         """Outcomes that were opened or have changed since the caller last took them."""
+        self.dropped: list[str] = []
+        """Ids of outcomes that are not kept any longer, since the caller last took them."""
         self.calibration = Calibration()
         self._recovers = recovers or {}
         self._desks: dict[str, _Desk] = {}
@@ -85,9 +97,10 @@ class Ledger:
         """Outcomes from before a restart; what was being measured then stays unclear."""
         for outcome in outcomes:
             if not outcome.final:
-                because = "the agent was restarted while it was being measured"
-                outcome = msgspec.structs.replace(outcome, state="unclear", because=because, final=True)
+                outcome = _ended(outcome, "the agent was restarted while it was being measured")
+                self.news.append(outcome)
             self.outcomes[outcome.id] = outcome
+        self._forget()
         self.calibration = calibrated(scored(self.outcomes.values()))
 
     def changed(self, service: Service, now: Configuration, trend: Trend, at: Instant) -> tuple[LeverChange, ...]:
@@ -95,8 +108,11 @@ class Ledger:
         desk = self._desk(service, trend)
         found = self.watch.look(service, now, at)
         before = self.watch.known_before_as(service)
-        if before != service.id and (left := self._desks.pop(before, None)) is not None:
-            desk.older, desk.promised, desk.pending = left.trend, left.promised, left.pending
+        if before != service.id:
+            self.watch.moved(service)
+            if (left := self._desks.pop(before, None)) is not None:
+                desk.older, desk.promised, desk.pending = left.trend, left.promised, left.pending
+                desk.begun = left.begun
         if found is None:
             return ()
         if any(change.lever != ORPHANED for change in found.changes):
@@ -110,20 +126,31 @@ class Ledger:
             desk.promised[finding.rule] = _Promised(finding, at, self._recovers.get(finding.rule, "nothing"))
         if desk.pending is not None:
             self._measure(desk, desk.pending, at)
+        if desk.older is not None and len(trend.slices) * SLICE_SECONDS > OLDER_SECONDS:
+            desk.older = None
 
     def keep_only(self, services: Sequence[Service], at: Instant) -> None:
         """Services that are gone are remembered for a day."""
         self.watch.keep_only(services, at)
         for name in self._desks.keys() - {s.id for s in services} - self.watch.names():
             del self._desks[name]
+        alive = {service.id for service in services}
+        gone = [name for name in self._desks if name not in alive]
+        for name in gone[: max(0, len(self._desks) - KEPT_DESKS)]:
+            del self._desks[name]
+            self.watch.forget(name)
 
     def verify(self, finding: str, at: Instant, since_seconds: float = 0.0) -> Outcome | None:
-        """Somebody says that what `finding` asked for was done, `since_seconds` ago. None: no such finding is known."""
+        """Somebody says that what `finding` asked for was done, `since_seconds` ago. Where that was noticed already, what is
+        being measured of it. None: no such finding is known."""
         for name, desk in self._desks.items():
+            noticed = desk.pending.outcome if desk.pending is not None else None
+            if noticed is not None and not noticed.by_hand and any(p.finding == finding for p in noticed.promises):
+                return noticed
             known = next((p for p in desk.promised.values() if p.finding.id == finding), None)
             if known is not None:
                 made = Instant(at.mono_ns, at.wall_ns - int(since_seconds * 1e9))
-                return self._begin(name, known.finding.subject.name, desk, (), [known], made, at, by_hand=True)
+                return self._begin(name, desk, (), [known], made, at, by_hand=True)
         return None
 
     def thread_elasticity(self, service: Service) -> float | None:
@@ -133,19 +160,25 @@ class Ledger:
     def _desk(self, service: Service, trend: Trend) -> _Desk:
         desk = self._desks.get(service.id)
         if desk is None:
-            desk = self._desks[service.id] = _Desk(trend)
+            desk = self._desks[service.id] = _Desk(service.name, trend, begun=self._begun(service.id))
         elif desk.trend is not trend:
             desk.older, desk.trend = desk.trend, trend
         return desk
 
+    def _begun(self, service_id: str) -> float:
+        """When it was changed last, as far as the outcomes tell, in Unix seconds."""
+        known = (o.changed_at for o in self.outcomes.values() if o.service_id == service_id and o.changes)
+        return max((datetime.fromisoformat(text).timestamp() + SETTLE_SECONDS for text in known), default=0.0)
+
     def _open(self, service: Service, desk: _Desk, found: Changed, at: Instant) -> None:
         recent = [p for p in desk.promised.values() if (found.since.wall_ns - p.seen.wall_ns) * 1e-9 <= PROMISE_SECONDS]
         asked = [p for p in recent if answers(p.finding, found.changes) is not None]
-        self._begin(service.id, service.name, desk, found.changes, asked, found.since, at)
+        self._begin(service.id, desk, found.changes, asked, found.since, at)
         desk.promised.clear()
+        desk.begun = at.wall_ns * 1e-9
 
     def _begin(
-        self, service_id: str, service: str, desk: _Desk, changes: tuple[LeverChange, ...], asked: Sequence[_Promised],
+        self, service_id: str, desk: _Desk, changes: tuple[LeverChange, ...], asked: Sequence[_Promised],
         made: Instant, at: Instant, *, by_hand: bool = False,
     ) -> Outcome:  # fmt: skip
         if desk.pending is not None:
@@ -155,13 +188,14 @@ class Ledger:
         promises = tuple(promise_of(p.finding, answers(p.finding, changes) or False, self.calibration) for p in asked)
         outcome = Outcome(
             id=_outcome_id(service_id, changes, made),
-            service=service,
+            service=desk.name,
             service_id=service_id,
             state="waiting",
             changes=changes,
             promises=promises,
+            beside=beside_what_was_asked([p.finding for p in asked], changes),
             changed_at=timestamp(made),
-            because="waits for load after the change" if before.count else "no load was seen before the change",
+            because="waits for load after the change" if before.count else _nothing_before(desk),
             by_hand=by_hand,
         )
         parts = [Part(p.recovers, p.finding.gains) for p in asked]
@@ -192,7 +226,9 @@ class Ledger:
         measured = compared(pending.before, after)
         state, because = verdict(pending.outcome.promises, pending.promised, measured)
         if not pending.before.count:
-            state, because = "unclear", "no load was seen before the change"
+            state, because = "unclear", pending.outcome.because
+        elif pending.outcome.beside and state != "unclear":
+            state, because = "unclear", f"{because}; but changed as well: {', '.join(pending.outcome.beside)}"
         pending.outcome = msgspec.structs.replace(
             pending.outcome,
             state=state,
@@ -210,31 +246,49 @@ class Ledger:
 
     def _close(self, desk: _Desk, pending: _Pending, at: Instant, why: str) -> None:
         """End it with what was measured so far."""
-        outcome = pending.outcome
-        if outcome.measured:
-            outcome = msgspec.structs.replace(outcome, final=True, because=f"{outcome.because}; {why}")
-        else:
-            outcome = msgspec.structs.replace(
-                outcome, state="unclear", because=why, final=True, measured_at=timestamp(at)
-            )
+        outcome = _ended(pending.outcome, why, timestamp(at))
         desk.pending = None
         self._note(outcome)
 
     def _note(self, outcome: Outcome) -> None:
         self.outcomes[outcome.id] = outcome
         self.news.append(outcome)
-        while len(self.outcomes) > KEPT_OUTCOMES:
-            del self.outcomes[next(iter(self.outcomes))]
+        self._forget()
         if outcome.final:
             self.calibration = calibrated(scored(self.outcomes.values()))
 
+    def _forget(self) -> None:
+        """What nobody asked for and nothing was learnt from is forgotten first."""
+        idle: dict[str, list[str]] = {}
+        for outcome in self.outcomes.values():
+            if outcome.final and not outcome.promises and not outcome.measured:
+                idle.setdefault(outcome.service_id, []).append(outcome.id)
+        dropped = [name for names in idle.values() for name in names[:-KEPT_UNTOLD]]
+        rest = [name for name in self.outcomes if name not in set(dropped)]
+        dropped += rest[: max(0, len(rest) - KEPT_OUTCOMES)]
+        for name in dropped:
+            del self.outcomes[name]
+        self.dropped += dropped
+
+
+def _ended(outcome: Outcome, why: str, at: str | None = None) -> Outcome:
+    """The outcome with what was measured so far."""
+    if outcome.measured:
+        return msgspec.structs.replace(outcome, final=True, because=f"{outcome.because}; {why}")
+    return msgspec.structs.replace(outcome, state="unclear", because=why, final=True, measured_at=at)
+
+
+def _nothing_before(desk: _Desk) -> str:
+    return f"no load was seen {'between the change before and this one' if desk.begun else 'before the change'}"
+
 
 def _before(desk: _Desk, until: float) -> Side:
-    """The loaded stretches before: of the running service, else of the time before it was started anew, else minutes."""
+    """The loaded stretches before, since the change before: of the running service, else of the time before it was started
+    anew, else minutes."""
     trends = [t for t in (desk.trend, desk.older) if t is not None]
-    for kept in ([t.slices for t in trends], [t.minutes for t in trends]):
+    for seconds, kept in ((SLICE_SECONDS, [t.slices for t in trends]), (60.0, [t.minutes for t in trends])):
         for stretches in kept:
-            side = side_of(stretches, 0.0, until, BEFORE_SLICES)
+            side = side_of(stretches, desk.begun + seconds, until, BEFORE_SLICES)
             if side.count >= 3:
                 return side
     return Side({}, ())

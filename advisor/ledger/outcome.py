@@ -60,6 +60,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     changes: tuple[LeverChange, ...]
     promises: tuple[Promise, ...]
     changed_at: str
+    beside: tuple[str, ...] = ()
+    """Levers among `changes` that none of the promises was about: what came of it may have come of them."""
     measured: tuple[Measured, ...] = ()
     covered: dict[Metric, bool] = {}
     because: str = ""

@@ -24,6 +24,13 @@ def answers(finding: Finding, changes: Sequence[LeverChange]) -> bool | None:
     return len(asked) == len(finding.changes) and all(_alike(c.proposed, made[c.lever].new) for c in asked)
 
 
+def beside_what_was_asked(findings: Sequence[Finding], changes: Sequence[LeverChange]) -> tuple[str, ...]:
+    """Levers that were changed and that none of the findings had asked for: what came of it may have come of them."""
+    asked = {change.lever for finding in findings for change in finding.changes}
+    asked |= {AGAINST[finding.rule] for finding in findings if finding.rule in AGAINST}
+    return tuple(change.lever for change in changes if change.lever not in asked) if findings else ()
+
+
 def promise_of(finding: Finding, as_proposed: bool, calibration: Calibration) -> Promise:
     return Promise(
         finding=finding.id,

@@ -43,13 +43,14 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def scored(outcomes: Iterable[Outcome]) -> list[Scored]:
-    """What counts: final outcomes of one finding alone, set as proposed or by hand, where the loads allow the comparison."""
+    """What counts: final outcomes of one finding alone, set as proposed or by hand with nothing changed beside it, where the
+    loads allow the comparison."""
     found = []
     for outcome in outcomes:
         if not outcome.final or len(outcome.promises) != 1:
             continue
         promise = outcome.promises[0]
-        if not (promise.as_proposed or outcome.by_hand):
+        if not (promise.as_proposed or outcome.by_hand) or outcome.beside:
             continue
         seen = {m.metric: m.ratio for m in outcome.measured if m.matched}
         found += [

@@ -8,8 +8,9 @@ from advisor.catalogue import all_rules
 from advisor.engine import Engine
 from advisor.finding import Finding
 from advisor.ledger.configuration import LeverChange
-from advisor.ledger.ledger import Ledger
+from advisor.ledger.ledger import KEPT_DESKS, KEPT_UNTOLD, Ledger
 from advisor.ledger.outcome import Outcome
+from advisor.ledger.scores import scored
 from advisor.trend import Trend
 from collectors.reading import Instant
 from tests.advisor.built import facts, fighting_pools
@@ -166,10 +167,12 @@ def test_the_ledger_outlives_a_restart_of_the_agent_and_teaches_later_intervals(
     story.run(12, BAD, FINDINGS, opened_per_second=26.0)
     story.run(16, GOOD, opened_per_second=150.0)
     done = story.outcome
-    open_one = replace(done, id="open", final=False, state="measuring")
+    open_one = replace(done, id="open", final=False, state="waiting", measured=(), measured_at=None)
     later = Ledger()
     later.restore([*(replace(done, id=str(n)) for n in range(5)), open_one])
-    assert later.outcomes["open"].because == "the agent was restarted while it was being measured"
+    ended = later.outcomes["open"]
+    assert (ended.state, ended.because) == ("unclear", "the agent was restarted while it was being measured")
+    assert later.news == [ended]
     assert later.calibration.factor("cpu-oversubscribed-openmp", "throughput_ratio") != 1.0
 
 
@@ -178,3 +181,97 @@ def test_threads_that_were_changed_tell_how_throughput_grows_with_them():
     story.run(12, {**BAD, "compute_threads": 2}, opened_per_second=30.0)
     story.run(16, {**BAD, "compute_threads": 4}, opened_per_second=30.0)
     assert story.ledger.thread_elasticity(SERVICE) == pytest.approx(0.0, abs=0.02)
+
+
+def test_a_second_change_is_not_compared_with_what_was_before_the_first():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(3, GOOD, opened_per_second=150.0)
+    story.run(16, {**GOOD, "workers": 3}, opened_per_second=150.0)
+    assert story.outcome.changes[0].lever == "workers"
+    assert story.outcome.because == "no load was seen between the change before and this one"
+    story.run(16, {**GOOD, "workers": 4}, opened_per_second=300.0)
+    assert next(m for m in story.outcome.measured if m.metric == "throughput_ratio").ratio == pytest.approx(2, rel=0.01)
+
+
+def test_a_change_that_is_undone_at_once_teaches_nothing():
+    story = Story()
+    story.run(12, {**BAD, "compute_threads": 2}, opened_per_second=26.0)
+    story.run(3, {**BAD, "compute_threads": 4}, opened_per_second=26.0)
+    story.run(16, {**BAD, "compute_threads": 2}, opened_per_second=26.0)
+    assert [one.state for one in story.ledger.outcomes.values()] == ["unclear", "unclear"]
+    assert scored(story.ledger.outcomes.values()) == []
+
+
+def test_what_was_before_a_restart_of_the_agent_and_before_the_last_change_is_not_before_the_next():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(3, GOOD, opened_per_second=150.0)
+    later, known = Ledger(), story.ledger.watch.remember()
+    later.watch.recall(known)
+    later.restore(story.ledger.outcomes.values())
+    story.ledger = later
+    story.run(3, {**GOOD, "workers": 3}, opened_per_second=150.0)
+    assert story.outcome.because == "no load was seen between the change before and this one"
+
+
+def test_what_came_of_two_levers_is_not_told_as_that_of_one():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(16, {**GOOD, "workers": 4}, opened_per_second=150.0)
+    outcome = story.outcome
+    assert (outcome.state, outcome.final, outcome.beside) == ("unclear", True, ("workers",))
+    assert outcome.because.endswith("but changed as well: workers")
+    assert [p.rule for p in outcome.promises] == ["cpu-oversubscribed-openmp"]
+    assert scored([outcome]) == []
+
+
+def test_one_that_comes_back_beside_its_successor_keeps_what_is_known_of_it():
+    """Blue and green: one leaves, another takes its place, and the first is started again."""
+    green = replace(SERVICE, id="green", port=9000)
+    blue, story = Trend(), Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.restart(12)
+    story.service = green
+    story.run(2, BAD, opened_per_second=26.0)
+    ledger, end = story.ledger, story.end
+    for position in range(12):
+        end = add(blue, 1, start=end, opened_per_second=26.0)
+        ledger.keep_only([SERVICE, green], at(end))
+        for service, trend in ((SERVICE, blue), (green, story.trend)):
+            ledger.changed(service, GOOD if service is SERVICE and position > 9 else BAD, trend, at(end))
+            ledger.look(service, FINDINGS if service is SERVICE else (), trend, at(end))
+    (outcome,) = ledger.outcomes.values()
+    assert (outcome.service_id, outcome.because) == (SERVICE.id, "waits for load after the change")
+    assert [p.rule for p in outcome.promises] == ["cpu-oversubscribed-openmp"]
+
+
+def test_by_hand_what_was_noticed_already_is_not_begun_again():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(2, GOOD, opened_per_second=150.0)
+    assert story.ledger.verify(FINDINGS[0].id, at(story.end)) == story.outcome
+    assert len(story.ledger.outcomes) == 1
+
+
+def test_levers_that_something_else_turns_all_day_fill_nothing():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(16, GOOD, opened_per_second=150.0)
+    kept = story.outcome
+    for minute in range(60):
+        story.run(2, {**GOOD, "workers": 3 + minute % 2}, opened_per_second=150.0)
+    assert len(story.ledger.outcomes) <= KEPT_UNTOLD + 2
+    assert kept.id in story.ledger.outcomes
+    assert len(story.ledger.dropped) >= 60 - KEPT_UNTOLD - 2
+
+
+def test_services_that_come_and_go_are_not_all_remembered():
+    ledger = Ledger()
+    for number in range(KEPT_DESKS + 50):
+        service, now = replace(SERVICE, id=str(number), application=str(number)), at(MINUTE_START + number)
+        ledger.changed(service, BAD, Trend(), now)
+        ledger.keep_only([service], now)
+    assert len(ledger.watch.names()) == KEPT_DESKS
+    ledger.changed(replace(SERVICE, id="349", application="349"), GOOD, Trend(), at(MINUTE_START + 400))
+    assert ledger.changed(replace(SERVICE, id="349", application="349"), GOOD, Trend(), at(MINUTE_START + 405)) != ()
