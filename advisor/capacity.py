@@ -137,7 +137,7 @@ def _by_loads(view: View, law: Demand | None, one: Rate | None, doubt: Doubt | N
 
 def _busy_now(view: View) -> float | None:
     slices = view.trend.slices
-    newest = slices.values("demand", slices.present_since())[-NEWEST:]
+    newest = slices.present("demand")[-NEWEST:]
     return _mean(newest) if newest else None
 
 
@@ -145,8 +145,11 @@ def _utilisations(view: View, law: Demand | None, whole: Rate | None) -> tuple[f
     """Now and at peak: of the rate that was measured, else of the workers that could be busy."""
     slices, minutes, workers = view.trend.slices, view.trend.minutes, len(view.serving)
     if whole is not None and (whole.bound == "measured" or (law is not None and law.cores_each == 0.0)):
-        rates = slices.values("requests_per_second", slices.present_since())
-        known = [quantile(rates, 0.95), minutes.once(("rate p95", workers), lambda: _rate_p95(minutes, workers))]
+        rates = slices.present("requests_per_second")
+        known = [
+            slices.once("rate p95", lambda: quantile(rates, 0.95)),
+            minutes.once(("rate p95", workers), lambda: _rate_p95(minutes, workers)),
+        ]
         seen = [min(1.0, rate / whole.per_second) for rate in known if rate is not None]
         return (min(1.0, _mean(rates[-NEWEST:]) / whole.per_second) if rates else None), max(seen, default=None)
     shares = busy_shares(slices) if law is not None and law.cores_each > 0 else None

@@ -56,6 +56,8 @@ Verdict = Conclusion | Need | None
 class Rule(ABC):
     """Judges one service in one window. Pure; an exception in it costs its own verdict only."""
 
+    id: ClassVar[str]
+    """The name of its file in kebab case."""
     proven: ClassVar[tuple[Proof, ...]] = ()
     """How it was shown to be right: on a live server, a recording, a built host. Empty: experimental, never above info."""
     thresholds: ClassVar[Mapping[str, Threshold]] = {}
@@ -80,9 +82,8 @@ class Rule(ABC):
     hold_seconds: ClassVar[float] = 900.0
     """How long a finding stands after its last confirmation: against noise only, a changed lever ends it at once."""
 
-    @property
-    def id(self) -> str:
-        return type(self).__module__.rpartition(".")[2].replace("_", "-")
+    def __init_subclass__(cls) -> None:
+        cls.id = cls.__module__.rpartition(".")[2].replace("_", "-")
 
     @abstractmethod
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:

@@ -67,7 +67,7 @@ def _closed_by_connections(view: View, spread: float) -> Doubt | None:
     """Connections stand still, and each has a request in flight. Independent clients would come and go: their number would
     vary by about its root."""
     slices = view.trend.slices
-    seen = slices.once("looks", lambda: slices.values("established", slices.present_since())[-LOOKS:])
+    seen = slices.present("established")[-LOOKS:]
     if len(seen) < LOOKS or not view.demand:
         return None
     mean = sum(seen) / len(seen)

@@ -99,13 +99,13 @@ class Stretches:
         return [(end, value) for end, value in found if not isnan(value)]
 
     def values(self, field: str, since: float = 0.0, until: float = float("inf")) -> list[float]:
-        return [value for _, value in self.points(field, since, until)]
+        first, last = bisect_left(self.ends, since), bisect_right(self.ends, until)
+        return [value for value in self._columns[_POSITION[field]][first:last] if value == value]
 
     def table(self, *fields: str, since: float = 0.0) -> list[tuple[float | None, ...]]:
         """These fields of each stretch that ended since then: a few columns cost much less than `rows`."""
         first = bisect_left(self.ends, since)
-        columns = [self._columns[_POSITION[field]][first:] for field in fields]
-        return [tuple(None if isnan(value) else value for value in row) for row in zip(*columns, strict=True)]
+        return list(zip(*(_known(self._columns[_POSITION[field]][first:]) for field in fields), strict=True))
 
     def rows(self, since: float = 0.0, until: float = float("inf")) -> Iterator[dict[str, float | None]]:
         """One mapping a stretch, its end as `end`."""
@@ -121,11 +121,18 @@ class Stretches:
 
     def present_since(self) -> float:
         """When the stretches began that are whole of the newest generation (Unix time); 0 where there is no other."""
+        return self.once("present since", self._present_since)
+
+    def _present_since(self) -> float:
         column = self._columns[_POSITION["generation"]]
         for position in range(len(column) - 1, -1, -1):
             if column[position] != column[-1] and not isnan(column[-1]):
                 return self.ends[position + 1] + 0.001  # the change lies within that one
         return 0.0
+
+    def present(self, field: str) -> Sequence[float]:
+        """As `values`, of those that are whole of the newest generation."""
+        return self.once(("present", field), lambda: self.values(field, self.present_since()))
 
     def newest(self) -> tuple[float, list[float | None]]:
         """The newest stretch. Raises IndexError where there is none."""
@@ -206,6 +213,11 @@ def _generation(values: Values) -> float:
 def _of_earlier_run(values: Values, newest: float) -> Values:
     position = _POSITION["generation"]
     return (*values[:position], _generation(values) - newest - 1, *values[position + 1 :])
+
+
+def _known(column: Sequence[float]) -> Sequence[float | None]:
+    """With None for what is not a number: the only value that differs from itself."""
+    return [value if value == value else None for value in column] if isnan(sum(column)) else column
 
 
 def _merged(name: str, values: Sequence[float]) -> float | None:

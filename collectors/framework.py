@@ -74,6 +74,8 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 class Framework(ABC):
     """One serving framework. The file's name is its id."""
 
+    name: ClassVar[str]
+    """The name of its file."""
     order: ClassVar[int] = 50
     """Frameworks are asked in this order; the first that recognises a process has it."""
     evidence: ClassVar[Literal["live", "captured", "documented"]]
@@ -91,11 +93,8 @@ class Framework(ABC):
     them their roles there."""
 
     def __init_subclass__(cls) -> None:
+        cls.name = cls.__module__.rpartition(".")[2].replace("_", "-")
         guard(cls, _WITHOUT)
-
-    @property
-    def name(self) -> str:
-        return type(self).__module__.rpartition(".")[2].replace("_", "-")
 
     @abstractmethod
     def recognise(self, process: Process, parent: Role | None, facts: ProcessFacts | None) -> Role | None:

@@ -27,12 +27,13 @@ def all_managers() -> tuple[Manager, ...]:
 
 
 def framework_named(name: str) -> Framework | None:
-    return _by_name(all_frameworks()).get(name)
+    return _frameworks_by_name().get(name)
 
 
 def manager_named(name: str) -> Manager | None:
     return next((manager for manager in all_managers() if manager.name == name), None)
 
 
-def _by_name(frameworks: tuple[Framework, ...]) -> Mapping[str, Framework]:
-    return {framework.name: framework for framework in frameworks}
+@cache
+def _frameworks_by_name() -> Mapping[str, Framework]:
+    return {framework.name: framework for framework in all_frameworks()}

@@ -16,7 +16,7 @@ from advisor.queueing import enough, wait_of_many, wait_of_one
 from advisor.rate import shown
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.service_demand import effective_cores, pooled
-from advisor.trend import SLICE_SECONDS
+from advisor.trend import SLICE_SECONDS, Stretches
 from advisor.view import View, quantile
 from advisor.workers import change_to, count_told, processes_after
 
@@ -79,9 +79,7 @@ class HeadroomTooThin(Rule):
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         slices = view.trend.slices
-        since = slices.present_since()
-        busy = slices.values("demand", since)
-        minutes = len(busy) * SLICE_SECONDS / 60
+        minutes = len(slices.present("demand")) * SLICE_SECONDS / 60
         if minutes < settings.limit("minutes") or not self._near(view, facts, settings.limit("utilisation")):
             return None
         known = capacity_of(view, facts)
@@ -89,7 +87,7 @@ class HeadroomTooThin(Rule):
         if known is None or seen is None or seen[0] <= settings.limit("utilisation"):
             return None
         peak, held = seen
-        waits = _waiting(view, since)
+        waits = slices.once("waiting", lambda: _waiting(slices))
         waiting = waits[1] if waits else None
         saturated = waiting is not None and waiting >= settings.limit("waiting_requests")
         if pooled(view) and not saturated:
@@ -175,19 +173,20 @@ class HeadroomTooThin(Rule):
 def _peak(view: View, known: Capacity) -> tuple[float, float | None] | None:
     """95 % points of utilisation and of busy workers."""
     slices = view.trend.slices
-    since, rate = slices.present_since(), known.n_workers_per_second
-    demand = quantile(slices.values("demand", since), 0.95)
+    rate = known.n_workers_per_second
+    demand = slices.once("demand p95", lambda: quantile(slices.present("demand"), 0.95))
     if rate is not None and rate.bound == "measured":
-        answered = quantile(slices.values("requests_per_second", since), 0.95)
+        answered = slices.once("rate p95", lambda: quantile(slices.present("requests_per_second"), 0.95))
         return None if answered is None else (min(1.0, answered / rate.per_second), demand)
     shares = busy_shares(slices)
     return None if known.utilisation_now is None or shares is None else (shares.p95, demand)
 
 
-def _waiting(view: View, since: float) -> tuple[float, float] | None:
+def _waiting(slices: Stretches) -> tuple[float, float] | None:
     """Median and 95 % point of requests that wait to be accepted, or beyond the busy workers inside the server; None if
     neither is known."""
-    rows = view.trend.slices.table("accept_queue_peak", "requests_per_second", "latency_seconds", "demand", since=since)
+    fields = ("accept_queue_peak", "requests_per_second", "latency_seconds", "demand")
+    rows = slices.table(*fields, since=slices.present_since())
     found = []
     for queue, rate, latency, demand in rows:
         inside = None if rate is None or latency is None else max(0.0, rate * latency - (demand or 0.0))
