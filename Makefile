@@ -17,8 +17,13 @@ demo: $(READY)  ## a real model server with a bad setting, the advice, the measu
 run: $(READY)  ## the agent in the foreground
 	$(BIN)/nodewright run $(ARGS)
 
-test: $(READY)  ## the tests
+test: $(READY)  ## the tests: what is computed two at a time, then what watches real programs
+ifeq ($(ARGS),)
+	$(BIN)/pytest -n 2 -m 'not heavy and not alone'
+	$(BIN)/pytest -m 'not heavy and alone'
+else
 	$(BIN)/pytest $(ARGS)
+endif
 
 test-live: $(READY)  ## what `test` leaves out for its size or length, and what was measured on servers of every kind
 	$(BIN)/pytest -m heavy -rP $(ARGS)

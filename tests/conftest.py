@@ -4,8 +4,25 @@ import signal
 
 import pytest
 
+TOGETHER = ("tests/advisor/", "tests/agent/http/", "tests/bench/", "tests/collectors/", "tests/tui/")
+"""Tests of what is computed: they may run beside each other."""
+ALONE = (
+    "tests/advisor/profiling/test_victims", "tests/collectors/gpu_others/", "tests/collectors/native/",
+    "tests/collectors/profiles/", "tests/collectors/sources/test_connections", "tests/collectors/sources/test_nvidia",
+    "tests/collectors/sources/test_serving", "tests/collectors/sources/test_threads", "tests/collectors/test_inside_facts",
+    "tests/collectors/test_pod_resources",
+)  # fmt: skip
+"""Of those, what watches real programs, which others would disturb."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """A runner that was started in the background ignores SIGINT, and so would every program that the tests interrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever is not known to be undisturbed by others is marked `alone`."""
+    for item in items:
+        if not item.nodeid.startswith(TOGETHER) or item.nodeid.startswith(ALONE):
+            item.add_marker("alone")
