@@ -90,7 +90,7 @@ class _Daemon:
         self._pyroscope = pyroscope_of(loaded.config)
         hold = loaded.config.advice.hold_down_seconds
         self._findings = FindingsLog(store.save_document, store.forget_document, hold)
-        self._ledger = LedgerLog(store.save_document)
+        self._ledger = LedgerLog(store.save_document, store.forget_document)
         self._updates = Updates()
         self._reader = StoreReader(paths.db)
         meter = SidecarMeter(self._sidecar)
@@ -168,8 +168,8 @@ class _Daemon:
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         """In the sampler thread, after each judgement."""
         self._findings.take(snapshot, self._watch.judging, self._watch.host.clock.now())
-        outcomes, configured = self._watch.judging.learnt()
-        self._ledger.take(outcomes, configured, time.monotonic())
+        outcomes, dropped, configured = self._watch.judging.learnt()
+        self._ledger.take(outcomes, dropped, configured, time.monotonic())
         self._findings.judged(outcomes, snapshot, self._watch.host.clock.now())
         self._known.take(self._watch.discovery, self._aside)
         for gpu in snapshot.node.gpus:
@@ -271,7 +271,9 @@ class _Daemon:
         self._capacities.restore(self._reader.capacities())
         accepted = self._findings.restore(self._reader.findings(), self._reader.acknowledgements(), now)
         self._watch.judging.board.restore(accepted)
-        self._watch.judging.recall(kept(self._reader.outcomes(), self._reader.configurations()))
+        known = kept(self._reader.outcomes(), self._reader.configurations())
+        self._watch.judging.recall(known)
+        self._ledger.recall(known)
 
 
 def pyroscope_of(config: Config) -> "PyroscopePusher | None":

@@ -157,11 +157,13 @@ class Judging:
         self.ledger.restore(kept.outcomes)
         self._engine.calibration = self.ledger.calibration
 
-    def learnt(self) -> tuple[list[Outcome], tuple[Remembered, ...]]:
-        """Outcomes that were opened or have changed since the last call, and how every service is configured."""
+    def learnt(self) -> tuple[list[Outcome], list[str], tuple[Remembered, ...]]:
+        """Since the last call: outcomes that were opened or have changed, and ids of those that are not kept any longer;
+        and how every service is configured."""
         with self._lock:
             news, self.ledger.news = self.ledger.news, []
-            return news, self.ledger.watch.remember()
+            dropped, self.ledger.dropped = self.ledger.dropped, []
+            return news, dropped, self.ledger.watch.remember()
 
     def outcomes(self) -> OutcomesDocument:
         with self._lock:
@@ -210,11 +212,13 @@ class Judging:
         """What is known of the service, with its profiles, and with what runs in the place of one that has lost its
         front-end."""
         profile = self.profile_of(service, self.generation(service))
+        with self._lock:
+            elasticity = self.ledger.thread_elasticity(service)
         facts = msgspec.structs.replace(
             self.facts(service),
             profile=profile,
             measured=self.measured(service),
-            thread_elasticity=self.ledger.thread_elasticity(service),
+            thread_elasticity=elasticity,
         )
         if service.orphaned_ns is None:
             return facts

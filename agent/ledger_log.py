@@ -16,19 +16,34 @@ RENEW_SECONDS = 600.0
 """A configuration that has not changed is written again after this long: when it was seen last matters, too."""
 T = TypeVar("T")
 Save = Callable[[DocumentKind, str, bytes], None]
+Forget = Callable[[DocumentKind, str], None]
 
 
 class LedgerLog:
-    """Writes an outcome whenever it changes, a configuration when it does. Called in the sampler thread."""
+    """Writes an outcome whenever it changes, a configuration when it does, and lets go of what the ledger has forgotten.
+    Called in the sampler thread."""
 
-    def __init__(self, save: Save) -> None:
-        self._save = save
+    def __init__(self, save: Save, forget: Forget) -> None:
+        self._save, self._forget = save, forget
         self._written: dict[str, tuple[object, float]] = {}
 
-    def take(self, outcomes: Iterable[Outcome], configured: Iterable[Remembered], mono_seconds: float) -> None:
+    def recall(self, before: LedgerSnapshot) -> None:
+        """What is kept already."""
+        self._written = {one.service: (one.levers, -RENEW_SECONDS) for one in before.configured}
+
+    def take(
+        self, outcomes: Iterable[Outcome], dropped: Iterable[str], configured: Iterable[Remembered], mono_seconds: float
+    ) -> None:
+        """`dropped`: ids of outcomes that are to be forgotten, also those of `outcomes`."""
         for outcome in outcomes:
             self._save("outcome", outcome.id, encode(outcome))
-        for one in configured:
+        for name in dropped:
+            self._forget("outcome", name)
+        present = list(configured)
+        for name in self._written.keys() - {one.service for one in present}:
+            self._forget("configuration", name)
+            del self._written[name]
+        for one in present:
             before, at = self._written.get(one.service, (None, 0.0))
             if before != one.levers or mono_seconds - at >= RENEW_SECONDS:
                 self._save("configuration", one.service, encode(one))

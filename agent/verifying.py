@@ -35,14 +35,19 @@ def outcomes(client: Client, service: str | None, rule: str | None) -> OutcomesD
 
 
 def outcome_text(outcome: Outcome) -> str:
-    return "\n".join(_outcome(outcome))
+    return "\n".join(_shown(line) for line in _outcome(outcome))
 
 
 def outcomes_text(found: OutcomesDocument) -> str:
     if not found.outcomes:
         return "no change was noticed yet"
     lines = [line for one in found.outcomes for line in _outcome(one)]
-    return "\n".join([*lines, *_scores(found.scores)])
+    return "\n".join(_shown(line) for line in [*lines, *_scores(found.scores)])
+
+
+def _shown(line: str) -> str:
+    """Values of levers come from files and from command lines of others: what a terminal would obey is not shown."""
+    return "".join(char if char.isprintable() else "?" for char in line)
 
 
 def _outcome(outcome: Outcome) -> Iterator[str]:

@@ -51,17 +51,31 @@ def test_scores_stand_beside_constants_of_a_table():
 
 def test_a_configuration_is_written_when_it_changes_and_now_and_then():
     written = []
-    log = LedgerLog(lambda kind, key, body: written.append((kind, key)))
+    log = LedgerLog(lambda kind, key, body: written.append((kind, key)), lambda kind, key: None)
     for seconds, levers in (
         (0, {"workers": 2}),
         (5, {"workers": 2}),
         (10, {"workers": 3}),
         (15 + RENEW_SECONDS, {"workers": 3}),
     ):
-        log.take((), (msgspec.structs.replace(CONFIGURED, levers=levers),), seconds)
+        log.take((), (), (msgspec.structs.replace(CONFIGURED, levers=levers),), seconds)
     assert written == [("configuration", "1")] * 3
-    log.take((VERIFIED,), (), 0.0)
+    log.take((VERIFIED,), (), (), 0.0)
     assert written[-1] == ("outcome", "o1")
+
+
+def test_what_the_ledger_has_forgotten_is_not_kept():
+    rows = {("configuration", "1"): b"", ("outcome", "o1"): b""}
+    log = LedgerLog(lambda kind, key, body: rows.update({(kind, key): body}), lambda *row: rows.pop(row))
+    log.recall(LedgerSnapshot(outcomes=(VERIFIED,), configured=(CONFIGURED,)))
+    log.take((), ("o1",), (msgspec.structs.replace(CONFIGURED, service="2"),), 0.0)
+    assert list(rows) == [("configuration", "2")]
+
+
+def test_a_terminal_gets_nothing_that_it_would_obey():
+    hostile = LeverChange(lever="model a\x1b[2J", old="1\n  verified: it helped", new="\x1b]0;x\x07")
+    text = outcome_text(msgspec.structs.replace(VERIFIED, changes=(hostile,)))
+    assert text.splitlines()[0].endswith("model a?[2J 1?  verified: it helped → ?]0;x?")
 
 
 def test_what_was_kept_is_taken_up_and_what_cannot_be_read_is_left_out():
@@ -70,4 +84,4 @@ def test_what_was_kept_is_taken_up_and_what_cannot_be_read_is_left_out():
     judging = Judging(Config(), History(), lambda: Instant(0, 0))
     judging.recall(found)
     assert judging.outcomes().outcomes == (VERIFIED,)
-    assert [one.levers for one in judging.learnt()[1]] == [{"workers": 2}]
+    assert [one.levers for one in judging.learnt()[2]] == [{"workers": 2}]
