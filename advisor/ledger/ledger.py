@@ -306,4 +306,4 @@ def _back(changes: Sequence[LeverChange]) -> tuple[LeverChange, ...]:
 
 def _outcome_id(service: str, changes: Sequence[LeverChange], made: Instant) -> str:
     text = "\x1f".join((service, str(made.wall_ns), *(f"{c.lever}={c.new}" for c in changes)))
-    return blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

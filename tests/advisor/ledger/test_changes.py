@@ -3,12 +3,12 @@
 from msgspec.structs import replace
 
 from advisor.ledger.changes import ChangeWatch
-from advisor.ledger.configuration import DEFAULT, LeverChange, configuration_of
+from advisor.ledger.configuration import DEFAULT, MOST_LEVERS, LeverChange, configuration_of
 from advisor.view import View
-from collectors.entities import Model
+from collectors.entities import Container, Model
 from collectors.levers import Lever, Setting
 from collectors.reading import Instant
-from tests.advisor.built import facts, fighting_pools, narrow_mask, quota, threads_set, view
+from tests.advisor.built import facts, fighting_pools, narrow_mask, quota, thread, threads_set, view, worker
 
 SECOND = 1_000_000_000
 SERVICE = fighting_pools().service
@@ -48,6 +48,7 @@ def test_what_nobody_set_is_a_default_and_what_nobody_could_read_is_unknown():
     assert found["compute_threads"] == DEFAULT
     assert found["max_queue"] is None
     assert levers(narrow_mask())["affinity"] == "0"
+    assert "workers counted" not in found
     assert configuration_of(view([]), facts(view([]), None))["affinity"] is None
 
 
@@ -116,3 +117,66 @@ def test_configurations_outlive_a_restart_of_the_agent():
     found = after.look(SERVICE, {"compute_threads": 1}, at(105))
     assert found is not None
     assert found.since.wall_ns == at(0).wall_ns
+
+
+def told(*steps: dict[str, object]) -> list[tuple[object, ...]]:
+    """What is told where each configuration holds for ten seconds."""
+    watch, found = ChangeWatch(), []
+    for position, step in enumerate(steps):
+        for second in (0, 5):
+            if (changed := watch.look(SERVICE, step, at(position * 10 + second))) is not None:
+                found += [(c.lever, c.old, c.new) for c in changed.changes]
+    return found
+
+
+def test_workers_that_are_counted_while_their_number_cannot_be_read_are_no_change():
+    set_, unread = (
+        Setting(lever=Lever.WORKERS, value=value, origin=origin)
+        for value, origin in ((0, "file settings.json"), (None, "settings.json is not readable"))
+    )
+    known, counted = (levers(fighting_pools(), setting) for setting in (set_, unread))
+    assert (known["workers"], counted["workers counted"], counted.get("workers")) == (0, 2, None)
+    assert told(known, counted, known, {**known, "workers": 1}) == [("workers", 0, 1)]
+    assert told(counted, {**counted, "workers counted": 3}) == [("workers", 2, 3)]
+    assert told(counted, {**known, "workers": 3}, {**counted, "workers counted": 3}) == []
+
+
+def test_the_mask_of_workers_of_which_one_waits_is_not_known_where_its_own_is_another():
+    def worker_on(pid: int, cpu: int, cores: float):
+        return worker(pid, [thread(pid, cores, allowed=(cpu,))])
+
+    assert levers(view([worker_on(101, 0, 0.9), worker_on(102, 1, 0.4)]))["affinity"] == "0-1"
+    assert levers(view([worker_on(101, 0, 0.9), worker_on(102, 1, 0.0)]))["affinity"] is None
+    assert levers(view([worker_on(101, 0, 0.9), worker_on(102, 0, 0.0)]))["affinity"] == "0"
+
+
+def test_a_limit_of_a_container_into_which_nobody_can_look_is_not_known():
+    seen = replace(
+        fighting_pools(), cgroup=quota(None), service=replace(SERVICE, container=Container(runtime="docker", id="c"))
+    )
+    assert levers(seen)["cpu_quota"] is None
+    assert levers(seen)["memory_limit"] is None
+    assert levers(replace(seen, service=SERVICE))["cpu_quota"] == "none"
+
+
+def test_files_of_a_model_that_become_known_one_by_one_are_no_other_version():
+    one, two, other = "v1/a.bin (1 bytes)", "v1/a.bin (1 bytes); v1/b.bin (2 bytes)", "v2/a.bin (1 bytes)"
+    assert told(*({"model m": each} for each in (one, two, one))) == []
+    assert told({"model m": two}, {"model m": other}) == [("model m", two, other)]
+
+
+def test_models_that_come_and_go_are_not_all_remembered():
+    many = tuple(Model(name=f"{number:05}", version="1") for number in range(5000))
+    assert (
+        sum(
+            lever.startswith("model ")
+            for lever in levers(replace(fighting_pools(), service=replace(SERVICE, models=many)))
+        )
+        == 100
+    )
+    watch = ChangeWatch()
+    for number in range(2000):
+        watch.look(SERVICE, {"workers": 2, f"model {number}": "1"}, at(number))
+    (known,) = watch.remember()
+    assert len(known.levers) <= MOST_LEVERS + 1
+    assert known.levers["workers"] == 2
