@@ -82,16 +82,16 @@ def capacity_of(view: View, facts: ServiceFacts) -> Capacity | None:
 def _all_workers(
     view: View, facts: ServiceFacts, law: Demand | None, one: Rate | None, doubt: Doubt | None
 ) -> Rate | None:
-    tested = _tested(view, facts)
-    if tested is not None and tested.bound == "measured":
-        return tested
+    test = tested(view, facts)
+    if test is not None and test.bound == "measured":
+        return test
     found = plateau(view, doubt) or _by_loads(view, law, one, doubt) or by_law(law, one)
-    if tested is not None and (found is None or tested.per_second > found.per_second):
-        return tested
+    if test is not None and (found is None or test.per_second > found.per_second):
+        return test
     return found
 
 
-def _tested(view: View, facts: ServiceFacts) -> Rate | None:
+def tested(view: View, facts: ServiceFacts) -> Rate | None:
     """A load test's knee, which holds for the present configuration only: others are not handed on."""
     known = facts.measured
     if known is None or known.workers not in (None, len(view.serving)):

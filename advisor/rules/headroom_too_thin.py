@@ -4,18 +4,17 @@ from math import ceil
 
 import msgspec
 
-from advisor.busy_shares import busy_shares
-from advisor.capacity import Capacity, capacity_of
+from advisor.capacity import Capacity, capacity_of, tested
 from advisor.contention import copies_that_fit
 from advisor.copies import memory_with
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Gain, Metric, Rejected
 from advisor.intervals import gain
-from advisor.plateau import plateau_of
+from advisor.own_use import Near, own_use, rate_use
 from advisor.queueing import enough, wait_of_many, wait_of_one
 from advisor.rate import shown
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
-from advisor.service_demand import effective_cores, pooled
+from advisor.service_demand import demand_of, effective_cores, pooled
 from advisor.trend import SLICE_SECONDS, Stretches
 from advisor.view import View, quantile
 from advisor.workers import change_to, count_told, processes_after
@@ -27,14 +26,16 @@ TARGET = 0.85
 class HeadroomTooThin(Rule):
     """The service runs at more than nine tenths of what it can do, not for a moment but again and again.
 
-    What it looks for: the 95 % point of utilisation over the slices of five seconds of at least three minutes: of the rate
-    that all workers can do where it was measured, else of the workers that can be busy at once.
+    What it looks for: the 95 % point, over the slices of five seconds of at least three minutes, of its own workers' time or
+    of its own cores, or of the rate that a load test found; and slices so near to the limit at least three minutes apart.
+    Requests that wait make it more than worth knowing.
     Why it matters: the wait for a free worker grows without bound as utilisation nears one. At 95 % a request waits for up
     to 19 times as long as it takes, at 85 % for up to 6, and every burst is felt.
     What to do: more workers where cores and memory are left, else so many replicas that the peak is 85 % of what they do
     together.
     When it is wrong: for batch work, which is meant to keep everything busy, and for clients in a closed loop, of which
-    the demand does not show (`evidence-invalid`). What holds the service back and can be mended goes first.
+    the demand does not show (`evidence-invalid`). What holds the service back and can be mended goes first. Cores that
+    neighbours use do not count: not the service is what fills the node then (`cpu-noisy-neighbour`).
     """
 
     proven = ("built",)
@@ -71,30 +72,38 @@ class HeadroomTooThin(Rule):
     )
     thresholds = {
         "utilisation": Threshold(enter=0.9, leave=0.85, unit="ratio", doc="95 % point of slices of five seconds, above"),
-        "minutes": Threshold(enter=3.0, unit="minutes", doc="of the present configuration that were seen, at least"),
+        "minutes": Threshold(
+            enter=3.0, unit="minutes", doc="seen of the present configuration, and from the first slice that near to the last"
+        ),
         "waiting_requests": Threshold(
             enter=1.0, unit="requests", doc="95 % point of those that wait: without them it is no more than worth knowing"
         ),
     }  # fmt: skip
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
-        slices = view.trend.slices
+        slices, limit = view.trend.slices, settings.limit("utilisation")
         minutes = len(slices.present("demand")) * SLICE_SECONDS / 60
-        if minutes < settings.limit("minutes") or not self._near(view, facts, settings.limit("utilisation")):
+        if minutes < settings.limit("minutes"):
             return None
-        known = capacity_of(view, facts)
-        seen = _peak(view, known) if known is not None else None
-        if known is None or seen is None or seen[0] <= settings.limit("utilisation"):
+        near = _near(view, facts, limit)
+        if near is None or near.p95 <= limit or near.minutes < settings.limit("minutes"):
             return None
-        peak, held = seen
+        known, held = capacity_of(view, facts), quantile(slices.present("demand"), 0.95)
+        if known is None or held is None:
+            return None
         waits = slices.once("waiting", lambda: _waiting(slices))
         waiting = waits[1] if waits else None
         saturated = waiting is not None and waiting >= settings.limit("waiting_requests")
         if pooled(view) and not saturated:
             return None  # its workers are busy for less than they count as
+        peak, left = near.p95, effective_cores(view)
+        change = self._change(view, facts, held, left)
+        if change is None and self._change(view, facts, held, view.pool_cores) is not None:
+            return None  # there would be room for more workers, but for the neighbours
+        always = (
+            change is not None and near.middle > limit
+        )  # then `workers-below-cores-saturated` knows whether they help
         replicas = enough(peak, TARGET)
-        change = self._change(view, facts, held)
-        left = effective_cores(view)
         title = f"at peak {peak:.0%} of what it can do is used: "
         title += f"run {count_told(facts, change, 'workers')}" if change else f"run {replicas} replicas of it"
         return Conclusion(
@@ -104,7 +113,7 @@ class HeadroomTooThin(Rule):
             confidence=_confidence(known, minutes),
             evidence=(
                 _over(view, minutes, "utilisation_p95", "ratio", peak, settings.enter("utilisation")),
-                _over(view, minutes, "seen_minutes", "minutes", minutes, settings.enter("minutes")),
+                _over(view, minutes, "near_limit_minutes", "minutes", near.minutes, settings.enter("minutes")),
                 *_waits(view, minutes, waiting, settings),
                 *_rates(view, known),
                 evidence(view, "effective_cores", "cores", known.effective_cores or 0.0),
@@ -117,23 +126,16 @@ class HeadroomTooThin(Rule):
                 Rejected("workers-below-cores-saturated", f"{view.cores_used:.2f} of {left:.2f} cores are used"),
             ),
             changes=(change,) if change else (),
-            gains=self._gains(view, waits, held, replicas, change) if saturated and waits and held else (),
+            gains=self._gains(view, waits, held, replicas, change) if saturated and waits and held and not always else (),
         )  # fmt: skip
 
     @staticmethod
-    def _near(view: View, facts: ServiceFacts, least: float) -> bool:
-        """Whether it is worth a closer look: most services of a node never come near."""
-        shares = busy_shares(view.trend.slices)
-        return facts.measured is not None or plateau_of(view) is not None or (shares is not None and shares.p95 > least)
-
-    @staticmethod
-    def _change(view: View, facts: ServiceFacts, held: float | None) -> Change | None:
-        """More workers, where cores and memory are left for them: as many as the busy ones need at most 85 % of."""
+    def _change(view: View, facts: ServiceFacts, held: float, left: float) -> Change | None:
+        """More workers, where of `left` cores and of the memory enough is left for them: as many as the busy ones need at
+        most 85 % of."""
         count = len(view.serving)
-        if held is None:
-            return None
         each = view.cores_used / max(0.1, sum(view.demand) / len(view.demand)) if view.demand else 1.0
-        cores = int(effective_cores(view) / max(0.1, each) + 0.1)
+        cores = int(left / max(0.1, each) + 0.1)
         wanted = min(max(count + 1, ceil(held / TARGET)), cores, count + copies_that_fit(view))
         return change_to(view, facts, wanted) if wanted > count else None
 
@@ -170,16 +172,16 @@ class HeadroomTooThin(Rule):
         return (*gains, gain("cost_ratio", float(replicas), float(replicas), float(replicas)))
 
 
-def _peak(view: View, known: Capacity) -> tuple[float, float | None] | None:
-    """95 % points of utilisation and of busy workers."""
-    slices = view.trend.slices
-    rate = known.n_workers_per_second
-    demand = slices.once("demand p95", lambda: quantile(slices.present("demand"), 0.95))
-    if rate is not None and rate.bound == "measured":
-        answered = slices.once("rate p95", lambda: quantile(slices.present("requests_per_second"), 0.95))
-        return None if answered is None else (min(1.0, answered / rate.per_second), demand)
-    shares = busy_shares(slices)
-    return None if known.utilisation_now is None or shares is None else (shares.p95, demand)
+def _near(view: View, facts: ServiceFacts, limit: float) -> Near | None:
+    """Of the rate that a load test found; else of its own workers and cores, where requests do not wait for something else."""
+    slices, test = view.trend.slices, tested(view, facts)
+    if test is not None and test.bound == "measured":
+        return rate_use(slices, test.per_second, limit)
+    found = None if view.gpus else own_use(slices, limit)
+    if found is None or found.p95 <= limit:
+        return None
+    law = demand_of(view)
+    return found if law is not None and law.cores_each > 0 else None
 
 
 def _waiting(slices: Stretches) -> tuple[float, float] | None:

@@ -31,4 +31,4 @@ def test_how_near_it_comes_to_all_that_it_can_do_and_what_requests_cost_stand_la
     capacity = capacity_of(seen, facts(seen))
     cost = cost_of(seen, NodePrice(currency="EUR", hourly=0.36), capacity)
     known = msgspec.structs.replace(LOADED, capacity=capacity, cost=cost)
-    assert numbers(known).plain == numbers(LOADED).plain + " · peak at 62 % · 0.005 EUR/1000"
+    assert numbers(known).plain == numbers(LOADED).plain + " · peak at 60 % · 0.005 EUR/1000"
