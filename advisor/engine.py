@@ -1,6 +1,7 @@
 """Which conclusions hold for one service now, after look-alikes have yielded and with the exact changes filled in?"""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 import msgspec
 
@@ -78,7 +79,7 @@ class Engine:
             try:
                 verdict = rule.judge(view, facts, settings)
                 if isinstance(verdict, Conclusion):
-                    gains = self.calibration.gains(rule.id, verdict.gains)
+                    gains = self.calibration.gains(rule.id, _sound(verdict).gains)
                     learnt = msgspec.structs.replace(verdict, gains=gains)
                     found[rule.id] = self._judged(rule, _as_known(learnt, facts), facts, view)
             except Exception as error:
@@ -144,8 +145,8 @@ def _exact(change: Change, facts: ServiceFacts) -> Change:
 def rank(judged: Sequence[Judged]) -> list[Judged]:
     """Order of action: causes before symptoms, the severest first, a change that must come first before the one it enables;
     of the equally severe, by the order in which levers are turned, then by impact."""
-    severities = {j.rule: j.severity for j in judged}
-    capped = [_capped(j, severities) for j in judged]
+    found = {j.rule: j for j in judged}
+    capped = [_capped(j, found) for j in judged]
     capped.sort(key=lambda j: (j.cause is not None, -j.severity.level, stage(j.conclusion.changes), -j.score, j.rule))
     ordered: list[Judged] = []
     waiting = list(capped)
@@ -157,9 +158,20 @@ def rank(judged: Sequence[Judged]) -> list[Judged]:
     return ordered
 
 
-def _capped(judged: Judged, severities: Mapping[str, Severity]) -> Judged:
-    """A symptom is at most as severe as its cause."""
-    cause = severities.get(judged.cause or "")
-    if cause is None or judged.severity.level <= cause.level:
-        return judged
-    return msgspec.structs.replace(judged, severity=cause)
+def _capped(judged: Judged, found: Mapping[str, Judged]) -> Judged:
+    """A symptom is at most as severe as its cause, and as the cause of that."""
+    lowest, passed = judged, {judged.rule}
+    cause = found.get(judged.cause or "")
+    while cause is not None and cause.rule not in passed:
+        lowest = min(lowest, cause, key=lambda one: one.severity.level)
+        passed.add(cause.rule)
+        cause = found.get(cause.cause or "")
+    return msgspec.structs.replace(judged, severity=lowest.severity)
+
+
+def _sound(conclusion: Conclusion) -> Conclusion:
+    """Raises ValueError for a gain that is no ratio."""
+    for gain in conclusion.gains:
+        if not (0 <= gain.p10 < inf and 0 < gain.p50 < inf and 0 < gain.p90 < inf):
+            raise ValueError(f"{gain.metric} of {gain.p10}, {gain.p50}, {gain.p90}")
+    return conclusion

@@ -54,8 +54,9 @@ def plan_of(
     otherwise: str,
 ) -> Plan:
     """`findings`: the open ones about the service, in rank order. `otherwise`: the verdict where none of them is to be acted
-    on. A symptom is no step: it goes with its cause."""
-    acted = [f for f in findings if f.changes and f.because_of is None and f.severity is not Severity.INFO]
+    on. A symptom is no step: it goes with its cause. Nor is what would turn a lever again that an earlier step has turned: it
+    is judged anew after that step."""
+    acted = _apart([f for f in findings if f.changes and f.because_of is None and f.severity is not Severity.INFO])
     parts = [Part(recovers.get(f.rule, "nothing"), f.gains) for f in acted]
     steps = tuple(
         Step(finding=f.id, rule=f.rule, title=f.title, changes=f.changes, gains=gains)
@@ -70,6 +71,17 @@ def plan_of(
         will_not_help=tuple(f.id for f in findings if not f.changes and _none(f.gains)),
         assumes=_OBJECTIVES[objective] if objective else ASSUMED,
     )
+
+
+def _apart(findings: Sequence[Finding]) -> list[Finding]:
+    turned: set[tuple[str, str | None]] = set()
+    kept = []
+    for finding in findings:
+        levers = {(change.lever, change.model) for change in finding.changes}
+        if turned.isdisjoint(levers):
+            kept.append(finding)
+            turned |= levers
+    return kept
 
 
 def _cores_left(view: View | None) -> float:

@@ -1,5 +1,7 @@
 """The engine: isolation, causes above symptoms, order of action, severity, and what it says without data."""
 
+import math
+
 import msgspec
 import pytest
 
@@ -88,7 +90,18 @@ def test_a_conclusion_that_cannot_be_judged_costs_its_rule_only():
     seen = fighting_pools()
     judgement = Engine([Impossible(), *all_rules()]).judge(seen, facts(seen, environ={}))
     assert [j.rule for j in judgement.judged] == ["cpu-oversubscribed-openmp"]
-    assert judgement.broken == (("test-engine", "ValueError: math domain error"),)
+    assert judgement.broken == (("test-engine", "ValueError: memory_ratio of -0.2, -0.1, 0.0"),)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_a_gain_that_is_no_number_reaches_no_finding(odd):
+    class Odd(Broken):
+        def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
+            return conclusion(Gain(metric="throughput_ratio", p10=odd, p50=odd, p90=odd))
+
+    judgement = Engine([Odd()]).judge(fighting_pools(), facts(fighting_pools()))
+    assert judgement.judged == ()
+    assert "throughput_ratio of" in judgement.broken[0][1]
 
 
 def test_threads_come_before_the_mask_that_they_would_spill_over():
@@ -161,6 +174,18 @@ def test_a_symptom_ranks_below_its_cause_and_is_at_most_as_severe():
 
     ranked = rank([one("symptom", Severity.HIGH, "cause"), one("cause", Severity.LOW, None)])
     assert [(j.rule, j.severity) for j in ranked] == [("cause", "low"), ("symptom", "low")]
+
+
+def test_a_symptom_of_a_symptom_is_no_more_severe_than_the_cause_of_both():
+    first, *_ = judged(all_rules(), fighting_pools()).judged
+    low, high = Severity.LOW, Severity.HIGH
+    chain = [
+        msgspec.structs.replace(first, rule=rule, cause=cause, severity=level)
+        for rule, cause, level in (("a", None, low), ("b", "a", high), ("c", "b", high))
+    ]
+    assert [(j.rule, j.severity) for j in rank(chain)] == [("a", low), ("b", low), ("c", low)]
+    ring = [msgspec.structs.replace(first, rule=rule, cause=cause) for rule, cause in (("a", "b"), ("b", "a"))]
+    assert sorted(j.rule for j in rank(ring)) == ["a", "b"]
 
 
 def test_a_conclusion_without_evidence_cannot_be_made():

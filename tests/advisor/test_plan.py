@@ -1,5 +1,6 @@
 """What is to be done first, what after it, and what all of it is worth."""
 
+import pytest
 from msgspec.structs import replace
 
 from advisor.board import Board
@@ -11,7 +12,9 @@ from advisor.view import View
 from collectors.levers import Lever
 from collectors.reading import Instant
 from tests.advisor.built import facts, far_below, fighting_pools, thread, view, worker
+from tests.advisor.every_host import every_host
 
+LONGEST_VERDICT = 200
 RECOVERS = {rule.id: rule.recovers for rule in all_rules()}
 
 
@@ -82,3 +85,41 @@ def test_a_symptom_is_no_step():
                       severity=Severity.MEDIUM)  # fmt: skip
     plan = plan_of("s", fighting_pools(), (finding, symptom), RECOVERS, None, None, "quiet")
     assert [step.finding for step in plan.steps] == [finding.id]
+
+
+def step(finding: Finding, name: str, lever: Lever, proposed: int, p50: float, *, loss: float = 1.0) -> Finding:
+    gains = (Gain(metric="throughput_ratio", p10=p50 * 0.9, p50=p50, p90=p50 * 1.1),
+             Gain(metric="latency_p50_ratio", p10=loss * 0.9, p50=loss, p90=loss * 1.1))  # fmt: skip
+    change = Change(lever=lever, current=4, proposed=proposed)
+    return replace(finding, id=name, rule=name, changes=(change,), gains=gains, severity=Severity.MEDIUM)
+
+
+def test_two_that_would_turn_the_same_lever_are_one_step():
+    """More workers and fewer workers: the second is judged anew after the first."""
+    (first, *_) = findings_of(fighting_pools())
+    both = (step(first, "a", Lever.WORKERS, 8, 1.5), step(first, "b", Lever.WORKERS, 2, 1.4))
+    plan = plan_of("s", None, both, {}, None, None, "quiet")
+    assert [s.finding for s in plan.steps] == ["a"]
+    assert plan.total == both[0].gains
+
+
+def test_a_plan_that_costs_throughput_does_not_praise_it():
+    (first, *_) = findings_of(fighting_pools())
+    both = (step(first, "a", Lever.WORKERS, 8, 0.8, loss=0.5), step(first, "b", Lever.MAX_BATCH_SIZE, 2, 1.1, loss=0.9))
+    plan = plan_of("s", None, both, {}, "latency", None, "quiet")
+    total = {gain.metric: gain.p50 for gain in plan.total}
+    assert total["throughput_ratio"] < 1
+    assert total["latency_p50_ratio"] < 0.5
+    assert "together" not in plan.verdict
+
+
+@pytest.mark.parametrize(("seen", "known"), [pytest.param(*host, id=name) for name, host in every_host()])
+def test_on_any_host_each_metric_of_a_plan_is_ordered_and_the_verdict_is_a_sentence(seen, known):
+    board = Board()
+    for second in (0, 2):
+        board.update(
+            seen.service, Engine(all_rules()).judge(seen, known), seen, Instant(second * 10**9, second * 10**9)
+        )
+    plan = plan_of("s", seen, board.findings(Instant(2 * 10**9, 2 * 10**9)), RECOVERS, None, 1e-6, "quiet")
+    assert len(plan.verdict) <= LONGEST_VERDICT
+    assert all(gain.p10 <= gain.p50 <= gain.p90 < float("inf") for gain in plan.total)
