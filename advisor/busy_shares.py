@@ -35,20 +35,25 @@ def busy_share(
 
 def busy_shares(slices: Stretches) -> Shares | None:
     """Of the slices of the present configuration; None of none."""
-    return slices.once("busy shares", lambda: _shares(slices.table(*FIELDS, since=slices.present_since())))
+    return slices.once("busy shares", lambda: _shares(present_shares(slices)))
+
+
+def present_shares(slices: Stretches) -> list[float | None]:
+    """`busy_share` of each of them, oldest first."""
+    return slices.each("busy share", FIELDS, busy_share, slices.present_since())
 
 
 def day_busy_p95(minutes: Stretches, workers: int) -> float | None:
     """95 % point over the day's minutes of the present configuration."""
 
     def work() -> float | None:
-        found = _shares(of_present(minutes, workers, *FIELDS))
+        found = _shares([busy_share(*row) for row in of_present(minutes, workers, *FIELDS)])
         return None if found is None else found.p95
 
     return minutes.once(("busy p95", workers), work)
 
 
-def _shares(rows: Sequence[tuple[float | None, ...]]) -> Shares | None:
-    found = [share for row in rows if (share := busy_share(*row)) is not None]
+def _shares(shares: Sequence[float | None]) -> Shares | None:
+    found = [share for share in shares if share is not None]
     most = quantile(found, 0.95)
     return None if most is None else Shares(sum(found[-NEWEST:]) / len(found[-NEWEST:]), most)

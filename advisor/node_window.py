@@ -1,6 +1,7 @@
 """How do the node's counters over the chosen seconds become what a rule sees of memory, connections and clocks?"""
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from advisor.tracks import CgroupTick, ConnectionTick, NodeTick, Tracks
 from advisor.view import ConnectionRates, FrequencyView, MemoryView
@@ -13,7 +14,9 @@ def memory_view(
 ) -> MemoryView:
     """Over the ticks, which span `span` seconds; `cgroup`: the growth of the service's cgroup in them; `lately`: in the last
     minute."""
-    seen = [tick for number, tick in tracks.node_ticks if number in ticks]
+    oldest = min(ticks, default=0)
+    newest = takewhile(lambda row: row[0] >= oldest, reversed(tracks.node_ticks))
+    seen = [tick for number, tick in newest if number in ticks][::-1]
     if span <= 0:
         return MemoryView(oom_kills=_total(t.oom_kills for t in lately))
     return MemoryView(

@@ -35,11 +35,9 @@ def rate_use(slices: Stretches, most: float, limit: float) -> Near | None:
 
 
 def _own(slices: Stretches, limit: float) -> Near | None:
-    since = slices.present_since()
-    rows = slices.table(*FIELDS, since=since)
-    ends = slices.ends[len(slices.ends) - len(rows) :]
-    shares = ((end, _share(*row)) for end, row in zip(ends, rows, strict=True))
-    return _near([(end, share) for end, share in shares if share is not None], limit)
+    shares = slices.each("own share", FIELDS, _share, slices.present_since())
+    ends = slices.ends[len(slices) - len(shares) :]
+    return _near([(end, share) for end, share in zip(ends, shares, strict=True) if share is not None], limit)
 
 
 def _share(

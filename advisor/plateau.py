@@ -4,7 +4,7 @@ Saturation needs both: all that it can use is busy, its workers or the cores tha
 waits.
 """
 
-from advisor.busy_shares import busy_share
+from advisor.busy_shares import present_shares
 from advisor.trend import Stretches
 from advisor.view import View
 
@@ -14,8 +14,7 @@ LEAST_SLICES = 6
 """Half a minute: three windows of two looks at the server's page."""
 WITHIN = 0.1
 """The stability rule of load generators: three windows within a tenth."""
-_FIELDS = ("requests_per_second", "latency_seconds", "accept_queue_peak", "waiting_cores", "demand", "cores_used",
-           "others_cores", "pool_cores", "workers")  # fmt: skip
+_FIELDS = ("requests_per_second", "latency_seconds", "accept_queue_peak", "waiting_cores", "workers")
 
 
 def plateau_of(view: View) -> tuple[float, float, float] | None:
@@ -26,10 +25,13 @@ def plateau_of(view: View) -> tuple[float, float, float] | None:
 
 
 def _plateau(slices: Stretches) -> tuple[float, float, float] | None:
-    rates = []
-    for rate, latency, queue, waiting, *used in slices.table(*_FIELDS, since=slices.present_since()):
-        share, workers = busy_share(*used), used[-1]
-        if not rate or share is None or share < BUSY or not workers:
+    shares = present_shares(slices)
+    full = [place for place, share in enumerate(shares) if share is not None and share >= BUSY]
+    if len(full) < LEAST_SLICES:
+        return None
+    rates, rows = [], slices.table(*_FIELDS, since=slices.present_since())
+    for rate, latency, queue, waiting, workers in (rows[place] for place in full):
+        if not rate or not workers:
             continue
         if (queue or 0.0) >= 1 or (waiting or 0.0) >= WAITING_CORES or rate * (latency or 0.0) > 1.2 * workers:
             rates.append(rate)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from advisor.gpu.tracks import GpuTracks
 from advisor.serving_rates import NOTHING, ServingRates
@@ -101,6 +102,17 @@ class NodeTick:
     oom_kills: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NodeSums:
+    """What the node did in its last ticks. `shares`: of time or of what there is, 0..1; `counts`: per tick, and the mean clock
+    in GHz."""
+
+    tick: int
+    shares: tuple[float, ...]
+    counts: tuple[float, ...]
+    oom_kills: int
+
+
 @dataclass(slots=True)
 class FrequencyTrack:
     """A core's last clock, and its clocks before: (tick, kHz, throttle events since the look before)."""
@@ -185,6 +197,8 @@ class Tracks:
     vm: VmSample | None = None
     pressure: dict[str, PressureSample] = field(default_factory=dict)
     node_ticks: deque[tuple[int, NodeTick]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
+    node_sums: NodeSums | None = None
+    """What was added up last of what the node did."""
     connections: dict[str, tuple[float, ConnectionsSample]] = field(default_factory=dict)
     """When each port was looked at last (monotonic), and what was seen."""
     frequencies: dict[str, FrequencyTrack] = field(default_factory=dict)
@@ -209,4 +223,7 @@ class Tracks:
 def cgroup_of(service: Service) -> str:
     """The cgroup of the process that serves: in a pod, front-end and workers share it. Of a gateway, its own."""
     chosen = (service.serving or service.workers)[:1]
-    return cgroup_entity(chosen[0].process.cgroups) if chosen else ""
+    return _cgroup_entity(chosen[0].process.cgroups) if chosen else ""
+
+
+_cgroup_entity = lru_cache(maxsize=1024)(cgroup_entity)

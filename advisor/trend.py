@@ -54,13 +54,15 @@ Rows = Sequence[tuple[float, Values]]
 class Stretches:
     """The newest stretches, oldest first. Times are Unix seconds at which each ended."""
 
-    __slots__ = ("_columns", "_kept", "_worked_out", "ends")
+    __slots__ = ("_columns", "_each", "_kept", "_worked_out", "ends")
 
     def __init__(self, kept: int) -> None:
         self.ends = array("d")
         self._columns = tuple(array("f") for _ in FIELDS)
         self._kept = kept
         self._worked_out: dict[Hashable, Any] = {}
+        self._each: dict[Hashable, list[Any]] = {}
+        """What was worked out of single stretches, the oldest first: of all but those that were added since."""
 
     def __len__(self) -> int:
         return len(self.ends)
@@ -72,12 +74,16 @@ class Stretches:
         for column, value in zip(self._columns, values, strict=True):
             column.append(nan if value is None else value)
         if len(self.ends) > self._kept + self._kept // 10:
+            surplus = len(self.ends) - self._kept
             for column in (self.ends, *self._columns):
-                del column[: len(column) - self._kept]
+                del column[:surplus]
+            for found in self._each.values():
+                del found[:surplus]
 
     def before(self, rows: Rows) -> None:
         """Put what was before in front, oldest first; rows that are no older than the oldest are left out."""
         self._worked_out.clear()
+        self._each.clear()
         oldest = self.ends[0] if self.ends else float("inf")
         older = [(end, values) for end, values in rows if end < oldest][-max(0, self._kept - len(self.ends)) :]
         self.ends[0:0] = array("d", [end for end, _ in older])
@@ -91,6 +97,17 @@ class Stretches:
             self._worked_out[key] = work()
         found: Result = self._worked_out[key]
         return found
+
+    def each(
+        self, key: Hashable, fields: Sequence[str], work: Callable[..., Result], since: float = 0.0
+    ) -> list[Result]:
+        """`work` of these fields of each stretch that ended since then: worked out once for each."""
+        found = self._each.setdefault(key, [])
+        first = len(found)
+        if first < len(self.ends):
+            columns = [_known(self._columns[_POSITION[field]][first:]) for field in fields]
+            found += map(work, *columns)
+        return found[bisect_left(self.ends, since) :]
 
     def points(self, field: str, since: float = 0.0, until: float = float("inf")) -> list[tuple[float, float]]:
         """(end, value) of those that ended within, where the value is known."""

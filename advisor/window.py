@@ -225,7 +225,7 @@ def _core_totals(tracks: Tracks, ticks: frozenset[int]) -> Sequence[tuple[int, t
     if tracks.core_totals is not None and tracks.core_totals[0] == (tracks.tick, ticks):
         return tracks.core_totals[1]
     totals = {int(entity.partition(":")[2]): (0.0, 0.0) for entity in tracks.cores}
-    for tick, cores in tracks.core_ticks:
+    for tick, cores in reversed(list(_newest(tracks.core_ticks, min(ticks, default=0)))):
         if tick in ticks:
             for cpu, (busy, steal) in cores.items():
                 before = totals.get(cpu, (0.0, 0.0))

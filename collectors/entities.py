@@ -1,6 +1,7 @@
 """The things that samples are about: processes, workers, services, models."""
 
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -98,7 +99,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         return sum(found) if found else None
 
 
-class Service(msgspec.Struct, frozen=True, kw_only=True):
+class Service(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A front-end and its workers: the unit of most advice.
 
     `name` is stable over restarts: framework, application or model folder, and port. `id` also covers the owning unit
@@ -131,7 +132,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     started: int
     """Start of the oldest process, in clock ticks."""
 
-    @property
+    @cached_property
     def serving(self) -> tuple[Worker, ...]:
         """The processes that run models: the workers, or the front-end where there is no other."""
         workers = tuple(w for w in self.workers if w.role is Role.WORKER)

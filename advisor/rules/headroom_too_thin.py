@@ -188,15 +188,16 @@ def _waiting(slices: Stretches) -> tuple[float, float] | None:
     """Median and 95 % point of requests that wait to be accepted, or beyond the busy workers inside the server; None if
     neither is known."""
     fields = ("accept_queue_peak", "requests_per_second", "latency_seconds", "demand")
-    rows = slices.table(*fields, since=slices.present_since())
-    found = []
-    for queue, rate, latency, demand in rows:
-        inside = None if rate is None or latency is None else max(0.0, rate * latency - (demand or 0.0))
-        known = [value for value in (queue, inside) if value is not None]
-        if known:
-            found.append(max(known))
+    waits = slices.each("waits", fields, _waits_in, slices.present_since())
+    found = [each for each in waits if each is not None]
     middle, tail = quantile(found, 0.5), quantile(found, 0.95)
     return None if middle is None or tail is None else (middle, tail)
+
+
+def _waits_in(queue: float | None, rate: float | None, latency: float | None, busy: float | None) -> float | None:
+    inside = None if rate is None or latency is None else max(0.0, rate * latency - (busy or 0.0))
+    known = [value for value in (queue, inside) if value is not None]
+    return max(known, default=None)
 
 
 def _confidence(known: Capacity, minutes: float) -> float:

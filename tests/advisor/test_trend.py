@@ -2,7 +2,7 @@
 
 import pytest
 
-from advisor.trend import FIELDS, Trend, Values
+from advisor.trend import FIELDS, Stretches, Trend, Values
 
 HOUR = 500_000 * 3600.0
 
@@ -76,3 +76,26 @@ def test_a_clock_that_jumps_over_decades_makes_no_hours_between():
     played(trend, 3600.0, 200, demand=1.0)
     played(trend, HOUR, 200, demand=1.0)
     assert list(trend.hourly.ends) == [3600.0 + 200]
+
+
+def test_what_is_worked_out_of_each_stretch_stays_with_it():
+    """Also where old ones are dropped, and where those of an earlier run come in front."""
+    kept, asked = Stretches(10), []
+
+    def twice(demand: float | None) -> float | None:
+        asked.append(demand)
+        return None if demand is None else 2 * demand
+
+    def told(since: float = 0.0) -> list[float | None]:
+        return kept.each("twice", ("demand",), twice, since)
+
+    for end in range(1, 14):
+        kept.append(float(end), stretch(**({} if end == 5 else {"demand": float(end)})))
+        assert told() == [None if e == 5 else 2 * e for e in kept.ends]
+    assert asked == [1, 2, 3, 4, None, 6, 7, 8, 9, 10, 11, 12, 13]
+    assert told(since=12.0) == [24, 26]
+    young = Stretches(10)
+    young.append(2.0, stretch(demand=2.0))
+    assert young.each("twice", ("demand",), twice) == [4]
+    young.before([(1.0, stretch(demand=1.0))])
+    assert young.each("twice", ("demand",), twice) == [2, 4]
