@@ -12,6 +12,7 @@ from advisor.documents import AdviceDocument, OutcomesDocument, ServiceVerdict
 from advisor.engine import Engine, Judgement
 from advisor.facts import ServiceFacts
 from advisor.finding import Finding, Severity
+from advisor.gist import Gist, gist_of
 from advisor.gpu.devices import device_views
 from advisor.gpu.view import GpuView
 from advisor.gpu.window import HORIZON_SECONDS
@@ -27,7 +28,7 @@ from advisor.measured import MeasuredCapacity
 from advisor.orphaned import orphaned_of
 from advisor.plan import Plan, plan_of
 from advisor.profiling.view import ProfileView
-from advisor.steady import Gist, Steady, gist_of
+from advisor.steady import Steady
 from advisor.view import View, within
 from agent.config import Config
 from agent.prices import node_price
@@ -115,7 +116,8 @@ class Judging:
             return None
         generation = self.generation(service)
         profile, measured = self.profile_of(service, generation), self.measured(service)
-        exact, same = (generation, self.board.standing(service)), (self._facts.get(service.id), profile, measured)
+        exact = (generation, self.board.standing(service), self._elasticity(service))
+        same = (self._facts.get(service.id), profile, measured, self._engine.calibration)
         return gist_of(self._history.tracks, service, int(self._config.advice.window_seconds), exact, same)
 
     def _judge_service(self, service: Service, now: Instant) -> None:
@@ -208,17 +210,19 @@ class Judging:
         views = ((s, self._views.get(s.id)) for s in services)
         return [scene_of(view, self.generation(s), asking) for s, view in views if view is not None]
 
+    def _elasticity(self, service: Service) -> float | None:
+        with self._lock:
+            return self.ledger.thread_elasticity(service)
+
     def _beside(self, service: Service, now: Instant) -> ServiceFacts:
         """What is known of the service, with its profiles, and with what runs in the place of one that has lost its
         front-end."""
         profile = self.profile_of(service, self.generation(service))
-        with self._lock:
-            elasticity = self.ledger.thread_elasticity(service)
         facts = msgspec.structs.replace(
             self.facts(service),
             profile=profile,
             measured=self.measured(service),
-            thread_elasticity=elasticity,
+            thread_elasticity=self._elasticity(service),
         )
         if service.orphaned_ns is None:
             return facts

@@ -48,6 +48,7 @@ def configuration_of(view: View, facts: ServiceFacts) -> dict[str, Value]:
     if view.cgroup is not None:
         limit, unlimited = view.cgroup.memory_limit_bytes, _unlimited(view, facts)
         found[Lever.CPU_QUOTA] = unlimited if view.quota_cores is None else view.quota_cores
+        found[Lever.CPU_WEIGHT] = view.cgroup.weight
         found[Lever.MEMORY_LIMIT] = unlimited if limit is None else limit
     found[ORPHANED] = view.service.orphaned
     models = sorted(view.service.models, key=lambda model: model.name)[:MOST_MODELS]

@@ -92,6 +92,8 @@ class Ledger:
         self.calibration = Calibration()
         self._recovers = recovers or {}
         self._desks: dict[str, _Desk] = {}
+        self._elasticities: dict[str, float | None] = {}
+        """By the id of a service; worked out again where an outcome of it has changed."""
 
     def restore(self, outcomes: Iterable[Outcome]) -> None:
         """Outcomes from before a restart; what was being measured then stays unclear."""
@@ -101,6 +103,7 @@ class Ledger:
                 self.news.append(outcome)
             self.outcomes[outcome.id] = outcome
         self._forget()
+        self._elasticities.clear()
         self.calibration = calibrated(scored(self.outcomes.values()))
 
     def changed(self, service: Service, now: Configuration, trend: Trend, at: Instant) -> tuple[LeverChange, ...]:
@@ -134,6 +137,7 @@ class Ledger:
         self.watch.keep_only(services, at)
         for name in self._desks.keys() - {s.id for s in services} - self.watch.names():
             del self._desks[name]
+            self._elasticities.pop(name, None)
         alive = {service.id for service in services}
         gone = [name for name in self._desks if name not in alive]
         for name in gone[: max(0, len(self._desks) - KEPT_DESKS)]:
@@ -155,7 +159,10 @@ class Ledger:
 
     def thread_elasticity(self, service: Service) -> float | None:
         """Growth of throughput per growth of compute threads, both as logarithms, the last time that they were changed."""
-        return thread_elasticity(o for o in self.outcomes.values() if o.service_id == service.id)
+        if service.id not in self._elasticities:
+            found = (o for o in self.outcomes.values() if o.service_id == service.id)
+            self._elasticities[service.id] = thread_elasticity(found)
+        return self._elasticities[service.id]
 
     def _desk(self, service: Service, trend: Trend) -> _Desk:
         desk = self._desks.get(service.id)
@@ -252,6 +259,7 @@ class Ledger:
 
     def _note(self, outcome: Outcome) -> None:
         self.outcomes[outcome.id] = outcome
+        self._elasticities.pop(outcome.service_id, None)
         self.news.append(outcome)
         self._forget()
         if outcome.final:

@@ -1,12 +1,19 @@
 """A service that does what it did is not judged anew; one of which anything has moved is."""
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
 
 from advisor.engine import Judgement
+from advisor.gist import Gist, gist_of
 from advisor.history import History
-from advisor.steady import LONGEST_SECONDS, Gist, Steady, gist_of
+from advisor.serving_rates import ServingRates
+from advisor.steady import LONGEST_SECONDS, Steady
+from advisor.tracks import ConnectionTick, Tracks
+from collectors.entities import Role
 from collectors.reading import Instant
+from collectors.sources.memory import MemorySample
 from tests.advisor.built import fighting_pools
 from tests.advisor.test_history import Node
 
@@ -82,3 +89,116 @@ def test_a_mask_that_changes_is_seen_at_once():
 
 def test_of_a_service_that_was_never_seen_there_is_no_gist():
     assert gist_of(History().tracks, SERVICE, 15, (), ()) is None
+
+
+def play(node: Node) -> None:
+    for _ in range(20):
+        node.second(0.4, 0.1)
+
+
+def tracks_of(node: Node) -> Tracks:
+    tracks = node.history.tracks
+    tracks.node_sums = None
+    return tracks
+
+
+def of_cgroup(**other: object) -> Callable[[Node], None]:
+    def change(node: Node) -> None:
+        cgroups = tracks_of(node).cgroups
+        (entity,) = cgroups
+        cgroups[entity] = replace(cgroups[entity], **other)
+
+    return change
+
+
+def of_page(**said: float) -> Callable[[Node], None]:
+    def change(node: Node) -> None:
+        track = tracks_of(node).services["service:s1"]
+        track.serving, track.rates = (node.history.tracks.now, None), ServingRates(**said)
+
+    return change
+
+
+def of_node(**growth: object) -> Callable[[Node], None]:
+    def change(node: Node) -> None:
+        for _, tick in tracks_of(node).node_ticks:
+            for name, value in growth.items():
+                setattr(tick, name, value)
+
+    return change
+
+
+def scarce(node: Node) -> None:
+    tracks_of(node).memory = MemorySample(
+        entity="node", total_kib=100, available_kib=20, free_kib=0, cached_kib=0, swap_total_kib=0, swap_free_kib=0
+    )
+
+
+def uneven(node: Node) -> None:
+    """What the two workers do is as much as before, by one of them."""
+    first, second = tracks_of(node).workers.values()
+    first.ticks = dict.fromkeys(first.ticks, (0.8, 0.1))
+    second.ticks = dict.fromkeys(second.ticks, (0.0, 0.1))
+
+
+def switching(node: Node) -> None:
+    for worker in tracks_of(node).workers.values():
+        worker.switches.extend((tick, 9000) for tick in sorted(worker.ticks))
+
+
+def stolen(node: Node) -> None:
+    for _, cores in tracks_of(node).core_ticks:
+        for cpu, (busy, _) in cores.items():
+            cores[cpu] = (busy, 0.2)
+
+
+def connecting(node: Node) -> None:
+    for second in tracks_of(node).services["service:s1"].seconds:
+        second.connections = ConnectionTick(1.0, 50, 0, 0, 0)
+
+
+def model(node: Node) -> None:
+    tracks_of(node).services["service:s1"].models["m"] = (0.0, None, ServingRates(requests_per_second=5.0))
+
+
+CHANGES = {
+    "period of the quota": of_cgroup(period_us=50_000),
+    "weight": of_cgroup(weight=10),
+    "charged memory": of_cgroup(memory_current_bytes=5 << 30),
+    "errors": of_page(errors_per_second=3.0),
+    "median": of_page(latency_p50_seconds=0.3),
+    "tokens": of_page(tokens_out_per_second=40.0),
+    "time between tokens": of_page(inter_token_seconds=0.1),
+    "cache": of_page(kv_cache_ratio=0.97),
+    "preemptions": of_page(preemptions_per_second=0.5),
+    "queue inside": of_page(server_queue=4.0),
+    "loads": of_page(model_loads_per_second=0.2),
+    "stalls": of_node(stalled={"memory": (0.3, 0.1)}),
+    "kills": of_node(oom_kills=1),
+    "swapping": of_node(swap_in_pages=500),
+    "faults": of_node(major_faults=50),
+    "scarce memory": scarce,
+    "one worker of two": uneven,
+    "switches": switching,
+    "stolen time": stolen,
+    "connections": connecting,
+    "a model": model,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_whatever_a_rule_reads_moves_the_gist(change):
+    node, steady = Node(), Steady()
+    play(node)
+    before = gist(node)
+    steady.keep(SERVICE, before, VIEW, JUDGEMENT, at(0))
+    assert steady.carried(SERVICE, gist(node), at(2)) is not None
+    change(node)
+    assert steady.carried(SERVICE, gist(node), at(2)) is None
+
+
+def test_a_service_that_runs_no_model_is_judged_by_its_neighbours_each_time():
+    node = Node()
+    play(node)
+    gateway = replace(node.service, workers=tuple(replace(w, role=Role.SUPPORT) for w in node.service.workers))
+    assert gist_of(node.history.tracks, gateway, 15, (), ()) is None
