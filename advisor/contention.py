@@ -34,11 +34,19 @@ def busy_workers(view: View, least: float = 0.1) -> tuple[WorkerView, ...]:
     return tuple(w for w in view.serving if w.runnable >= least)
 
 
-def run_share(threads: Sequence[ThreadView]) -> float:
-    """r: run / (run + waiting) over the threads; 1 where none was runnable."""
+def run_share(threads: Sequence[ThreadView], stopped: float = 0.0) -> float:
+    """r: run / (run + waiting) over the threads; 1 where none was runnable. `stopped` of those that waited do not count."""
     run = sum(t.cores_used for t in threads)
-    wait = sum(t.waiting_cores for t in threads)
+    wait = max(0.0, sum(t.waiting_cores for t in threads) - stopped)
     return run / (run + wait) if run + wait > 0 else 1.0
+
+
+def _stopped(view: View, threads: int) -> float:
+    """How many of the threads waited, on average, because the quota had stopped their CPU: throttled time is counted for
+    each CPU by itself, and the threads are taken to be spread evenly."""
+    if view.cgroup is None or view.window_seconds <= 0 or not view.pool:
+        return 0.0
+    return view.cgroup.throttled_seconds / view.window_seconds * threads / len(view.pool)
 
 
 def contenders(view: View) -> list[tuple[ThreadView, ...]]:
@@ -60,8 +68,9 @@ def collisions(active: Sequence[Sequence[ThreadView]]) -> float:
 def untangled(view: View) -> tuple[Gain, Gain, Gain]:
     """Gain of giving each worker one thread fewer than it fights for: throughput, median and tail latency.
 
-    Lower bound: the pool's threads overlap as if independent. Likely: pairs that share a CPU never overlap. Upper bound: a
-    region whose thread is preempted waits a whole round of the threads that compete for the core (T/C slices).
+    Lower bound: the pool's threads overlap as if independent, and what a quota stops, it stops together. Likely: pairs that
+    share a CPU never overlap. Upper bound: a region whose thread is preempted waits a whole round of the threads that
+    compete for the core (T/C slices).
     """
     active = contenders(view)
     threads = [t for each in active for t in each]
@@ -70,7 +79,8 @@ def untangled(view: View) -> tuple[Gain, Gain, Gain]:
     crowd = max(1.0, len(threads) / max(1.0, view.pool_cores))
     overlap = max(0.02, share**per_worker)
     apart = max(0.02, overlap * (1 - min(0.9, collisions(active))))
-    low = max(1.05, 0.8 / (per_worker * overlap))
+    apart_from_quota = max(overlap, run_share(threads, _stopped(view, len(threads))) ** per_worker)
+    low = max(1.05, 0.8 / (per_worker * apart_from_quota))
     likely = max(low, 1 / (per_worker * apart))
     ratio = throughput(low, likely, likely * (1 + crowd))
     middle = gain("latency_p50_ratio", 0.8 / ratio.p90, 1 / ratio.p50, 1.1 / ratio.p10)

@@ -2,12 +2,18 @@
 
 from advisor.contention import pool_threads, spread
 from advisor.facts import ServiceFacts
-from advisor.finding import Change, Conclusion, Rejected
-from advisor.intervals import gain, latency_p50_of
-from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
+from advisor.finding import Change, Conclusion, Gain, Rejected
+from advisor.intervals import gain, latency_p50_of, throughput
+from advisor.profiling.asking import profile_of
+from advisor.profiling.view import ProfileView
+from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, if_known, subject_of
 from advisor.view import View
 from collectors.cpulist import format_cpulist
 from collectors.levers import Lever
+
+LOCK_HELD = 0.7
+"""Share of the time for which some thread holds the interpreter's lock from where on its threads run one at a time."""
+_LOCKED = "The lock of the interpreter lets one thread of each worker run at a time: alone, the mask brings little."
 
 
 class AffinityTooNarrow(Rule):
@@ -18,7 +24,8 @@ class AffinityTooNarrow(Rule):
     Why it matters: the kernel cannot move the waiting threads to the idle cores, so that capacity is paid for and unused.
     What to do: widen the mask to the cpuset, in the place where it was set.
     When it is wrong: where the mask isolates the service on purpose (acknowledge the finding then), or where other masks
-    differ per worker, which is a collision of pins and not a narrow mask.
+    differ per worker, which is a collision of pins and not a narrow mask. Where the interpreter's lock lets one thread of
+    each worker run at a time, a wider mask alone brings little: it makes room for more processes.
     """
 
     proven = ("live", "built")
@@ -53,13 +60,15 @@ class AffinityTooNarrow(Rule):
             inherited = front.allowed & pool == mask
             if not inherited and len(view.serving) > 1:
                 return None
-        ratio = spread(view, 0.88)
+        locked = _locked(view, facts)
+        ratio = spread(view, 0.88) if locked is None else _one_at_a_time(locked)
         return Conclusion(
             subject=subject_of(view),
             title=f"the mask {format_cpulist(mask)} holds {len(mask)} of {len(pool)} CPUs while {idle:.1f} cores idle: "
             f"allow {format_cpulist(pool)}",
             summary=f"{view.runnable:.1f} threads were runnable on {len(mask)} allowed CPU{'s' if len(mask) > 1 else ''}; "
-            f"{view.waiting_cores:.1f} of them waited while {idle:.1f} cores outside the mask did nothing.",
+            f"{view.waiting_cores:.1f} of them waited while {idle:.1f} cores outside the mask did nothing."
+            + ("" if locked is None else f" {_LOCKED}"),
             confidence=0.88,
             evidence=(
                 evidence(view, "allowed_cpus", "cpus", len(mask), len(pool)),
@@ -68,6 +77,7 @@ class AffinityTooNarrow(Rule):
                 evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
                 evidence(view, "runnable_threads", "threads", view.runnable, 1.1 * len(mask)),
                 evidence(view, "cores_used", "cores", view.cores_used),
+                *if_known(view, "gil_held_share", "ratio", locked),
             ),
             rejected=(
                 Rejected(
@@ -80,3 +90,21 @@ class AffinityTooNarrow(Rule):
             changes=(Change(lever=Lever.AFFINITY, current=format_cpulist(mask), proposed=format_cpulist(pool)),),
             gains=(ratio, latency_p50_of(ratio), gain("latency_p99_ratio", 0.8 / ratio.p90, 1.1 / ratio.p50, 1.0)),
         )
+
+
+def _locked(view: View, facts: ServiceFacts) -> float | None:
+    """How long the lock is held in the worker that holds it least, where there are no more busy workers than cores used and
+    all of several threads were seen to hold it nearly always; else None: processes spread, whatever their locks."""
+    busy = {w.key: w for w in view.serving if w.runnable >= 0.1}
+    if min(len(view.pool), len(busy)) > 1.2 * view.cores_used or any(len(w.active_threads) < 2 for w in busy.values()):
+        return None
+    seen = profile_of(facts, "whether its threads run one at a time", "gil")
+    if not isinstance(seen, ProfileView):
+        return None
+    held = [w.gil_held.value - w.gil_held.error for w in seen.workers if w.key in busy and w.gil_held is not None]
+    return min(held) if held and min(held) >= LOCK_HELD else None
+
+
+def _one_at_a_time(held: float) -> Gain:
+    """None of it, or all that is done without the lock beside what needs it."""
+    return throughput(1.0, 1 / held, 1 / held**2)

@@ -24,6 +24,7 @@ class CgroupCpuThrottled(Rule):
     proven = ("live", "built")
     recovers = "cores"
     caused_by = ("thread-default-ignores-quota",)
+    after = ("cpu-oversubscribed-openmp", "affinity-too-narrow", "affinity-overlapping-pins", "thread-pins-collide")
     thresholds = {
         "throttled_ratio": Threshold(enter=0.25, leave=0.1, unit="ratio", doc="throttled periods / periods"),
         "periods": Threshold(enter=10, unit="periods", doc="at least this many periods in the window"),

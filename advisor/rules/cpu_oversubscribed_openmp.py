@@ -16,8 +16,8 @@ class CpuOversubscribedOpenmp(Rule):
     Why it matters: a parallel region ends when its last thread does. With more threads than cores one of them is always
     off the CPU while the others spin, so that throughput falls by a factor, not by the share of waiting.
     What to do: give each worker cores ÷ workers threads, in the variable that its libraries read.
-    When it is wrong: under CPU throttling, with a noisy neighbour, or where the threads are request threads of the server
-    and not a compute pool; these are tested and listed as rejected.
+    When it is wrong: under CPU throttling while the threads fit the CPUs, with a noisy neighbour, or where the threads are
+    request threads of the server and not a compute pool; these are tested and listed as rejected.
     """
 
     proven = ("live", "built")
@@ -27,7 +27,9 @@ class CpuOversubscribedOpenmp(Rule):
         "threads_per_core": Threshold(enter=1.5, leave=1.1, unit="ratio", doc="active compute threads / usable cores"),
         "delay_share": Threshold(enter=0.4, leave=0.25, unit="ratio", doc="run-queue delay / (run + delay)"),
         "waiting_cores": Threshold(enter=0.5, leave=0.25, unit="cores", doc="threads that wait for a CPU, on average"),
-        "throttled_ratio": Threshold(enter=0.25, unit="ratio", doc="at most this share of periods throttled"),
+        "throttled_ratio": Threshold(
+            enter=0.25, unit="ratio", doc="at most this share of periods throttled while the threads fit the CPUs"
+        ),
     }
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
@@ -39,7 +41,8 @@ class CpuOversubscribedOpenmp(Rule):
         if view.delay_share < settings.limit("delay_share") or view.waiting_cores < settings.limit("waiting_cores"):
             return None
         throttled = (view.cgroup.throttled_ratio if view.cgroup else None) or 0.0
-        if throttled > settings.limit("throttled_ratio"):
+        fit = threads < settings.limit("threads_per_core") * len(view.pool)
+        if fit and throttled > settings.limit("throttled_ratio"):
             return None
         runnable = sum(t.cores_used + t.waiting_cores for each in active for t in each)
         if runnable < 1.1 * pool:  # they would fit: what they wait for is not their own kind
@@ -71,7 +74,8 @@ class CpuOversubscribedOpenmp(Rule):
             ),
             rejected=(
                 Rejected("workers-exceed-cores", f"{threads / workers:.1f} active threads per worker, not one"),
-                Rejected("cgroup-cpu-throttled", f"{throttled:.0%} of periods throttled"),
+                Rejected("cgroup-cpu-throttled", f"{throttled:.0%} of periods throttled, {threads} threads for "
+                         f"{len(view.pool)} CPUs whatever the quota"),
                 Rejected("cpu-noisy-neighbour", f"others use {view.others(view.pool):.2f} cores; "
                          f"the service's own threads want {runnable:.1f} of {pool:g}"),
             ),

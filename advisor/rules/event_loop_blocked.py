@@ -5,7 +5,7 @@ from math import ceil, inf
 
 import msgspec
 
-from advisor.contention import copies_that_fit
+from advisor.contention import copies_that_fit, run_share
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
 from advisor.gpu.room import left_on_gpus
@@ -37,6 +37,8 @@ HELD = 0.85
 CORES_FULL = 0.85
 FULL = 0.8
 """A loop that computes for more of the time has none left in which short requests lower the mean of its runs."""
+KEPT_WAITING = 0.2
+"""Of its runnable time: a loop that waits for a CPU for more of it has runs that are long for that reason alone."""
 CHANCE = 3.0
 """Standard errors by which the mean of the accept queue exceeds what is usual before it counts."""
 FED = frozenset({"mlserver"})
@@ -56,8 +58,9 @@ class EventLoopBlocked(Rule):
     neither CPU use nor queues of the kernel show it.
     What to do: move the call out of the loop (a thread for what waits or releases the interpreter's lock, a process for
     what computes in Python), or run more processes: MLServer's parallel_workers at 1 or more, more uvicorn workers.
-    When it is wrong: for a pool of workers behind a front-end whose own loop is free, for servers without a loop, and where
-    every request is short: then a busy loop is just a busy worker.
+    When it is wrong: for a pool of workers behind a front-end whose own loop is free, for servers without a loop, where every
+    request is short (then a busy loop is just a busy worker), and for a loop that waits for a CPU rather than compute: what
+    takes its CPU is the cause then.
     """
 
     proven = ("live", "built")
@@ -105,6 +108,9 @@ class EventLoopBlocked(Rule):
         ),
         "in_progress": Threshold(enter=1.5, leave=1.2, unit="requests", doc="requests in progress per loop"),
         "tail_ratio": Threshold(enter=4.0, leave=3.0, unit="ratio", doc="99 % point of latency / median"),
+        "cpu_wait": Threshold(
+            enter=0.5, unit="ratio", doc="of the time in which the loop could run, at most so much waits for a CPU"
+        ),
     }
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
@@ -120,14 +126,15 @@ class EventLoopBlocked(Rule):
             return seen if screened else None
         keys = {w.key for w in faced}
         looped = [w for w in seen.workers if w.key in keys and w.loop is not None]
-        held = [w for w in looped if (found := w.loop) and _held(found, w.seconds, waiting, settings)]
+        cpu_wait = {w.key: _cpu_wait(w, view) for w in looped}
+        held = [w for w in looped if w.loop and _held(w.loop, w.seconds, waiting, settings, cpu_wait[w.key])]
         if not held:
             return None
         worst = max(held, key=lambda w: _unavailable(w.loop))
         loop = worst.loop
         if loop is None or loop.gil_wait >= loop.busy + loop.blocked:
             return None
-        return _conclusion(view, facts, seen, held, loop, waiting, len(faced), settings)
+        return _conclusion(view, facts, seen, held, loop, waiting, len(faced), settings, cpu_wait[worst.key])
 
 
 def facing_clients(view: View, facts: ServiceFacts) -> tuple[WorkerView, ...]:
@@ -211,20 +218,37 @@ def _error(share: float, seconds: float) -> float:
     return sampling_error(share, LOOKS_PER_SECOND * seconds)
 
 
-def _held(loop: LoopProfile, seconds: float, waiting: Evidence | None, settings: Settings) -> bool:
+def _cpu_wait(worker: WorkerProfile, view: View) -> float:
+    """Of the time in which the loop could run, the share for which it waited for a CPU: while it was looked at, else now."""
+    loop = worker.loop
+    thread = next((t for t in worker.threads if loop is not None and t.tid == loop.tid), None)
+    if thread is not None and thread.delay_cores is not None and thread.running > 0:
+        return min(1.0, thread.delay_cores / thread.running)
+    main = [t for w in view.workers if w.key == worker.key for t in w.threads if t.thread_class == "main"]
+    return 1 - run_share(main)
+
+
+def _held(loop: LoopProfile, seconds: float, waiting: Evidence | None, settings: Settings, cpu_wait: float) -> bool:
+    """Whether it waits inside its callbacks, or computes in them without a break. A loop that waits for a CPU finds the next
+    requests there when it has one: it takes them in one run, however short each of them is."""
     if loop.blocked - _error(loop.blocked, seconds) >= settings.limit("blocked_share"):
         return True
-    work = loop.busy * (1 - sum(loop.work.get(name, 0.0) for name in (*OVERHEAD, *NOT_MOVED)))
-    long = loop.run_seconds is not None and loop.run_seconds >= _long(loop.busy, waiting, settings)
-    return (long or _seen_long(loop, seconds, settings)) and work - _error(work, seconds) >= settings.limit(
-        "busy_share"
-    )
+    computes = loop.busy * (1 - cpu_wait)
+    work = computes * (1 - sum(loop.work.get(name, 0.0) for name in (*OVERHEAD, *NOT_MOVED)))
+    if cpu_wait > settings.limit("cpu_wait") or work - _error(work, seconds) < settings.limit("busy_share"):
+        return False
+    least = _long(loop.busy, waiting, settings)
+    if cpu_wait >= KEPT_WAITING and computes < FULL:
+        least = max(least, settings.limit("run_seconds" if loop.busy < FULL else "run_seconds_alone"))
+    return (loop.run_seconds is not None and loop.run_seconds >= least) or _seen_long(loop, seconds, settings, cpu_wait)
 
 
-def _seen_long(loop: LoopProfile, seconds: float, settings: Settings) -> bool:
+def _seen_long(loop: LoopProfile, seconds: float, settings: Settings, cpu_wait: float) -> bool:
     """Whether it was seen to compute for long: the mean run is no witness where many short requests are among them. A loop
-    without idle time looks at its sockets between its callbacks without a break, so that nothing is seen of it."""
-    if loop.busy >= FULL or (loop.long_run_seconds or 0.0) < settings.limit("run_seconds_alone"):
+    without idle time looks at its sockets between its callbacks without a break, so that nothing is seen of it. In a run it
+    may have waited for a CPU as well."""
+    computed = (loop.long_run_seconds or 0.0) * (1 - cpu_wait)
+    if loop.busy >= FULL or computed < settings.limit("run_seconds_alone"):
         return False
     return loop.long_share - _error(loop.long_share, seconds) >= settings.limit("long_share")
 
@@ -243,6 +267,7 @@ def _conclusion(
     waiting: Evidence | None,
     loops: int,
     settings: Settings,
+    cpu_wait: float,
 ) -> Conclusion:
     waits, more = _waits(loop), _more_workers(view, facts)
     limit = msgspec.structs.replace(seen, workers=tuple(held))
@@ -268,6 +293,7 @@ def _conclusion(
                 else ()
             ),
             seen_in_profile(limit, "loop_long_run_share", "ratio", loop.long_share, settings.enter("long_share")),
+            seen_in_profile(limit, "loop_cpu_wait_share", "ratio", cpu_wait, settings.enter("cpu_wait")),
             *((waiting,) if waiting is not None else ()),
             *asked(view),
         ),
@@ -275,6 +301,7 @@ def _conclusion(
             Rejected("gil-convoy", f"the loop waits for the interpreter's lock {loop.gil_wait:.0%} of the time"),
             Rejected("serialisation-heavy", f"{loop.work.get('serialise', 0.0):.0%} of what the loop computes is payload"),
             Rejected("workers-exceed-cores", f"run-queue delay is {view.delay_share:.0%} of runnable time"),
+            Rejected("cpu-noisy-neighbour", f"the loop waits for a CPU {cpu_wait:.0%} of the time in which it could run"),
             Rejected("io-bound-workers", f"the loop computes {loop.busy:.0%} and waits inside callbacks {loop.blocked:.0%}"),
         ),
         changes=_changes(view, loop, waits, more),

@@ -26,6 +26,8 @@ ALL_TAKEN = 0.9
 SPREAD = 0.25
 """At least this share of a worker's CPU time is spent beside its busiest thread, where single ones are too small to count."""
 
+_MASK_FIRST = " The cores are outside its mask: without a wider one, more processes bring nothing."
+
 
 class GilBoundWorker(Rule):
     """The threads of a worker run one at a time, as they need the interpreter's lock (GIL), while cores stand idle.
@@ -43,12 +45,12 @@ class GilBoundWorker(Rule):
     proven = ("live", "built")
     recovers = "cores"
     yields_to = (
-        "affinity-too-narrow",
         "affinity-overlapping-pins",
         "thread-pins-collide",
         "cgroup-cpu-throttled",
         "cpu-oversubscribed-openmp",
     )
+    after = ("affinity-too-narrow",)
     thresholds = {
         "gil_held": Threshold(enter=0.7, leave=0.6, unit="ratio", doc="time in which some thread held the lock"),
         "python_threads": Threshold(
@@ -63,7 +65,7 @@ class GilBoundWorker(Rule):
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         suspects = [w for w in view.serving if _suspect(w, settings)]
-        left = min(view.effective_cores, float(len(view.mask)))
+        left = min(view.effective_cores, float(len(view.mask) + _beyond_the_mask(view)))
         unused = 1 - view.cores_used / left if left > 0 else 0.0  # its mask may hold no CPU that is online
         if not suspects or unused < settings.limit("cores_unused"):
             return None
@@ -94,7 +96,7 @@ class GilBoundWorker(Rule):
             f"run {count_told(facts, change, 'processes')}",
             summary=f"In {_processes(len(bound))} some thread held the interpreter's lock {told(held)} of the time while "
             f"{active:.1f} wanted to run. A process gets no further than one core with it; {unused * left:.1f} cores are "
-            "unused. Processes use them, threads cannot.",
+            f"unused. Processes use them, threads cannot.{_MASK_FIRST if _beyond_the_mask(view) else ''}",
             confidence=sureness(0.9, limit),
             evidence=(
                 *share_evidence(limit, "gil_held", held, settings.enter("gil_held")),
@@ -126,6 +128,12 @@ class GilBoundWorker(Rule):
         tail = gain("latency_p99_ratio", 1 / ratio.p90, crowd / ratio.p50, max(1.0, crowd / ratio.p10))
         memory = cost_of_more(view, proposed - count)
         return (ratio, latency_p50_of(ratio, slack=0.05), tail, *((memory,) if memory else ()))
+
+
+def _beyond_the_mask(view: View) -> int:
+    """CPUs that a wider mask would give, where affinity-too-narrow asks for one: its change comes first."""
+    beyond = round(view.idle_outside(view.mask))
+    return beyond if view.delay_share >= 0.3 and view.waiting_cores >= 0.3 else 0
 
 
 def _at_once(view: View, active: float) -> float:

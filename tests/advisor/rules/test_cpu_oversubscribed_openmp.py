@@ -91,9 +91,23 @@ def test_look_alikes_are_not_taken_for_it(host):
     assert verdict(RULE, host()) is None
 
 
-def test_throttling_explains_the_waiting():
-    seen = fighting_pools()
-    assert verdict(RULE, view(seen.workers, cgroup=quota(2.0, throttled=60))) is None
+def test_throttling_explains_the_waiting_of_threads_that_fit_the_cpus():
+    one = worker(101, [thread(101, 0.5, 0.45), thread(151, 0.5, 0.45, kind="compute")])
+    assert verdict(RULE, view([one], cgroup=quota(1.0, throttled=80, seconds=12.0))) is None
+
+
+def test_threads_that_are_too_many_for_the_cpus_are_named_whatever_the_quota():
+    """Measured with OMP_NUM_THREADS=2 under a quota of one core: one thread each gave 5 and 22 times the throughput, without
+    a quota instead it was 1.3 and 2.5 times. What the quota stops, it stops together: the least that is promised is less."""
+    fight = [worker(k, [thread(k, 0.25, 0.7), thread(k + 50, 0.25, 0.7, kind="compute")]) for k in (101, 102)]
+    seen = view(fight, cgroup=quota(1.0, throttled=80, seconds=10.0))
+    found = concluded(RULE, seen, facts(seen, threads_set(2), environ={}))
+    assert [(c.lever, c.current, c.proposed) for c in found.changes] == [("compute_threads", 2, 1)]
+    low, _, high = gains(found)["throughput_ratio"]
+    assert low == pytest.approx(0.4 / (1 / (1 + 2.8 - 10 / 15 * 4 / 2)) ** 2, abs=0.01)
+    assert low < 5.3 < 22 < high
+    listed = {r.cause: r.because for r in found.rejected}
+    assert listed["cgroup-cpu-throttled"] == "80% of periods throttled, 4 threads for 2 CPUs whatever the quota"
 
 
 def test_look_alikes_that_were_ruled_out_are_listed_with_their_numbers():

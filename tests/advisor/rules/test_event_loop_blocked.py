@@ -13,7 +13,7 @@ from tests.advisor import built, profiled_hosts
 from tests.advisor.built import concluded, facts, gains, numbers, thread, verdict, view, worker
 from tests.advisor.gpus_built import gpu, on_gpus, process
 from tests.advisor.profiled_hosts import Host, blocked_by_computing, blocked_by_waiting, loop, mlserver
-from tests.advisor.profiles_built import profiled, worker_profile
+from tests.advisor.profiles_built import profiled, thread_share, worker_profile
 
 RULE = EventLoopBlocked()
 
@@ -295,3 +295,39 @@ def test_what_nobody_can_be_told_to_move_holds_no_loop():
     held = loop(101, 0.9, run=0.03, work={"unknown": 0.6, "loop": 0.3, "python": 0.1})
     seen, _ = one_loop(0.9, 0.03)
     assert verdict(RULE, seen, profiled(seen, worker_profile(101, 0.9, {}, loop=held))) is None
+
+
+def front_end_short_of_cpu(running: float, waiting: float, run: float) -> Host:
+    """An MLServer beside jobs that take most of both cores, as seen: one worker that computes, and a front-end whose loop
+    takes many short requests in one run whenever it has a CPU; eight requests are in progress."""
+    front = worker(100, [thread(100, running, waiting)], role=Role.FRONT_END)
+    seen = mlserver(view([front, worker(101, [thread(101, 0.5, 0.2)])], busy=(1.0, 1.0)))
+    held = loop(100, running + waiting, run=run, work={"serialise": 0.8, "loop": 0.2})
+    own = worker_profile(
+        100, running, {"serialise": 0.8}, loop=held, threads=[thread_share(100, running + waiting, delay=waiting)]
+    )
+    return msgspec.structs.replace(seen, in_flight=8.0), profiled(seen, own)
+
+
+@pytest.mark.parametrize(
+    ("host", "speaks"),
+    [
+        (front_end_short_of_cpu(0.4, 0.5, 0.06), False),  # it mostly waits for a CPU
+        (front_end_short_of_cpu(0.5, 0.35, 0.04), False),  # never idle for that reason alone
+        (front_end_short_of_cpu(0.5, 0.35, 0.06), True),
+        (front_end_short_of_cpu(0.85, 0.05, 0.012), True),  # never idle by its own work
+    ],
+)
+def test_a_loop_that_waits_for_a_cpu_is_not_blocked(host: Host, speaks: bool):
+    found = verdict(RULE, *host)
+    assert (found is not None) is speaks
+    if isinstance(found, Conclusion):
+        seen = numbers(found)["loop_cpu_wait_share"]
+        assert seen == pytest.approx(0.35 / 0.85 if seen > 0.1 else 0.05 / 0.9, abs=1e-3)
+
+
+def test_runs_in_which_it_waited_for_a_cpu_are_shorter_than_they_look():
+    seen, known = seen_to_run_long(0.46, 0.19)
+    short = view([worker(101, [thread(101, 0.3, 0.16)], role=Role.FRONT_END)], queue=(0,) * 15)
+    assert verdict(RULE, seen, known) is not None
+    assert verdict(RULE, short, known) is None
