@@ -288,6 +288,7 @@ class History:
             track.pages.clear()
             track.mixed = True
             track.generation += 1
+            self.tracks.connections.pop(str(service.port), None)  # the next look would span both configurations
 
     def view(self, service: Service, horizon_seconds: int = 15) -> View:
         """The last `horizon_seconds` loaded seconds of a service (fewer where there were fewer)."""

@@ -3,7 +3,7 @@
 The stability test is that of Triton's perf_analyzer: three windows within ±10 %.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import exp, log, sqrt
 
 import msgspec
@@ -27,6 +27,7 @@ _TOLD = {
     "segments": "segments of requests received",
     "bytes": "bytes of answers sent",
 }
+_OVER_CONNECTIONS = ("opened_per_second", "sent_bytes_per_second", "received_segments_per_second")
 _RATES = tuple(name for name in Seen.__struct_fields__ if name.endswith("_per_second"))
 
 
@@ -51,12 +52,27 @@ class Side(msgspec.Struct, frozen=True):
 
 def side_of(stretches: Stretches, since: float, until: float, newest: int) -> Side:
     """The newest loaded stretches that ended within; a number that did not move between two of them, as from one metrics
-    page, counts once."""
-    rows = [row for row in stretches.rows(since, until) if _loaded(row)][-newest:]
+    page, counts once. What was counted of connections at the first look in a time of load also covers what was before it."""
+    rows = _whole(stretches.rows(since, until))[-newest:]
     names = [name for name in (rows[0] if rows else ()) if name != "end"]
     columns = {name: [value for row in rows if (value := row[name]) is not None] for name in names}
     ends = tuple(end for row in rows if (end := row["end"]) is not None)
     return Side({name: _moved(name, values) for name, values in columns.items()}, ends)
+
+
+def _whole(rows: Iterable[dict[str, float | None]]) -> list[dict[str, float | None]]:
+    """Those under load, without what may cover time in which there was none: many connections are looked at rarely."""
+    found, spans = [], True
+    for row in rows:
+        if not _loaded(row):
+            spans = True
+            continue
+        looked = any(row[name] is not None for name in _OVER_CONNECTIONS)
+        if spans and looked:
+            row = row | dict.fromkeys(_OVER_CONNECTIONS)
+        spans = spans and not looked
+        found.append(row)
+    return found
 
 
 def _loaded(row: Mapping[str, float | None]) -> bool:

@@ -10,6 +10,7 @@ from collectors.entities import Process, Role, Service, Worker, WorkerKey
 from collectors.reading import Instant, Ok, Reading
 from collectors.sample import Sample
 from collectors.sources.cgroup import CgroupSample
+from collectors.sources.connections import ConnectionsSample
 from collectors.sources.cpu import CoreSample
 from collectors.sources.processes import WorkerSample
 from collectors.sources.sockets import ListenSample
@@ -303,3 +304,24 @@ def test_a_service_that_runs_no_model_sees_those_of_the_node_that_do():
     assert (seen.name, seen.processes, seen.on_gpu) == ("gunicorn/shop:8000", 2, False)
     assert seen.busy == pytest.approx(2 * (0.3 + 0.1))
     assert node.history.view(gateway).cgroup is not None
+
+
+def test_what_connections_did_across_a_change_is_of_neither_configuration():
+    node = Node()
+    opened = 0
+    for second in range(12):
+        opened += 10 if second < 6 else 50
+        sample = ConnectionsSample(
+            entity="listen:8000", established=4, opened=opened, received_bytes=None, sent_bytes=None,
+            received_segments=None,
+        )  # fmt: skip
+        if second == 7:
+            node.history.restart_window(node.service)
+        at = Instant(node.now * SECOND, node.now * SECOND)
+        node.history.add(
+            Reading(collector="connections", at=at, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok((sample,)))
+        )
+        node.second(0.4)
+    looks = [s.connections for s in node.history.tracks.services["service:s1"].seconds]
+    assert looks[0] is None
+    assert [look.opened for look in looks if look is not None] == [50] * 4

@@ -24,6 +24,8 @@ CPUS = len(os.sched_getaffinity(0))
 CLIENTS = 8
 BEFORE_SECONDS = 18.0
 """Of load: three stretches of five seconds."""
+COMPARED_SECONDS = 70.0
+"""So many connections as here are looked at every half a minute, and the first look tells nothing of the load alone."""
 pytestmark = [
     pytest.mark.live,
     pytest.mark.slow,
@@ -46,12 +48,12 @@ def changes(outcome: Mapping[str, Any]) -> list[tuple[str, object, object]]:
     return [(change["lever"], change["old"], change["new"]) for change in outcome["changes"]]
 
 
-def wait_until_known(watching: Agent, name: str) -> None:
+def wait_until_known(watching: Agent, name: str, seconds: float = BEFORE_SECONDS) -> None:
     """Until it is under load, and what it did before the change has been seen."""
     watching.wait_for(
         "/v1/services", lambda found: any(s["name"] == name and s["state"] == "loaded" for s in found), seconds=40
     )
-    time.sleep(BEFORE_SECONDS)
+    time.sleep(seconds)
 
 
 def named(watching: Agent, name: str) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def workers_of(watching: Agent, name: str) -> list[int]:
 
 @contextmanager
 def restarted(
-    watching: Agent, folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]
+    watching: Agent, folder: Path, old: Mapping[str, Any], new: Mapping[str, Any], seconds: float
 ) -> Iterator[tuple[Any, ...]]:
     """A server under load that ends and comes back at the same port, set otherwise."""
     port = free_port()
@@ -84,7 +86,7 @@ def restarted(
     with counted_load(port, CLIENTS) as clients:
         with gunicorn(folder, port=port, **old):
             since = time.monotonic()
-            wait_until_known(watching, name)
+            wait_until_known(watching, name, seconds)
             left = time.monotonic()
         with gunicorn(folder, port=port, **new):
             yield name, clients, since + 3, left
@@ -96,7 +98,7 @@ WORKERS = ({"workers": 1, "env": ONE_THREAD}, {"workers": CPUS, "env": ONE_THREA
 
 def test_a_restart_with_other_threads_is_named_with_the_old_and_the_new_value(watching, tmp_path):
     old, new, change = THREADS
-    with restarted(watching, tmp_path, old, new) as (name, *_):
+    with restarted(watching, tmp_path, old, new, BEFORE_SECONDS) as (name, *_):
         outcome = named(watching, name)
     assert changes(outcome) == [change]
     assert outcome["because"] == "waits for load after the change"
@@ -105,7 +107,7 @@ def test_a_restart_with_other_threads_is_named_with_the_old_and_the_new_value(wa
 @pytest.mark.heavy
 @pytest.mark.parametrize(("old", "new", "change"), [THREADS, WORKERS], ids=["threads", "workers"])
 def test_what_a_restart_brought_is_what_the_clients_counted(watching, tmp_path, old, new, change):
-    with restarted(watching, tmp_path, old, new) as (name, clients, since, left):
+    with restarted(watching, tmp_path, old, new, COMPARED_SECONDS) as (name, clients, since, left):
         assert changes(named(watching, name)) == [change]
         compare(watching, name, clients, since, left)
 
@@ -114,7 +116,7 @@ def test_what_a_restart_brought_is_what_the_clients_counted(watching, tmp_path, 
 def test_a_mask_that_is_set_in_place_is_named_and_measured(watching, tmp_path):
     with gunicorn(tmp_path, workers=2, env=ONE_THREAD) as port, counted_load(port, CLIENTS) as clients:
         name, since = f"gunicorn/mlp:{port}", time.monotonic()
-        wait_until_known(watching, name)
+        wait_until_known(watching, name, COMPARED_SECONDS)
         left = time.monotonic()
         for pid in workers_of(watching, name):
             subprocess.run(["taskset", "-acp", "0", str(pid)], check=True, capture_output=True)
@@ -132,7 +134,7 @@ def test_a_quota_that_is_set_in_place_is_named_and_measured(watching, tmp_path):
         counted_load(port, CLIENTS) as clients,
     ):
         name, since = f"gunicorn/mlp:{port}", time.monotonic()
-        wait_until_known(watching, name)
+        wait_until_known(watching, name, COMPARED_SECONDS)
         left = time.monotonic()
         (CPU_CGROUPS / f"nodewright-test-{os.getpid()}" / "cpu.cfs_quota_us").write_text("100000")
         assert changes(named(watching, name)) == [("cpu_quota", 0.5, 1.0)]

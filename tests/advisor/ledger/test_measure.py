@@ -168,3 +168,15 @@ def test_a_worse_latency_under_more_load_is_not_held_against_the_change():
 def test_latencies_of_unknown_rates_are_not_matched():
     found = measured({"latency_p99_seconds": 0.3}, {"latency_p99_seconds": 0.1})
     assert not found["latency_p99_ratio"].matched
+
+
+def test_what_was_counted_from_before_the_load_on_does_not_count():
+    """Many connections are looked at rarely: the first look under load covers idle time, too."""
+    trend = Trend()
+    end = add(trend, 3, start=MINUTE_START, loaded_seconds=0.0, opened_per_second=1.0)
+    end = add(trend, 2, start=end, opened_per_second=None)
+    end = add(trend, 1, start=end, opened_per_second=5.0)
+    add(trend, 3, start=end, opened_per_second=40.0)
+    side = side_of(trend.slices, 0, FOREVER, 24)
+    assert side.count == 6
+    assert min(side.values("opened_per_second")) > 30
