@@ -96,6 +96,8 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     harm: Harm | None = None
     told_after_seconds: float = 0.0
     """How long it has to hold before it is said, where it may pass by itself."""
+    spares: bool = False
+    """Nothing is wrong and nobody waits: it says what could be given up. Worth knowing, unless cost is the objective."""
 
     def __post_init__(self) -> None:
         if not self.evidence:

@@ -38,7 +38,7 @@ def impact(conclusion: Conclusion, objective: Objective | None) -> float:
 
 def severity(rule: Rule, conclusion: Conclusion, facts: ServiceFacts, latency_seconds: float | None) -> Severity:
     """Critical only where the service's own objective is missed by a factor of two and this would help."""
-    if not rule.proven:
+    if not rule.proven or (conclusion.spares and facts.objective != "cost"):
         return Severity.INFO
     score = impact(conclusion, facts.objective)
     found = next((level for limit, level in _STEPS if score >= limit), Severity.INFO)

@@ -1,10 +1,7 @@
 """Does every worker hold a copy of the model of its own, where one could do for all?"""
 
-from math import ceil
-
 import msgspec
 
-from advisor.copies import memory_with
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
 from advisor.gpu.holding import weights_bytes
@@ -12,7 +9,7 @@ from advisor.intervals import gain
 from advisor.memory_want import amount
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
 from advisor.view import View, WorkerView
-from advisor.workers import can_count, change_to, processes_after
+from advisor.workers import can_count
 from collectors.levers import Lever
 from collectors.registry import framework_named
 
@@ -26,10 +23,17 @@ LEAST_UNSEEN = 96 * MIB
 """What an interpreter with its libraries has of its own is less."""
 EQUAL = 0.1
 """Workers that load the same are equal up to this part."""
+_UNPRELOADED = (
+    "Fewer workers with more compute threads each, or weights that are mapped from a file, hold fewer copies."
+)
+_PRELOADED = (
+    "Its code must not compute or start threads before the fork: a pool of OpenMP that has run does not survive it, and a "
+    "worker that calls it then waits for ever. Try it on one instance."
+)
 NOT_LOADED = 0.5
 """A front-end that holds less than this part of a worker has not loaded the application itself."""
-SEEN_SECONDS = 600.0
-"""Of load, for which the busiest second has to be known before workers are called too many."""
+SCARCE = 0.2
+"""Memory left, of the node's or of the limit, below which copies are in somebody's way."""
 
 
 class ModelReplicatedPerWorker(Rule):
@@ -40,8 +44,9 @@ class ModelReplicatedPerWorker(Rule):
     that could load before it forks and does not.
     Why it matters: n workers cost n models of memory and n loads at the start, and the copies displace each other from the
     caches. It is what stands in the way of another worker.
-    What to do: load before the fork (gunicorn --preload), so that the pages are shared; else as few workers as the busiest
-    second needs, or weights in a file that is mapped (safetensors, GGUF, ONNX external data), which all share.
+    What to do: load before the fork (gunicorn --preload), so that the pages are shared; else weights in a file that is mapped
+    (safetensors, GGUF, ONNX external data), which all share, or fewer workers: how many is left to workers-exceed-cores and
+    workers-idle-rightsizing. While memory is plentiful it is worth knowing and no more.
     When it is wrong: pages that are shared or copied on write do not count, so it needs a look inside the processes. With
     CUDA, or threads that run before the fork, loading first is not possible. Shared pages become private over time: look
     again after an hour. MLServer's pools do not help: each has workers of its own.
@@ -71,7 +76,7 @@ class ModelReplicatedPerWorker(Rule):
         if found is None or found.replicated < settings.limit("replicated_bytes"):
             return None
         change = _change(view, facts)
-        if not found.known and (change is None or change.lever is not Lever.PRELOAD):
+        if not found.known and change is None:
             return None
         return Conclusion(
             subject=subject_of(view),
@@ -82,6 +87,7 @@ class ModelReplicatedPerWorker(Rule):
             rejected=_rejected(view, found),
             changes=() if change is None else (change,),
             gains=_gains(view, found, change),
+            spares=not _scarce(view),
         )
 
 
@@ -155,24 +161,25 @@ def _can_preload(view: View, facts: ServiceFacts) -> bool:
 
 
 def _change(view: View, facts: ServiceFacts) -> Change | None:
-    """Loading first; else as many workers as were ever busy at once."""
-    if _can_preload(view, facts):
-        now = facts.setting(Lever.PRELOAD)
-        return Change(lever=Lever.PRELOAD, current=None if now is None else now.value, proposed=True)
-    trend = view.trend.minutes
-    peaks, loaded = trend.values("demand_peak"), sum(trend.values("loaded_seconds"))
-    if not peaks or loaded < SEEN_SECONDS:
+    """Loading first, where the server can."""
+    if not _can_preload(view, facts):
         return None
-    enough = max(1, ceil(max(peaks) + 0.25))
-    return change_to(view, facts, enough) if enough < len(view.serving) else None
+    now = facts.setting(Lever.PRELOAD)
+    return Change(lever=Lever.PRELOAD, current=None if now is None else now.value, proposed=True)
+
+
+def _scarce(view: View) -> bool:
+    """Whether the node, or the limit, has little left beside what its processes hold."""
+    limit, held = view.cgroup.memory_limit_bytes if view.cgroup else None, view.resident_bytes
+    total, available = view.memory_total_bytes, view.memory_available_bytes
+    short = bool(total) and available is not None and available < SCARCE * (total or 0)
+    return short or (limit is not None and held is not None and held > (1 - SCARCE) * limit)
 
 
 def _title(change: Change | None) -> str:
     if change is None:
         return ": one copy could do for all"
-    if change.lever is Lever.PRELOAD:
-        return ": load before the fork, so that they share it"
-    return f": {change.proposed} would do"
+    return ": load before the fork, so that they share it"
 
 
 def _summary(view: View, found: _Copies, change: Change | None) -> str:
@@ -184,13 +191,7 @@ def _summary(view: View, found: _Copies, change: Change | None) -> str:
                     f"{found.spread:.0%}, so that they have loaded the same.")  # fmt: skip
     if found.idle:
         said.append("The front-end holds a copy that it does not use.")
-    if change is None:
-        said.append(
-            "Fewer workers with more compute threads each, or weights that are mapped from a file, hold fewer copies."
-        )
-    elif change.lever is Lever.WORKERS:
-        peak = max(view.trend.minutes.values("demand_peak"))
-        said.append(f"No more than {peak:.1f} of them were busy at once in {view.trend.hours:.1f} hours.")
+    said.append(_UNPRELOADED if change is None else _PRELOADED)
     return " ".join(said)
 
 
@@ -198,9 +199,6 @@ def _gains(view: View, found: _Copies, change: Change | None) -> tuple[Gain, ...
     """Of the memory that is counted once for each page: what the copies beyond the first take."""
     if change is None:
         return ()
-    if change.lever is Lever.WORKERS:
-        held = memory_with(view, processes_after(view, change))
-        return () if held is None else (held,)
     whole = [w.proportional_bytes for w in view.workers if w.proportional_bytes is not None]
     before = max(float(sum(whole)), found.replicated + found.each)
     parts = SHARED if found.known else SHARED_UNSEEN

@@ -42,7 +42,6 @@ class WorkersBelowCoresSaturated(Rule):
         "accept-imbalance",
         "gil-bound-worker",
         "gpu-starved-by-preprocess",
-        "gpu-wait-workers",
     )
     thresholds = {
         "worker_busy": Threshold(enter=0.9, leave=0.75, unit="ratio", doc="runnable share of the least busy worker"),

@@ -109,6 +109,7 @@ class WorkersIdleRightsizing(Rule):
             ),
             changes=(change,),
             gains=_gains(view, seen, change),
+            spares=True,
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from advisor.engine import Engine
 from advisor.facts import ServiceFacts
 from advisor.finding import Need
 from advisor.rules.model_replicated_per_worker import ModelReplicatedPerWorker
@@ -10,7 +11,7 @@ from advisor.view import View
 from collectors.entities import Role
 from collectors.levers import Lever, Setting
 from tests.advisor.built import concluded, facts, gains, healthy, numbers, thread, verdict, worker
-from tests.advisor.memory_built import GIB, MIB, remembered, sized, sizes, with_model
+from tests.advisor.memory_built import GIB, MIB, memory_limit, remembered, sized, sizes, with_model
 
 RULE = ModelReplicatedPerWorker()
 
@@ -106,20 +107,25 @@ def test_with_cuda_loading_first_is_not_proposed():
     assert verdict(RULE, seen, preload(seen, False)) is None
 
 
-def test_of_mlserver_the_idle_copy_counts_and_workers_that_were_never_busy_go():
+def test_of_mlserver_the_idle_copy_counts_and_how_many_workers_are_enough_is_left_to_others():
     seen = with_model(host(front_end=front(700 * MIB, 600 * MIB), framework="mlserver"), 500 * MIB, "joblib")
-    known = facts(seen, environ={})
-    silent = concluded(RULE, seen, known)
-    assert numbers(silent)["replicated_memory"] == 4 * 500 * MIB
-    assert "front-end holds a copy" in silent.summary
-    assert (silent.changes, silent.gains) == ((), ())
-    busy = remembered(seen, lambda at: 3.0 * GIB, 1200, demand_peak=1.6)
-    found = concluded(RULE, busy, known)
-    assert [(c.lever, c.current, c.proposed) for c in found.changes] == [(Lever.WORKERS, 4, 2)]
-    assert gains(found)["memory_ratio"][1] < 1
-    assert "No more than 1.6 of them were busy" in found.summary
-    all_busy = remembered(seen, lambda at: 3.0 * GIB, 1200, demand_peak=3.9)
-    assert concluded(RULE, all_busy, known).changes == ()
+    never_busy = remembered(seen, lambda at: 3.0 * GIB, 1200, demand_peak=1.6)
+    for each in (seen, never_busy):
+        found = concluded(RULE, each, facts(each, environ={}))
+        assert numbers(found)["replicated_memory"] == 4 * 500 * MIB
+        assert "front-end holds a copy" in found.summary
+        assert (found.changes, found.gains) == ((), ())
+
+
+def test_copies_are_worth_knowing_while_memory_is_plentiful_and_more_where_it_is_short():
+    plenty = with_model(host(), 500 * MIB, "joblib")
+    short = replace(plenty, memory_available_bytes=4 * GIB)
+    limited = replace(plenty, cgroup=memory_limit(3 * GIB, 3 * GIB))
+    for seen, level in ((plenty, "info"), (short, "medium"), (limited, "medium")):
+        (found,) = Engine([RULE]).judge(seen, preload(seen, False)).judged
+        assert (found.severity, found.conclusion.spares) == (level, level == "info")
+    costly = replace(preload(plenty, False), objective="cost")
+    assert [j.severity for j in Engine([RULE]).judge(plenty, costly).judged] != ["info"]
 
 
 def test_without_a_look_inside_it_asks_for_one():

@@ -81,13 +81,13 @@ def test_it_speaks_after_ten_minutes_and_grows_surer():
     assert "Provisional" not in week.summary
 
 
-def test_in_its_first_day_it_is_low_at_most_and_never_loud():
-    for seen in (
-        past(host(16), minutes=[minute(workers=16.0)] * DAY),
-        past(host(), slices=[minute(seconds=5.0)] * 130),
-    ):
-        (found,) = Engine([RULE]).judge(seen, facts(seen, environ={})).judged
-        assert found.severity in ("info", "low")
+def test_nothing_is_wrong_where_workers_are_spare_unless_cost_is_the_objective():
+    seen = past(host(16), minutes=[minute(workers=16.0)] * DAY, hours=[{**minute(), "seconds": 3600.0}] * 192)
+    known = facts(seen, environ={})
+    (found,) = Engine([RULE]).judge(seen, known).judged
+    assert found.severity == "info"
+    (found,) = Engine([RULE]).judge(seen, msgspec.structs.replace(known, objective="cost")).judged
+    assert found.severity == "medium"
 
 
 def test_two_workers_at_thirty_percent_have_none_to_take_away():
