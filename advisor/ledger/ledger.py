@@ -18,7 +18,7 @@ from advisor.ledger.calibration import Calibration, calibrated
 from advisor.ledger.changes import SETTLE_SECONDS, Changed, ChangeWatch
 from advisor.ledger.configuration import ORPHANED, Configuration, LeverChange
 from advisor.ledger.elasticity import thread_elasticity
-from advisor.ledger.measure import Side, compared, is_stable, side_of
+from advisor.ledger.measure import Side, compared, has_rate_of, is_stable, side_of
 from advisor.ledger.outcome import Outcome
 from advisor.ledger.promised import answers, beside_what_was_asked, promise_of
 from advisor.ledger.scores import scored
@@ -34,6 +34,8 @@ BEFORE_SLICES = 24
 ENOUGH_SLICES = 4
 WHOLE_SLICES = 12
 """A minute of load ends the measuring."""
+RATE_SECONDS = 150.0
+"""So long after the change it ends also where the rate is still not known."""
 QUIET_SECONDS = 30.0
 """No load for so long ends it too, where there was enough."""
 PATIENCE_SECONDS = 86400.0
@@ -222,7 +224,10 @@ class Ledger:
             after.count >= ENOUGH_SLICES and now - pending.loaded_until > QUIET_SECONDS
         ):
             return
-        whole = after.count >= WHOLE_SLICES or now - pending.loaded_until > QUIET_SECONDS
+        enough = after.count >= WHOLE_SLICES and (
+            has_rate_of(pending.before, after) or now - pending.since > RATE_SECONDS
+        )
+        whole = enough or now - pending.loaded_until > QUIET_SECONDS
         if after.count < ENOUGH_SLICES or not (whole or is_stable(after)):
             if now - pending.since >= PATIENCE_SECONDS:
                 self._close(desk, pending, at, "no load came within a day")

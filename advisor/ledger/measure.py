@@ -19,6 +19,8 @@ CORRELATION = 1.4
 """By how much neighbouring stretches of five seconds understate the spread of their mean (they share the same
 disturbances)."""
 LEAST_SPREAD = 0.01
+LOOK_SECONDS = 60.0
+"""Longer ago than that does not count as what a look at the connections covers."""
 _QUANTILE_90 = 1.2816
 
 _TOLD = {
@@ -53,7 +55,8 @@ class Side(msgspec.Struct, frozen=True):
 def side_of(stretches: Stretches, since: float, until: float, newest: int) -> Side:
     """The newest loaded stretches that ended within; a number that did not move between two of them, as from one metrics
     page, counts once. What was counted of connections at the first look in a time of load also covers what was before it."""
-    rows = _whole(stretches.rows(since, until))[-newest:]
+    found = _whole(stretches.rows(since - LOOK_SECONDS, until))
+    rows = [row for row in found if (row["end"] or 0.0) >= since][-newest:]
     names = [name for name in (rows[0] if rows else ()) if name != "end"]
     columns = {name: [value for row in rows if (value := row[name]) is not None] for name in names}
     ends = tuple(end for row in rows if (end := row["end"]) is not None)
@@ -79,6 +82,11 @@ def _loaded(row: Mapping[str, float | None]) -> bool:
     """Most of it under load, and something answered: a server that loads its model is busy, too."""
     rates = [row[name] for name in _RATES if row[name] is not None]
     return (row["loaded_seconds"] or 0.0) >= 0.6 * (row["seconds"] or 1.0) and (not rates or any(rates))
+
+
+def has_rate_of(before: Side, after: Side) -> bool:
+    """Whether what tells of the rate before tells of it after: many connections are looked at every half a minute only."""
+    return any(after.values(name) for name in _RATES if before.values(name)) or not any(map(before.values, _RATES))
 
 
 def is_stable(side: Side) -> bool:

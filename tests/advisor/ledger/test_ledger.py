@@ -275,3 +275,19 @@ def test_services_that_come_and_go_are_not_all_remembered():
     assert len(ledger.watch.names()) == KEPT_DESKS
     ledger.changed(replace(SERVICE, id="349", application="349"), GOOD, Trend(), at(MINUTE_START + 400))
     assert ledger.changed(replace(SERVICE, id="349", application="349"), GOOD, Trend(), at(MINUTE_START + 405)) != ()
+
+
+def test_it_waits_for_the_rate_of_connections_that_are_looked_at_rarely():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(16, GOOD, opened_per_second=None)
+    assert not story.outcome.final
+    story.run(3, GOOD, opened_per_second=150.0)
+    assert (story.outcome.state, story.outcome.final) == ("verified", True)
+
+
+def test_what_is_looked_at_rarely_and_tells_nothing_ends_all_the_same():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(40, GOOD, opened_per_second=None)
+    assert (story.outcome.state, story.outcome.final) == ("unclear", True)
