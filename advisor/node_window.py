@@ -51,7 +51,7 @@ def connection_rates(seen: Sequence[ConnectionTick]) -> ConnectionRates:
 
 
 def frequency_view(tracks: Tracks, cpu: int, ticks: set[int]) -> FrequencyView | None:
-    track = tracks.frequencies.get(f"core:{cpu}")
+    track = tracks.frequencies.get(f"core:{cpu}") if tracks.frequencies else None
     if track is None:
         return None
     clocks = [khz for tick, khz, _ in track.recent if tick in ticks and khz is not None]

@@ -151,8 +151,8 @@ def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: s
         waiting_cores=wait / span if worker.delay_readable else None,
         resident_bytes=sample.resident_bytes if sample else None,
         thread_count=sample.threads if sample else None,
-        switches_per_second=sum(n for t, n in _newest(worker.switches, oldest) if t in ticks) / span,
-        major_faults_per_second=sum(n for t, n in _newest(worker.faults, oldest) if t in ticks) / span,
+        switches_per_second=_grew(worker.switches, ticks, oldest) / span,
+        major_faults_per_second=_grew(worker.faults, ticks, oldest) / span,
         threads=tuple(sorted(threads, key=lambda t: (-t.cores_used, t.tid))),
         system_cores=run / span * sum(system for _, system in modes) / ran if ran else None,
         proportional_bytes=worker.memory.proportional_bytes if worker.memory else None,
@@ -168,6 +168,17 @@ _Row = TypeVar("_Row", bound=tuple[int, *tuple[Any, ...]])
 def _newest(rows: Sequence[_Row], oldest: int) -> Iterator[_Row]:
     """Rows, newest first, down to those of the tick `oldest`: what was kept before is not looked at."""
     return takewhile(lambda row: row[0] >= oldest, reversed(rows))
+
+
+def _grew(rows: Sequence[tuple[int, int]], ticks: set[int], oldest: int) -> int:
+    """What (tick, growth) of the ticks adds up to."""
+    total = 0
+    for tick, growth in reversed(rows):
+        if tick < oldest:
+            break
+        if tick in ticks:
+            total += growth
+    return total
 
 
 def _thread_view(track: ThreadTrack, ticks: set[int], oldest: int, span: float) -> ThreadView:

@@ -4,9 +4,13 @@ from advisor.contention import busy_workers, pool_threads
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Rejected
 from advisor.intervals import gain, throughput
+from advisor.queued import waiting_requests
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
 from advisor.view import View
 from collectors.levers import Lever
+
+ALL_BUSY = 0.8
+"""Of its workers: from so many busy ones on requests wait for one, as far as their queue is not seen."""
 
 
 class CpuNoisyNeighbour(Rule):
@@ -41,7 +45,6 @@ class CpuNoisyNeighbour(Rule):
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         mask = view.mask & view.pool
-        own = sum(len(w.active_threads) for w in view.workers)
         if view.cores_used < settings.limit("cores_used") or view.runnable > 1.1 * len(mask):
             return None
         if view.delay_share < settings.limit("delay_share") or view.waiting_cores < settings.limit("waiting_cores"):
@@ -56,12 +59,15 @@ class CpuNoisyNeighbour(Rule):
             if foreign
             else f"{steal:.0%} of the CPU is stolen"
         )
+        own = sum(len(w.active_threads) for w in view.workers)
         weight = (view.cgroup.weight if view.cgroup else None) or 100
         return Conclusion(
             subject=subject_of(view),
             title=f"{who} while the service waits {view.delay_share:.0%} of its runnable time",
             summary=f"The service has {own} active threads for {len(mask)} CPUs, so it does not wait for itself: it got "
-            f"{view.cores_used:.2f} of the {view.runnable:.2f} cores it wanted, and {who}.",
+            f"{view.cores_used:.2f} of the {view.runnable:.2f} cores it wanted, and {who}."
+            + ("" if _behind(view) else " It answers all that is asked of it, and each answer takes longer for that.")
+            + (" A client that measures it from here counts as a neighbour too." if foreign else ""),
             confidence=0.8,
             evidence=(
                 evidence(view, "run_delay_share", "ratio", view.delay_share, settings.enter("delay_share")),
@@ -84,8 +90,16 @@ class CpuNoisyNeighbour(Rule):
 
     @staticmethod
     def _gains(view: View) -> tuple[Gain, ...]:
-        """All that it waits for, at most; pools lose more than the share, since a region waits for its last thread."""
+        """All that it waits for, at most; pools lose more than the share, since a region waits for its last thread. Where all
+        that is asked for is answered, only the answers get faster."""
         whole = view.runnable / max(0.05, view.cores_used)
         pool = max(1.0, pool_threads(view) / max(1, len(busy_workers(view))))
         ratio = throughput(1 + 0.3 * (whole - 1), 1 + 0.8 * (whole - 1), whole**pool)
-        return ratio, gain("latency_p99_ratio", 0.3 / ratio.p90, 0.8 / ratio.p50, 1 / ratio.p10)
+        tail = gain("latency_p99_ratio", 0.3 / ratio.p90, 0.8 / ratio.p50, 1 / ratio.p10)
+        return (ratio if _behind(view) else throughput(1.0, 1.0, ratio.p90)), tail
+
+
+def _behind(view: View) -> bool:
+    """Whether more is asked for than it answers: its workers are busy all the time, or requests wait for them."""
+    demand = sum(view.demand) / max(1, len(view.demand))
+    return demand >= ALL_BUSY * len(view.serving) or waiting_requests(view) >= 1

@@ -47,8 +47,11 @@ class SmtSiblingSharing(Rule):
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         cores = physical_cores(view)
-        paired, free = paired_share(view), idle_cores(view)
-        if paired < settings.limit("paired_share") or len(free) < settings.limit("idle_cores"):
+        free = idle_cores(view) if cores else ()
+        if not cores or len(free) < settings.limit("idle_cores"):
+            return None
+        paired = paired_share(view)
+        if paired < settings.limit("paired_share"):
             return None
         proposed = frozenset(min(core.cpu for core in cpus) for cpus in cores)
         threads = sum(map(len, contenders(view)))
