@@ -1,5 +1,6 @@
 """R13 on built hosts."""
 
+import msgspec
 import pytest
 
 from advisor.rules.cpu_noisy_neighbour import CpuNoisyNeighbour
@@ -33,6 +34,19 @@ def test_the_gain_is_at_most_everything_that_it_waits_for():
     ratio = gains(concluded(RULE, noisy_neighbour()))["throughput_ratio"]
     whole = 1.9 / 0.66
     assert ratio == pytest.approx((1 + 0.3 * (whole - 1), 1 + 0.8 * (whole - 1), whole), abs=0.01)
+
+
+def test_a_service_that_answers_all_that_is_asked_gains_time_and_not_throughput():
+    """Three workers of which half are busy, and nobody waits to be accepted."""
+    met = view([worker(k, [thread(k, 0.3, 0.2)]) for k in (101, 102, 103)], busy=(1.0, 1.0))
+    whole = 1.5 / 0.9
+    found = concluded(RULE, met)
+    assert gains(found)["throughput_ratio"] == pytest.approx((1.0, 1.0, whole), abs=0.001)
+    assert gains(found)["latency_p99_ratio"][1] == pytest.approx(0.8 / (1 + 0.8 * (whole - 1)), abs=0.001)
+    assert "It answers all that is asked of it" in found.summary
+    queued = concluded(RULE, msgspec.structs.replace(met, accept_queue=(2.0,) * 15))
+    assert gains(queued)["throughput_ratio"][1] > 1.5
+    assert "It answers all" not in queued.summary
 
 
 def test_a_gang_of_threads_may_lose_more_than_the_share():
