@@ -1,7 +1,8 @@
 """Was a lever of a service changed, in place or by starting it anew, and since when?"""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -14,6 +15,8 @@ SETTLE_SECONDS = 4.0
 """A changed configuration counts as changed once it has held this long: a recycled worker is no change."""
 REMEMBERED_SECONDS = 86400.0
 """A service that comes back later than this is a new one."""
+RESTLESS_TIMES, RESTLESS_SECONDS = 12, 900.0
+"""A lever that was changed so often within so long is turned by a program, as an autoscaler: no news until it rests."""
 MOVED_SECONDS = 3600.0
 """For so long, one of the same application at another port is the one that left."""
 
@@ -53,6 +56,16 @@ class _Known:
     """When `levers` was seen to hold last."""
     changing: tuple[tuple[LeverChange, ...], Instant] | None = None
     there: bool = True
+    turned: dict[str, deque[float]] = field(default_factory=dict)
+    """When each lever was seen to change, on the monotonic clock in seconds."""
+
+    def turn(self, levers: Iterable[str], now: float) -> None:
+        for lever in levers:
+            self.turned.setdefault(lever, deque(maxlen=RESTLESS_TIMES)).append(now)
+
+    def restless(self, lever: str, now: float) -> bool:
+        times = self.turned.get(lever)
+        return times is not None and len(times) == RESTLESS_TIMES and now - times[0] <= RESTLESS_SECONDS
 
 
 class ChangeWatch:
@@ -65,7 +78,12 @@ class ChangeWatch:
         """Take in the configuration of this moment. The change, once, when the new one has held for SETTLE_SECONDS."""
         known = self._known.get(service.id) or self._adopt(service, at)
         known.seen, known.there = at, True
-        changes = changes_between(known.levers, now)
+        changes, seconds = changes_between(known.levers, now), at.mono_ns * 1e-9
+        silent = [change.lever for change in changes if known.restless(change.lever, seconds)]
+        if silent:
+            known.turn(silent, seconds)
+            known.levers = {**known.levers, **{lever: now[lever] for lever in silent if lever in now}}
+            changes = tuple(change for change in changes if change.lever not in silent)
         if not changes:
             known.levers, known.changing, known.held = joined(known.levers, now), None, at
             return None
@@ -74,6 +92,7 @@ class ChangeWatch:
         if (at.mono_ns - known.changing[1].mono_ns) * 1e-9 < SETTLE_SECONDS:
             return None
         found = Changed(changes=changes, since=known.held)
+        known.turn((change.lever for change in changes), seconds)
         known.levers, known.changing, known.held = joined(known.levers, now), None, at
         return found
 

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from advisor.ledger.changes import ChangeWatch
+from advisor.ledger.changes import RESTLESS_SECONDS, RESTLESS_TIMES, ChangeWatch
 from advisor.ledger.configuration import DEFAULT, MOST_LEVERS, LeverChange, configuration_of
 from advisor.view import View
 from collectors.entities import Container, Model
@@ -180,3 +180,18 @@ def test_models_that_come_and_go_are_not_all_remembered():
     (known,) = watch.remember()
     assert len(known.levers) <= MOST_LEVERS + 1
     assert known.levers["workers"] == 2
+
+
+def test_a_lever_that_a_program_turns_every_minute_is_no_news_until_it_rests():
+    watch, told_at = ChangeWatch(), []
+    for second in range(0, 3600, 5):
+        if watch.look(SERVICE, {"workers": 2 + second // 60 % 2, "compute_threads": 1}, at(second)) is not None:
+            told_at.append(second)
+    assert len(told_at) == RESTLESS_TIMES
+    for second in (3600, 3605):
+        other = watch.look(SERVICE, {"workers": 2 + second // 60 % 2, "compute_threads": 2}, at(second))
+    assert other is not None
+    assert [change.lever for change in other.changes] == ["compute_threads"]
+    rested = 3605 + int(RESTLESS_SECONDS)
+    watch.look(SERVICE, {"workers": 8, "compute_threads": 2}, at(rested))
+    assert watch.look(SERVICE, {"workers": 8, "compute_threads": 2}, at(rested + 5)) is not None

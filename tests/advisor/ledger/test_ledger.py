@@ -259,11 +259,13 @@ def test_levers_that_something_else_turns_all_day_fill_nothing():
     story.run(12, BAD, FINDINGS, opened_per_second=26.0)
     story.run(16, GOOD, opened_per_second=150.0)
     kept = story.outcome
+    versions = {f"model {number}": "0" for number in range(10)}
     for minute in range(60):
-        story.run(2, {**GOOD, "workers": 3 + minute % 2}, opened_per_second=150.0)
+        versions = {**versions, f"model {minute % 10}": str(minute)}
+        story.run(2, {**GOOD, **versions}, opened_per_second=150.0)
     assert len(story.ledger.outcomes) <= KEPT_UNTOLD + 2
     assert kept.id in story.ledger.outcomes
-    assert len(story.ledger.dropped) >= 60 - KEPT_UNTOLD - 2
+    assert len(story.ledger.dropped) >= 50 - KEPT_UNTOLD - 2
 
 
 def test_services_that_come_and_go_are_not_all_remembered():
