@@ -18,10 +18,11 @@ from advisor.ledger.calibration import Calibration, calibrated
 from advisor.ledger.changes import SETTLE_SECONDS, Changed, ChangeWatch
 from advisor.ledger.configuration import ORPHANED, Configuration, LeverChange
 from advisor.ledger.elasticity import thread_elasticity
-from advisor.ledger.measure import Side, compared, has_rate_of, is_stable, side_of
+from advisor.ledger.measure import compared, has_rate_of, is_stable
 from advisor.ledger.outcome import Outcome
 from advisor.ledger.promised import answers, beside_what_was_asked, promise_of
 from advisor.ledger.scores import scored
+from advisor.ledger.side import Side, side_of
 from advisor.ledger.verdict import covered, verdict
 from advisor.rule import Recovers
 from advisor.trend import SLICE_SECONDS, Trend

@@ -5,12 +5,8 @@ for them. Else it tells what the clients ask for. But where as many requests are
 more of them are answered, each takes less time, whoever asks.
 """
 
-from typing import TYPE_CHECKING
-
 from advisor.answered import answered_per_second, seen_by
-
-if TYPE_CHECKING:
-    from advisor.ledger.measure import Side
+from advisor.ledger.side import Side
 
 BUSY = 0.8
 QUEUED = 0.5
@@ -23,7 +19,7 @@ SAME_IN_FLIGHT = 1.1
 OTHER_CLIENTS = 1.25
 
 
-def why_no_rate(ratio: float, before: "Side", after: "Side") -> str | None:
+def why_no_rate(ratio: float, before: Side, after: Side) -> str | None:
     """Why the ratio of the rates says nothing of what the service can do; None = it does."""
     clients = _ratio_of(before.mean("established"), after.mean("established"))
     if 1 / AS_MUCH <= ratio <= AS_MUCH:
@@ -42,7 +38,7 @@ def why_no_rate(ratio: float, before: "Side", after: "Side") -> str | None:
     return f"there are {clients:.2f} times as many connections" if clients and clients < 1 / OTHER_CLIENTS else None
 
 
-def why_no_latency(latency: float, rate: float | None, rate_matched: bool, before: "Side", after: "Side") -> str | None:
+def why_no_latency(latency: float, rate: float | None, rate_matched: bool, before: Side, after: Side) -> str | None:
     """Why the ratio of the latencies says nothing of the change; None = it does. `rate`: ratio of the rates, None = nobody
     knows them."""
     if rate is None:
@@ -58,7 +54,7 @@ def why_no_latency(latency: float, rate: float | None, rate_matched: bool, befor
     return None
 
 
-def is_limited(side: "Side") -> bool:
+def is_limited(side: Side) -> bool:
     """Whether the service, not what its clients ask for, decides how much is answered."""
     if busy(side) > BUSY:
         return True
@@ -66,12 +62,12 @@ def is_limited(side: "Side") -> bool:
     return (side.mean("accept_queue_peak") or 0.0) >= QUEUED and (busy(side) >= BUSY / 2 or crowded)
 
 
-def busy(side: "Side") -> float:
+def busy(side: Side) -> float:
     """Share of the time in which a worker runs or waits for a CPU."""
     return (side.mean("demand") or 0.0) / max(1.0, side.mean("workers") or 1.0)
 
 
-def _in_flight(side: "Side") -> float | None:
+def _in_flight(side: Side) -> float | None:
     """Requests in the service: by Little's law from its own page, or its connections where each is one request."""
     rate, latency = side.mean("requests_per_second"), side.mean("latency_seconds")
     if rate is not None and latency is not None:

@@ -293,3 +293,22 @@ def test_what_is_looked_at_rarely_and_tells_nothing_ends_all_the_same():
     story.run(12, BAD, FINDINGS, opened_per_second=26.0)
     story.run(40, GOOD, opened_per_second=None)
     assert (story.outcome.state, story.outcome.final) == ("unclear", True)
+
+
+@pytest.mark.parametrize("factor", [2.0, 0.5])
+def test_clients_that_ask_for_more_or_less_from_then_on_verify_and_refute_nothing(factor):
+    story, load = Story(), {"opened_per_second": 26.0, "established": 2.0, "demand": 0.6}
+    story.run(12, BAD, FINDINGS, **load)
+    story.run(16, GOOD, **{name: value * factor for name, value in load.items()})
+    assert (story.outcome.state, story.outcome.final) == ("unclear", True)
+    assert "nothing that was promised could be compared" in story.outcome.because
+    assert scored([story.outcome]) == []
+
+
+def test_a_clock_that_is_set_back_after_a_change_makes_nothing_of_it():
+    story = Story()
+    story.run(12, BAD, FINDINGS, opened_per_second=26.0)
+    story.run(2, GOOD, opened_per_second=26.0)
+    story.end -= 3600
+    story.run(30, GOOD, opened_per_second=26.0)
+    assert (story.outcome.state, story.outcome.measured) == ("waiting", ())

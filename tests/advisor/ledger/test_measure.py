@@ -2,8 +2,9 @@
 
 import pytest
 
-from advisor.ledger.measure import compared, is_stable, side_of
+from advisor.ledger.measure import compared, is_stable
 from advisor.ledger.outcome import Measured
+from advisor.ledger.side import side_of
 from advisor.trend import FIELDS, Trend
 from tests.advisor.ledger.built_trends import MINUTE_START, add
 
