@@ -52,6 +52,15 @@ def idle_cores(view: View) -> list[tuple[CoreView, ...]]:
     return [cpus for cpus in physical_cores(view) if all(of[cpu].idle > IDLE for cpu in cpus[0].siblings if cpu in of)]
 
 
+def wanted_at_peak(view: View) -> float:
+    """Threads that were runnable at once in the busiest second that is remembered, with as many for each busy worker as now,
+    and no fewer than are runnable now: what CPUs have to be left for."""
+    peaks = [v for kept in (view.trend.minutes, view.trend.slices) for v in kept.values("demand_peak")]
+    busy = sum(view.demand) / len(view.demand) if view.demand else 0.0
+    each = max(1.0, view.runnable / busy) if busy > 0 else 1.0
+    return max(view.runnable, each * max(peaks, default=0.0))
+
+
 def computed_on(view: View) -> dict[int, float]:
     """Cores that the service's computing threads used on each CPU."""
     used: dict[int, float] = {}

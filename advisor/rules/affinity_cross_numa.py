@@ -6,7 +6,7 @@ from advisor.contention import busy_workers, pool_threads
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Need, Rejected
 from advisor.intervals import gain, latency_p50_of, throughput
-from advisor.placement import nodes_of, permitted, used_by_node
+from advisor.placement import nodes_of, permitted, used_by_node, wanted_at_peak
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View, WorkerView
 from collectors.cpulist import format_cpulist
@@ -98,7 +98,8 @@ class AffinityCrossNuma(Rule):
     def _advice(view: View, spread: "Spread", nodes: dict[int, frozenset[int]], home: int | None) -> str:
         if home is not None:
             free = len(nodes[home]) - view.others(nodes[home])
-            return f"Node {home} leaves {free:.1f} of {len(nodes[home])} CPUs to it, and it wants {view.runnable:.1f}."
+            left = f"Node {home} leaves {free:.1f} of {len(nodes[home])} CPUs to it"
+            return f"{left}, and it wants {wanted_at_peak(view):.1f} at its peak."
         parts = "; ".join(f"node {node}: CPUs {format_cpulist(cpus)}" for node, cpus in sorted(nodes.items())[:4])
         return f"No single node has room for all of them. Bind each to the CPUs and the memory of one ({parts})."
 
@@ -129,9 +130,10 @@ def _spread(view: View, nodes: dict[int, frozenset[int]]) -> Spread | None:
 
 
 def _home(view: View, nodes: dict[int, frozenset[int]]) -> int | None:
-    """The node on which the whole service ran most, of those with room for all of it; beside its GPUs where it has some."""
+    """The node on which the whole service ran most, of those with room for all of it at its peak; beside its GPUs where it
+    has some."""
     near = {one.gpu.numa_node for one in view.gpus}
-    used = dict.fromkeys(nodes, 0.0)
+    used, wanted = dict.fromkeys(nodes, 0.0), wanted_at_peak(view)
     for worker in view.workers:
         for node, cores in used_by_node(worker, nodes).items():
             used[node] += cores
@@ -139,7 +141,7 @@ def _home(view: View, nodes: dict[int, frozenset[int]]) -> int | None:
         node
         for node, cpus in nodes.items()
         if len(cpus) >= pool_threads(view)
-        and len(cpus) - view.others(cpus) >= view.runnable
+        and len(cpus) - view.others(cpus) >= wanted
         and (not near or near == {node})
         and cpus != view.mask
     ]

@@ -31,6 +31,7 @@ class MemoryPressure(Rule):
 
     proven = ("live", "built")
     recovers = "latency"
+    caused_by = ("oom-eta",)
     thresholds = {
         "stalled_ratio": Threshold(enter=0.1, leave=0.05, unit="ratio", doc="share of time some of it waits for pages"),
         "full_ratio": Threshold(enter=0.05, leave=0.02, unit="ratio", doc="share of time all of it waits for pages"),

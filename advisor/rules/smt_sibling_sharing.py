@@ -4,7 +4,7 @@ from advisor.contention import THREAD_POOLS, contenders
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Gain, Need, Rejected
 from advisor.intervals import gain, latency_p50_of, throughput
-from advisor.placement import computed_on, idle_cores, physical_cores
+from advisor.placement import computed_on, idle_cores, physical_cores, wanted_at_peak
 from advisor.profiling.asking import profile_of
 from advisor.profiling.evidence import share_evidence, sureness, told
 from advisor.profiling.limits import of_service
@@ -55,7 +55,11 @@ class SmtSiblingSharing(Rule):
             return None
         proposed = frozenset(min(core.cpu for core in cpus) for cpus in cores)
         threads = sum(map(len, contenders(view)))
-        if threads > len(proposed) or proposed == view.mask or view.waiting_cores > settings.limit("waiting_cores"):
+        if (
+            max(threads, wanted_at_peak(view)) > len(proposed)
+            or proposed == view.mask
+            or view.waiting_cores > settings.limit("waiting_cores")
+        ):
             return None
         libraries = facts.compute_libraries
         if libraries is not None and not libraries & THREAD_POOLS:

@@ -8,7 +8,7 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Conclusion, Gain, Rejected
 from advisor.intervals import gain
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
-from advisor.view import View
+from advisor.view import View, quantile
 from advisor.workers import change_to, processes_after
 
 SWITCH_COST_SECONDS = (1e-6, 20e-6)
@@ -17,6 +17,9 @@ SWITCH_COST_SECONDS = (1e-6, 20e-6)
 SHARED_CACHE_SHARE = 0.15
 """At most this share of the work is lost to workers that displace each other from the caches while all of them wait; scaled
 with the share of time that they do wait."""
+
+LASTING_MINUTES = 30
+"""For less than that nobody knows whether neighbours stay."""
 
 
 class WorkersExceedCores(Rule):
@@ -60,8 +63,7 @@ class WorkersExceedCores(Rule):
         if wanted < 1.1 * pool:
             return None
         total = len(view.serving)
-        # whole cores that others hold are not there; less than one may be gone tomorrow
-        proposed = max(1, ceil(pool - floor(view.others(view.pool) + 0.1) - 0.25))
+        proposed = max(1, ceil(pool - floor(_always_taken(view) + 0.1) - 0.25))
         change = change_to(view, facts, proposed) if proposed < total else None
         if change is None:
             return None
@@ -102,6 +104,15 @@ class WorkersExceedCores(Rule):
         ]
         held = memory_with(view, proposed)
         return (*gains, held) if held else tuple(gains)
+
+
+def _always_taken(view: View) -> float:
+    """Cores that others use in nine of ten minutes, and now: those are not there. What they use for a while comes back, and
+    a setting that fits that while would leave it idle."""
+    minutes = view.trend.minutes.values("others_cores")
+    if len(minutes) < LASTING_MINUTES:
+        return 0.0
+    return min(view.others(view.pool), quantile(minutes, 0.1) or 0.0)
 
 
 def _switches(view: View) -> float:

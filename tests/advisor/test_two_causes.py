@@ -186,6 +186,22 @@ def test_one_number_of_workers_where_memory_is_short_too():
     assert next(g.p50 for g in plan.total if g.metric == "memory_ratio") == pytest.approx(0.25, abs=0.01)
 
 
+def test_want_of_memory_that_a_leak_makes_is_its_symptom():
+    """The leak has come to the limit: the pages of the program itself are taken and read again."""
+    wants = MemoryView(
+        some_ratio=0.4, full_ratio=0.3, io_some_ratio=0.4, limit_hits_per_second=900.0, node_major_faults_per_second=40.0,
+        swap_in_bytes_per_second=0.0,
+    )  # fmt: skip
+    own = replace(worker(101, [thread(101, 0.5)], resident=1000 * MIB), major_faults_per_second=40.0, system_cores=0.3)
+    full = replace(
+        view([own], available=20 * GIB, cgroup=memory_limit(GIB, GIB - MIB)), memory=wants, memory_total_bytes=24 * GIB
+    )
+    grown = remembered(full, lambda at: 400 * MIB + 5 * MIB * at, 120)
+    said = {f.rule: f for f in findings_of((grown, facts(grown, environ={})))}
+    assert said["memory-pressure"].because_of == said["oom-eta"].id
+    assert said["oom-eta"].rank < said["memory-pressure"].rank
+
+
 def test_of_equal_severity_levers_have_their_order():
     """Threads before masks before quotas before workers before batches."""
     found = [Engine(all_rules()).judge(*host()).judged for host, _ in CAUSES]

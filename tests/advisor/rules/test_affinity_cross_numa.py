@@ -21,6 +21,7 @@ from tests.advisor.built import (
 )
 from tests.advisor.cores_built import noded
 from tests.advisor.gpus_built import GIB, gpu, on_gpus, process
+from tests.advisor.trends_built import past, steady
 
 RULE = AffinityCrossNuma()
 EVERY = range(8)
@@ -69,6 +70,14 @@ def test_every_place_of_the_memory_policy_is_told() -> None:
 def test_memory_is_not_bound_where_the_node_may_not_have_it() -> None:
     """3 GiB resident of 8 GiB that are free on two nodes."""
     assert [c.lever for c in concluded(RULE, host(resident=3 << 30)).changes] == ["affinity"]
+
+
+def test_a_node_that_is_too_small_for_the_busiest_minute_is_no_home() -> None:
+    """Two workers of two threads want four CPUs now; at noon five workers of the same kind were busy."""
+    quiet = host(workers=2)
+    assert [c.proposed for c in concluded(RULE, past(quiet, minutes=[steady(2.0)] * 60)).changes][:1] == ["0-3"]
+    noon = past(quiet, minutes=[steady(2.0), steady(5.0), *[steady(2.0)] * 60])
+    assert concluded(RULE, noon).changes == ()
 
 
 def test_workers_that_need_more_than_one_node_get_a_server_for_each() -> None:

@@ -10,6 +10,7 @@ from advisor.view import View
 from tests.advisor.built import concluded, facts, gains, numbers, quota, thread, verdict, view, worker
 from tests.advisor.cores_built import paired
 from tests.advisor.profiles_built import profiled, worker_profile
+from tests.advisor.trends_built import past, steady
 
 RULE = SmtSiblingSharing()
 EVERY = range(8)
@@ -39,6 +40,14 @@ def test_two_full_cores_beside_two_idle_ones_get_one_thread_each() -> None:
     assert (shown["paired_share"], shown["idle_cores"]) == (pytest.approx(0.95), 2)
     assert shown["kernel_share"] == pytest.approx(0.9)
     assert "2 cores run two computing threads each while 2 are idle" in found.title
+
+
+def test_a_mask_that_is_too_small_for_the_busiest_minute_is_not_proposed() -> None:
+    """Four threads of one worker have a core each; when two workers were busy, eight had not."""
+    seen = host()
+    calm, noon = (past(seen, minutes=[steady(1.0), steady(1.0, peak=peak)]) for peak in (1.0, 2.0))
+    assert isinstance(verdict(RULE, calm, looked(calm)), Conclusion)
+    assert verdict(RULE, noon, looked(noon)) is None
 
 
 def test_the_gain_is_half_the_shared_time_of_kernels_at_most() -> None:

@@ -18,6 +18,7 @@ from tests.advisor.built import (
     view,
     worker,
 )
+from tests.advisor.trends_built import past, steady
 
 RULE = WorkersExceedCores()
 
@@ -77,7 +78,11 @@ def test_ranks_of_one_model_are_not_too_many_workers():
     assert verdict(RULE, ranks) is None
 
 
-def test_cores_that_others_use_are_left_out_of_the_proposal():
+def test_cores_that_others_use_all_the_time_are_left_out_of_the_proposal():
     crowd = [worker(k, [thread(k, 0.25, 0.75, allowed=range(4))]) for k in range(101, 109)]
-    found = concluded(RULE, view(crowd, cores=4, others=2.0))
-    assert found.changes[0].proposed == 2
+    seen = view(crowd, cores=4, others=2.0)
+    assert concluded(RULE, seen).changes[0].proposed == 4
+    busy, calm = steady(8.0, workers=8, used=2.0, others=2.0), steady(8.0, workers=8, used=4.0, others=0.1)
+    assert concluded(RULE, past(seen, minutes=[busy] * 40)).changes[0].proposed == 2
+    assert concluded(RULE, past(seen, minutes=[calm] * 10 + [busy] * 40)).changes[0].proposed == 4
+    assert concluded(RULE, past(seen, minutes=[busy] * 29)).changes[0].proposed == 4
