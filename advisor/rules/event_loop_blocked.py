@@ -66,6 +66,8 @@ class EventLoopBlocked(Rule):
     proven = ("live", "built")
     recovers = "latency"
     caused_by = (
+        "memory-pressure",
+        "swap-or-major-faults",
         "cpu-oversubscribed-openmp",
         "thread-default-ignores-quota",
         "affinity-too-narrow",

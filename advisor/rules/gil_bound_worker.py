@@ -49,6 +49,7 @@ class GilBoundWorker(Rule):
         "thread-pins-collide",
         "cgroup-cpu-throttled",
         "cpu-oversubscribed-openmp",
+        "ipc-dominates-light-model",
     )
     after = ("affinity-too-narrow",)
     thresholds = {

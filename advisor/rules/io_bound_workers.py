@@ -68,6 +68,7 @@ class IoBoundWorkers(Rule):
         "event-loop-blocked",
         "memory-pressure",
         "swap-or-major-faults",
+        "scaling-knee-passed",
     )
     thresholds = {
         "cores_used": Threshold(enter=0.5, leave=0.65, unit="ratio", doc="cores used / usable cores, at most"),

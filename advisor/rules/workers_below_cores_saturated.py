@@ -41,6 +41,7 @@ class WorkersBelowCoresSaturated(Rule):
         "cpu-oversubscribed-openmp",
         "accept-imbalance",
         "gil-bound-worker",
+        "ipc-dominates-light-model",
         "gpu-starved-by-preprocess",
     )
     thresholds = {

@@ -36,6 +36,7 @@ class WorkersExceedCores(Rule):
 
     proven = ("live", "built")
     recovers = "memory"
+    yields_to = ("ipc-dominates-light-model",)
     thresholds = {
         "workers_per_core": Threshold(enter=1.25, leave=1.1, unit="ratio", doc="busy workers / usable cores"),
         "cores_full": Threshold(enter=0.85, leave=0.7, unit="ratio", doc="cores used / cores left by others"),

@@ -2,6 +2,7 @@
 neither twice."""
 
 from collections.abc import Callable
+from itertools import combinations
 
 import pytest
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from collectors.entities import Role
 from collectors.reading import Instant
 from tests.advisor.built import facts, fighting_pools, quota, thread, threads_set, view, worker
 from tests.advisor.memory_built import GIB, MIB, memory_limit, remembered
-from tests.advisor.profiled_hosts import loop, master
+from tests.advisor.profiled_hosts import light_model, loop, master, mlserver
 from tests.advisor.profiles_built import profiled, worker_profile
 from tests.advisor.rules.test_small_batches import asked_by
 from tests.advisor.rules.test_small_batches import known as forest
@@ -219,3 +220,55 @@ def test_no_rules_leave_the_word_to_each_other_in_a_ring():
     while free := [name for name, rule in left.items() if not left.keys() & set(rule.yields_to)]:
         left = {name: rule for name, rule in left.items() if name not in free}
     assert sorted(left) == []
+
+
+MORE_OR_FEWER = (
+    "gil-bound-worker", "io-bound-workers", "ipc-dominates-light-model", "workers-below-cores-saturated",
+    "workers-exceed-cores", "workers-idle-rightsizing",
+)  # fmt: skip
+APART = {
+    ("gil-bound-worker", "workers-exceed-cores"),  # unused cores, and full ones
+    ("workers-below-cores-saturated", "workers-exceed-cores"),
+    ("io-bound-workers", "workers-exceed-cores"),
+    ("io-bound-workers", "workers-below-cores-saturated"),  # workers that wait, and such that compute
+    ("io-bound-workers", "ipc-dominates-light-model"),
+}
+"""Pairs of which the numbers let one speak only."""
+
+
+def test_one_lever_is_not_advised_twice_with_two_numbers():
+    for one, other in combinations(MORE_OR_FEWER, 2):
+        related = other in RULES[one].yields_to or one in RULES[other].yields_to
+        assert related or (one, other) in APART, (one, other)
+
+
+def test_handing_over_that_costs_more_than_the_model_is_no_lack_of_workers():
+    """Its front-end has time left, so that another worker would be asked for."""
+    four = range(4)
+    front = worker(100, [thread(100, 0.6, allowed=four)], role=Role.FRONT_END)
+    pool = worker(
+        101, [thread(k, used, 0.02, kind="python", allowed=four) for k, used in ((101, 0.7), (112, 0.14), (113, 0.14))]
+    )
+    saturated = mlserver(view([front, pool], cores=4))
+    known = replace(light_model()[1], service=saturated.service)
+    alone = Engine([RULES["workers-below-cores-saturated"]]).judge(saturated, known).judged
+    assert [j.rule for j in alone] == ["workers-below-cores-saturated"]
+    together = [j for j in Engine(all_rules()).judge(saturated, known).judged if j.severity is not Severity.INFO]
+    assert [(j.rule, [(c.lever, c.proposed) for c in j.conclusion.changes]) for j in together] == [
+        ("ipc-dominates-light-model", [("workers", 0)])
+    ]
+
+
+def test_a_loop_that_waits_for_pages_is_a_symptom_of_the_want_of_memory():
+    wants, _ = memory_and_workers()
+    own = replace(worker(101, [thread(101, 0.2)], role=Role.FRONT_END), major_faults_per_second=40.0, swapped_bytes=0)
+    seen = replace(
+        view([own], queue=(2,) * 15, cgroup=wants.cgroup),
+        memory=replace(wants.memory, node_major_faults_per_second=40.0),
+        memory_total_bytes=24 * GIB,
+        memory_available_bytes=20 * GIB,
+    )
+    held = loop(101, 0.2, blocked=0.6, run=0.002, work={"kernel": 0.9}, waits={"disk": 0.6})
+    known = profiled(seen, worker_profile(101, 0.2, {"kernel": 0.9}, loop=held))
+    said = {f.rule: f for f in findings_of((seen, known))}
+    assert said["event-loop-blocked"].because_of == said["memory-pressure"].id
