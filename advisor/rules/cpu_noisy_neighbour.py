@@ -60,13 +60,20 @@ class CpuNoisyNeighbour(Rule):
             else f"{steal:.0%} of the CPU is stolen"
         )
         own = sum(len(w.active_threads) for w in view.workers)
-        weight = (view.cgroup.weight if view.cgroup else None) or 100
+        weight = (
+            view.cgroup.weight if view.cgroup else None
+        )  # in units of the cgroup's version: of none, nothing is known
         return Conclusion(
             subject=subject_of(view),
             title=f"{who} while the service waits {view.delay_share:.0%} of its runnable time",
             summary=f"The service has {own} active threads for {len(mask)} CPUs, so it does not wait for itself: it got "
             f"{view.cores_used:.2f} of the {view.runnable:.2f} cores it wanted, and {who}."
             + ("" if _behind(view) else " It answers all that is asked of it, and each answer takes longer for that.")
+            + (
+                ""
+                if weight
+                else " It has no CPU weight of its own: a cgroup, or CPUs, of its own would keep others from it."
+            )
             + (" A client that measures it from here counts as a neighbour too." if foreign else ""),
             confidence=0.8,
             evidence=(
@@ -84,7 +91,9 @@ class CpuNoisyNeighbour(Rule):
                 Rejected("workers-exceed-cores", f"{len(busy_workers(view))} busy workers for {len(mask)} CPUs"),
                 Rejected("cgroup-cpu-throttled", f"{throttled:.0%} of periods throttled"),
             ),
-            changes=(Change(lever=Lever.CPU_WEIGHT, current=weight, proposed=10 * weight, restart=False),),
+            changes=(Change(lever=Lever.CPU_WEIGHT, current=weight, proposed=10 * weight, restart=False),)
+            if weight
+            else (),
             gains=self._gains(view),
         )
 

@@ -49,6 +49,15 @@ def test_a_service_that_answers_all_that_is_asked_gains_time_and_not_throughput(
     assert "It answers all" not in queued.summary
 
 
+def test_the_weight_is_raised_in_the_units_of_its_cgroup_and_none_is_invented():
+    seen = noisy_neighbour()
+    shares = view(seen.workers, busy=(1.0, 1.0), cgroup=msgspec.structs.replace(quota(None), weight=1024))
+    assert [(c.lever, c.current, c.proposed) for c in concluded(RULE, shares).changes] == [("cpu_weight", 1024, 10240)]
+    root = concluded(RULE, seen)
+    assert root.changes == ()
+    assert "no CPU weight of its own" in root.summary
+
+
 def test_a_gang_of_threads_may_lose_more_than_the_share():
     pair = view([worker(101, [thread(101, 0.33, 0.6), thread(151, 0.33, 0.6, kind="compute")])], busy=(1.0, 1.0))
     assert (
