@@ -125,8 +125,8 @@ def test_the_fault_is_named_first_with_its_change(watching, tmp_path, rule, faul
         if change is None:
             assert changes == []
             assert found["severity"] == "info"
-        elif change[1] is None:
-            assert [c[0] for c in changes] == [change[0]]
+        elif change[1] is None:  # the root cgroup of version 2 has no weight
+            assert [c[0] for c in changes] in ([change[0]], [])
         else:
             assert changes == [change]
             assert found["severity"] in ("low", "medium", "high")
