@@ -69,8 +69,8 @@ def untangled(view: View) -> tuple[Gain, Gain, Gain]:
     """Gain of giving each worker one thread fewer than it fights for: throughput, median and tail latency.
 
     Lower bound: the pool's threads overlap as if independent, and what a quota stops, it stops together. Likely: pairs that
-    share a CPU never overlap. Upper bound: a region whose thread is preempted waits a whole round of the threads that
-    compete for the core (T/C slices).
+    share a CPU never overlap. Both leave each worker the share of a core that quota and neighbours do. Upper bound: a
+    region whose thread is preempted waits a whole round of the threads that compete for the core (T/C slices).
     """
     active = contenders(view)
     threads = [t for each in active for t in each]
@@ -82,9 +82,11 @@ def untangled(view: View) -> tuple[Gain, Gain, Gain]:
     overlap = max(0.02, share**per_worker)
     apart = max(0.02, overlap * (1 - min(0.9, collisions(active))))
     apart_from_quota = max(overlap, run_share(threads, _stopped(view, len(threads))) ** per_worker)
-    low = max(1.05, 0.8 / (per_worker * apart_from_quota))
-    likely = max(low, 1 / (per_worker * apart))
-    ratio = throughput(low, likely, likely * (1 + crowd))
+    runs = min(1.0, view.effective_cores / max(1, sum(map(bool, active))))
+    alone = 1 / (per_worker * apart)
+    low = max(1.05, 0.8 * runs / (per_worker * apart_from_quota))
+    likely = max(low, runs * alone)
+    ratio = throughput(low, likely, max(likely, alone) * (1 + crowd))
     middle = gain("latency_p50_ratio", 0.8 / ratio.p90, 1 / ratio.p50, 1.1 / ratio.p10)
     tail = gain("latency_p99_ratio", 1 / (ratio.p90 * crowd * crowd), 1 / (ratio.p50 * crowd), 0.9 / ratio.p10)
     return ratio, middle, tail
