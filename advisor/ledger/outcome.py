@@ -7,8 +7,8 @@ import msgspec
 from advisor.finding import Gain, Metric
 from advisor.ledger.configuration import LeverChange
 
-State = Literal["waiting", "measuring", "verified", "refuted", "unclear"]
-"""Waits for load after the change; measures; or how it ended."""
+State = Literal["waiting", "verified", "refuted", "unclear"]
+"""Waits for load after the change; or what is measured so far, and at the end."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
