@@ -152,7 +152,9 @@ class GilConvoy(Rule):
                 *((more,) if more is not None else ()),
                 Change(lever=Lever.SWITCH_INTERVAL, current=SWITCH_INTERVAL_SECONDS, proposed=SHORT_INTERVAL_SECONDS),
             ),
-            gains=self._gains(worst, count, count if more is None else processes_after(view, more)),
+            gains=self._gains(
+                worst, count, count if more is None else processes_after(view, more), _beside(view, worst)
+            ),
         )
 
     @staticmethod
@@ -178,15 +180,24 @@ class GilConvoy(Rule):
         return found
 
     @staticmethod
-    def _gains(worst: Convoy, count: int, proposed: int) -> tuple[Gain, ...]:
-        """What a request spends at the serving thread shrinks to the thread's own work. At most all waiting for the lock
+    def _gains(worst: Convoy, count: int, proposed: int, beside: float) -> tuple[Gain, ...]:
+        """What a request spends at the serving thread shrinks to the thread's own work; `beside`: requests that are with the
+        computing threads for each that is with the serving one, which stay as they are. At most all waiting for the lock
         goes. Likely, with more workers, what the computing threads that move take with them; with the stop-gap alone, what
         a shorter interval takes off one wait. At least nothing, where requests spend their time elsewhere."""
         shorter = 1 - SHORT_INTERVAL_SECONDS / SWITCH_INTERVAL_SECONDS
         most, likely = (1.0, 1 - count / proposed) if proposed > count else (shorter, shorter / 2)
-        whole = worst.work + worst.lock
-        best, middle = ((worst.work + (1 - part) * worst.lock) / whole for part in (most, likely))
+        whole = worst.work + worst.lock + beside
+        best, middle = ((whole - part * worst.lock) / whole for part in (most, likely))
         return (gain("latency_p50_ratio", best, middle, 1.0), gain("latency_p99_ratio", best, middle, 1.0))
+
+
+def _beside(view: View, convoy: Convoy) -> float:
+    """How many requests are with the threads that compute, on average, where every request has one of them: their time is
+    what the lock lets them have, and no shorter interval makes it less. An event loop answers others by itself."""
+    if view.service.calls != "synchronous":
+        return 0.0
+    return sum(t.running + t.waits.get("gil", 0.0) for t in convoy.computing)
 
 
 def _how_long(convoy: Convoy, seconds: float | None) -> str:

@@ -68,6 +68,19 @@ def test_the_gain_is_what_the_thread_waited_for_the_lock_beside_its_own_work():
     assert worst == 1.0
 
 
+def test_where_each_request_has_a_thread_of_its_own_most_of_its_time_is_spent_there():
+    """As seen on eight request threads of one process while neighbours used the other core: the stop-gap came first."""
+    seen = convoy(cores=1)
+    sync = msgspec.structs.replace(seen, service=msgspec.structs.replace(seen.service, calls="synchronous"))
+    facts = msgspec.structs.replace(known(sync), service=sync.service)
+    (found,) = Engine([RULE]).judge(sync, facts).judged
+    best, likely, _ = gains(found.conclusion)["latency_p50_ratio"]
+    whole = 0.03 + 0.3 + 2 * (0.475 + 0.5)
+    assert best == pytest.approx((whole - 0.9 * 0.3) / whole, abs=1e-3)
+    assert likely == pytest.approx((whole - 0.45 * 0.3) / whole, abs=1e-3)
+    assert found.severity == "info"
+
+
 def test_a_full_gpu_or_a_server_without_workers_leaves_only_the_stop_gap():
     seen = convoy()
     full = on_gpus(seen, gpu([process(seen.workers[0])], busy_ratio=0.95, sm_active_ratio=0.9))
