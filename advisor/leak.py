@@ -1,34 +1,25 @@
 """Does the memory of a service's processes grow without end, and when is there none left for it?"""
 
 from collections.abc import Sequence
-from math import ceil
 from typing import Literal
 
 import msgspec
 
-from advisor.gpu.growth import DECAY, Growth, Seen, growth_of
-from advisor.trend import SLICE_SECONDS, Stretches
+from advisor.gpu.growth import Growth
+from advisor.memory_growth import LEAST_BYTES, Grown, grown_of, left_to_grow
+from advisor.memory_stretches import LONG_SECONDS, Row, span
+from advisor.trend import Stretches
 from advisor.view import View
 
-POINTS = 60
-"""The slopes of all pairs are taken: so many points are enough."""
-LONG_SECONDS = 1800.0
-"""From so much on minutes are judged, and slices of five seconds before."""
-KEPT_SECONDS = 21600.0
-"""No growth is looked at for longer."""
-YOUNG_SECONDS = 300.0
-YOUNG_DECAY = 0.75
-"""Of a growth seen for less than that, the second half has to be nearly as much as the first: most warm-ups are over soon."""
-LEAST_SECONDS, LEAST_POINTS = 45.0, 9
-IDLE_SECONDS = 600.0
-"""Growth without any request: a model that is loaded before the first one takes less long."""
-LEAST_BYTES = 8 << 20
-FALL, FALL_BYTES = 0.95, 16 << 20
-"""What falls by more was given back: a worker that was replaced, a cache that was emptied. It begins anew then."""
 FULL = 0.8
 """A peak above this part of the limit may have ended by being killed, not by giving back."""
 MAPPED = frozenset(("gguf", "safetensors"))
 """Formats of which servers map the file, so that their resident memory grows while it is touched for the first time."""
+
+
+Where = Literal["limit", "node"]
+Room = tuple[float, float, Where]
+"""Bytes left, at least and likely, and of what."""
 
 
 class Leak(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +29,7 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
     growth: Growth
     halves: tuple[float, float]
     room: tuple[float, float]
-    where: Literal["limit", "node"]
+    where: Where
     asked: bool
 
     @property
@@ -50,78 +41,21 @@ class Leak(msgspec.Struct, frozen=True, kw_only=True):
 
 def leak_of(view: View) -> Leak | None:
     """None where it does not grow steadily, where it only comes back to where it was before, or where no room is known."""
-    if not _grew(view.trend.minutes) and not _grew(view.trend.slices):
-        return None
-    rows = _unbroken(view.trend.minutes, 60.0)
-    if not rows or rows[-1][0] - rows[0][0] < LONG_SECONDS:
-        rows = _unbroken(view.trend.slices, SLICE_SECONDS)
-    asked = any(row[2] for row in rows)
-    rows = rows[next((place for place, row in enumerate(rows) if row[2]), 0) :]
-    room = _room(view)
-    if len(rows) < 2 or room is None or (rows[-1][0] - rows[0][0] < LONG_SECONDS and _loads(view)):
-        return None
-    seen = _thinned(rows)
-    seconds = seen[0][0]
-    decay = YOUNG_DECAY if seconds < YOUNG_SECONDS else DECAY
-    growth = growth_of(seen, LEAST_SECONDS if asked else IDLE_SECONDS, decay, LEAST_POINTS)
-    if growth is None or rows[-1][1] - rows[0][1] < LEAST_BYTES or _came_before(view, rows):
-        return None
-    middle = min(seen, key=lambda one: abs(one[0] - seconds / 2))[1]
-    halves = (float(middle - seen[0][1]), float(seen[-1][1] - middle))
-    return Leak(growth=growth, halves=halves, room=room[:2], where=room[2], asked=asked)
+    grown = grown_of(view.trend)
+    room = _room(view) if grown else None
+    return None if room is None else next((_leak(one, room) for one in grown if _ends_there(view, one, room)), None)
 
 
-def _grew(stretches: Stretches) -> bool:
-    """Whether it holds more than it ever held least: else nothing else has to be looked at, which is the usual case."""
-    since = stretches.ends[-1] - KEPT_SECONDS if len(stretches) else 0.0
-    held = stretches.values("resident_bytes", since)
-    return bool(held) and held[-1] - min(held) >= LEAST_BYTES
+def _ends_there(view: View, one: Grown, room: Room) -> bool:
+    """Whether it is drawn out until nothing is left: it neither ends before, nor only comes back to where it was."""
+    if span(one.rows) < LONG_SECONDS and _loads(view):
+        return False
+    return left_to_grow(one.halves, one.growth.seconds / 2) >= room[1] and not _came_before(view, one.rows)
 
 
-Row = tuple[float, float, bool]
-"""When it ended (Unix seconds), resident bytes of all its processes then, whether anything was asked of it."""
-_ASKED = (
-    "requests_per_second",
-    "opened_per_second",
-    "received_segments_per_second",
-    "established",
-    "accept_queue_peak",
-)
-
-
-def _unbroken(stretches: Stretches, step_seconds: float) -> list[Row]:
-    """The newest stretches under one configuration, with one number of workers, without a gap and without a fall."""
-    if not len(stretches):
-        return []
-    rows = stretches.table(
-        "resident_bytes", "workers", "generation", "loaded_seconds", *_ASKED, since=stretches.ends[-1] - KEPT_SECONDS
-    )
-    kept: list[Row] = []
-    before: tuple[float | None, ...] = ()
-    for end, (held, workers, generation, *load) in zip(reversed(stretches.ends), reversed(rows), strict=False):
-        if held is None:
-            continue
-        if kept:
-            after, later, _ = kept[-1]
-            fell = later < FALL * held and held - later > FALL_BYTES
-            if before != (workers, generation) or after - end > 3 * step_seconds or fell:
-                break
-        before = (workers, generation)
-        kept.append((end, held, _asked(load)))
-    kept.reverse()
-    return kept
-
-
-def _asked(load: Sequence[float | None]) -> bool:
-    """Whether requests came: a model that is loaded uses the CPU without any. Where none can be counted, that has to do."""
-    busy, *signs = load
-    return any(signs) or (all(sign is None for sign in signs[:3]) and bool(busy))
-
-
-def _thinned(rows: Sequence[Row]) -> Seen:
-    step = ceil(len(rows) / POINTS)
-    newest = rows[-1][0]
-    return [(newest - end, int(held)) for end, held, _ in reversed(rows[::-1][::step])]
+def _leak(one: Grown, room: Room) -> Leak:
+    first, second = (slope * one.growth.seconds / 2 for slope, _ in one.halves)
+    return Leak(growth=one.growth, halves=(first, second), room=room[:2], where=room[2], asked=one.asked)
 
 
 def _came_before(view: View, rows: Sequence[Row]) -> bool:
@@ -137,7 +71,7 @@ def _came_before(view: View, rows: Sequence[Row]) -> bool:
     ]
     limit = _limit(view) or view.memory_total_bytes
     peak = max(peaks, default=0.0)
-    return now < peak and (limit is None or peak < FULL * limit)
+    return bool(peaks) and now < peak + LEAST_BYTES and (limit is None or peak < FULL * limit)
 
 
 def _held_before(stretches: Stretches, since: float, generation: float, workers: float) -> list[float]:
@@ -150,7 +84,7 @@ def _limit(view: View) -> int | None:
     return view.cgroup.memory_limit_bytes if view.cgroup else None
 
 
-def _room(view: View) -> tuple[float, float, Literal["limit", "node"]] | None:
+def _room(view: View) -> Room | None:
     """Bytes left, at least and likely: page cache is given back, the memory of processes is not."""
     limit, current = _limit(view), view.cgroup.memory_current_bytes if view.cgroup else None
     free, resident = view.memory_available_bytes, view.resident_bytes

@@ -6,7 +6,8 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Rejected
 from advisor.gpu.amounts import lasting
 from advisor.gpu.growth import PARTS
-from advisor.leak import FALL, Leak, leak_of, requests_per_second
+from advisor.leak import Leak, leak_of, requests_per_second
+from advisor.memory_stretches import FALL
 from advisor.memory_want import STEP_BYTES, amount
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
 from advisor.view import View
@@ -26,15 +27,17 @@ MORE, MORE_BYTES = 1.2, 100_000_000
 class OomEta(Rule):
     """The memory of the service's processes grows without end, so that it will be killed, or some were killed already.
 
-    What it looks for: resident memory over slices of five seconds, after half an hour over minutes: a slope (the median of
-    those of all pairs) whose interval excludes 0 and that holds in every part of the time, against what the cgroup's limit
-    or the node leaves. Processes of its cgroup that the kernel killed for memory are a finding by themselves.
+    What it looks for: resident memory over slices of five seconds, after half an hour over minutes, since the first request
+    or since it began to grow: a slope (the median of those of all pairs) whose interval excludes 0 and that holds in every
+    part of the time, against what the cgroup's limit or the node leaves. Processes of its cgroup that the kernel killed for
+    memory are a finding by themselves.
     Why it matters: at the end the kernel kills a worker with all of its requests, or the whole container.
     What to do: find what keeps the memory (memray on one worker); until then replace workers after so many requests that
     half of what is left is never used. After a kill without growth: a higher limit, or fewer workers.
     When it is wrong: early. After a minute it is provisional and says so; it draws out no more than ten times what it saw. A
-    cache that warms up slower and slower, a step, page cache and memory that comes back are left out; a cache that fills
-    evenly up to its size looks like a leak until it is full. A change of the configuration or a replaced worker begins anew.
+    cache that warms up slower and slower and so ends before nothing is left, a step, page cache and memory that comes back
+    are left out; a cache that fills evenly up to its size looks like a leak until it is full. A change of the configuration
+    or a replaced worker begins anew.
     """
 
     proven = ("live", "built")

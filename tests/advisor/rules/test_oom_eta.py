@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import exp
+from random import Random
 
 import pytest
 from msgspec.structs import replace
@@ -84,6 +85,64 @@ SHAPES: dict[str, Callable[[float], float]] = {
 @pytest.mark.parametrize("shape", SHAPES)
 def test_what_does_not_grow_without_end_is_no_leak(shape: str):
     assert verdict(RULE, remembered(host(), SHAPES[shape], 200)) is None
+
+
+def told(shape: Callable[[float], float], seconds: int, seed: int, limit: int = GIB, noise: float = 2.0) -> list[int]:
+    """Of a host whose memory (MiB) goes like this, with noise, the seconds at which there is a finding: it is looked at every
+    15 s."""
+    draw = Random(seed)
+    seen = [max(1.0, shape(at) + draw.gauss(0, noise)) * MIB for at in range(0, seconds + 1, 5)]
+    found = []
+    for at in range(30, seconds + 1, 15):
+        now = remembered(host(round(seen[at // 5]), limit), lambda then: seen[int(then) // 5], at)
+        if verdict(RULE, now) is not None:
+            found.append(at)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_leak_that_begins_after_a_level_stretch_is_told_in_time(seed: int):
+    level, fast = told(lambda at: 200 + 3 * max(0, at - 300), 480, seed), 10 * GIB
+    assert 345 <= level[0] <= 405
+    assert level == list(range(level[0], 481, 15)), "and stays"
+    quick = told(lambda at: 200 + 60 * max(0, at - 60), 180, seed, fast)
+    assert 105 <= quick[0] <= 120
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_leak_after_a_model_was_loaded_is_told_as_itself(seed: int):
+    """Idle, 300 MiB in ten seconds, and then a leak of 3 MiB a second, at once or a minute later."""
+    for pause in (0, 60):
+        found = told(lambda at, p=pause: 100 + min(300, 30 * max(0, at - 60)) + 3 * max(0, at - 70 - p), 270, seed)
+        assert 70 + pause + 45 <= found[0] <= 70 + pause + 90
+
+
+LEVELS_OFF: dict[str, Callable[[float], float]] = {
+    "warms up in a minute": lambda at: 200 + 400 * (1 - exp(-at / 60)),
+    "warms up in five": lambda at: 200 + 400 * (1 - exp(-at / 300)),
+    "warms up when load comes": lambda at: 200 + 400 * (1 - exp(-max(0, at - 240) / 60)),
+    "warms up slowly when load comes": lambda at: 200 + 400 * (1 - exp(-max(0, at - 240) / 200)),
+    "a step": lambda at: 200 if at < 240 else 500,
+    "half a minute of loading": lambda at: 200 + min(300, 10 * max(0, at - 240)),
+    "level": lambda at: 500,
+}
+
+
+@pytest.mark.parametrize("shape", LEVELS_OFF)
+def test_what_levels_off_is_never_told(shape: str):
+    assert [told(LEVELS_OFF[shape], 750, seed) for seed in range(10)] == [[]] * 10
+
+
+def test_memory_that_goes_up_and_down_is_not_told_once_it_came_back():
+    for seed in range(10):
+        assert not [at for at in told(lambda at: 850 + 40 * (at % 90) / 90, 750, seed) if at > 90]
+
+
+def test_what_it_is_drawn_out_from_is_the_growth_and_not_what_was_before():
+    found = concluded(RULE, remembered(host(560 * MIB), lambda at: (200 + 3 * max(0, at - 180)) * MIB, 300))
+    assert numbers(found)["memory_growth"] == pytest.approx(3 * MIB, rel=0.01)
+    assert 90 <= found.evidence[0].window_seconds <= 120
+    assert numbers(found)["full_in"] == pytest.approx((1024 - 560) / 3, rel=0.01)
 
 
 def test_page_cache_is_not_its_memory():
