@@ -59,7 +59,7 @@ def states(advice: Any, name: str) -> list[str]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.heavy
 def test_from_the_command_line_over_a_restart_to_the_end(tmp_path, orphans) -> None:
     name, front_end, workers = orphans
     folder = tmp_path / "a"

@@ -32,8 +32,9 @@ def ancestry(process: ProcessRow, state: HostState, controller: str) -> list[Cgr
 
 
 def cgroup_values(process: ProcessRow, state: HostState) -> Row:
+    stalls = {"memory_some_us": None, "memory_full_us": None}  # version 1, and version 2 without PSI, have none
     if not state.cgroups.reachable:
-        return {field.name: None for field in fields(CgroupRow) if field.name != "path"}
+        return {field.name: None for field in fields(CgroupRow) if field.name != "path"} | stalls
     cpu = ancestry(process, state, "cpu")
     limited = [level for level in cpu if level.quota_us is not None and level.quota_us > 0]
     tight = min(limited, key=lambda level: (level.quota_us or 0) / (level.period_us or 1), default=None)
@@ -55,4 +56,5 @@ def cgroup_values(process: ProcessRow, state: HostState) -> Row:
         "memory_peak_bytes": full.memory_peak_bytes,
         "memory_limit_hits": full.memory_limit_hits,
         "oom_kills": memory[0].oom_kills,
+        **stalls,
     }

@@ -58,6 +58,7 @@ def findings(document, name: str) -> dict[str, dict]:
     return {f["rule"]: f for f in document["findings"] if f["subject"]["name"] == name}
 
 
+@pytest.mark.heavy
 def test_a_mapped_model_larger_than_its_limit_is_named_with_the_limit_that_it_needs(
     watching: Agent, tmp_path: Path
 ) -> None:

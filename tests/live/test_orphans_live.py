@@ -140,6 +140,7 @@ def test_an_agent_that_is_started_afterwards_finds_them_by_what_they_have_mapped
             running.wait_for("/v1/advice", lambda document: not findings(document), 15)
 
 
+@pytest.mark.heavy  # who was whose is kept and read in tests/agent/test_known_processes.py
 def test_an_agent_that_did_not_run_when_the_front_end_was_killed_knows_whose_they_were(tmp_path):
     with spawn_server() as server:
         with agent(tmp_path / "agent") as running:

@@ -28,7 +28,7 @@ ONE_AT_A_TIME = ("--threads", "1", "--worker-connections", "1")
 
 Start = Callable[[Path, Path], AbstractContextManager[Running]]
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.heavy]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ import pytest
 from tests.agent.running import command
 from tests.live.servers import gunicorn, load
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.heavy]
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def beside_hogs(folder: Path) -> Iterator[int]:
 
 FAULTS = [
     ("cpu-oversubscribed-openmp", oversubscribed, ("compute_threads", CPUS, 1), [needs_two]),
-    ("workers-exceed-cores", crowded, ("workers", 4 * CPUS, CPUS), []),
+    ("workers-exceed-cores", crowded, ("workers", 4 * CPUS, CPUS), [pytest.mark.heavy]),
     ("workers-below-cores-saturated", alone, ("workers", 1, CPUS), [needs_two]),
     ("below-one-worker-max", hardly_used, None, []),
     ("affinity-too-narrow", confined, ("affinity", "0", f"0-{CPUS - 1}"), [needs_two]),
@@ -100,7 +100,7 @@ FAULTS = [
         ("compute_threads", CPUS, CPUS // 2),
         [needs_quota, needs_two, pytest.mark.heavy],
     ),
-    ("cpu-noisy-neighbour", beside_hogs, ("cpu_weight", None, None), []),
+    ("cpu-noisy-neighbour", beside_hogs, ("cpu_weight", None, None), [pytest.mark.heavy]),
 ]
 
 
