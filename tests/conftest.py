@@ -4,7 +4,14 @@ import signal
 
 import pytest
 
-TOGETHER = ("tests/advisor/", "tests/agent/http/", "tests/bench/", "tests/collectors/", "tests/test_hosts", "tests/tui/")
+TOGETHER = (
+    "tests/advisor/",
+    "tests/agent/http/",
+    "tests/bench/",
+    "tests/collectors/",
+    "tests/test_hosts",
+    "tests/tui/",
+)
 """Tests of what is computed: they may run beside each other."""
 ALONE = (
     "tests/advisor/profiling/test_victims", "tests/collectors/gpu_others/", "tests/collectors/native/",

@@ -86,7 +86,13 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "fault", "expected"), [pytest.param(*each, id=each[0]) for each in FAULTS])
+LONGEST = ("io-bound-workers", "ipc-dominates-light-model")
+
+
+@pytest.mark.parametrize(
+    ("rule", "fault", "expected"),
+    [pytest.param(*each, id=each[0], marks=[pytest.mark.heavy] if each[0] in LONGEST else []) for each in FAULTS],
+)
 def test_the_fault_is_named_first_from_what_the_workers_do(watching, tmp_path, rule, fault, expected):
     with fault(tmp_path) as name:
 
