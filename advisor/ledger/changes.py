@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from advisor.ledger.configuration import Configuration, LeverChange, changes_between, joined
+from advisor.ledger.configuration import ORPHANED, Configuration, LeverChange, changes_between, joined
 from collectors.entities import Service
 from collectors.levers import Value
 from collectors.reading import Instant
@@ -150,7 +150,7 @@ class ChangeWatch:
         left = [
             (name, known)
             for name, known in self._known.items()
-            if not known.there
+            if (not known.there or known.levers.get(ORPHANED) is True)  # workers that outlive it are not the service
             and known.identity == identity
             and (at.wall_ns - known.seen.wall_ns) * 1e-9 <= MOVED_SECONDS
         ]

@@ -17,6 +17,8 @@ AS_MUCH = 1.07
 """A rate that has changed by no more is the one before."""
 SAME_IN_FLIGHT = 1.1
 OTHER_CLIENTS = 1.25
+BEYOND_CLIENTS = 2.0
+"""More clients bring at best as many times the rate: a rate that grew by so much more did not come from them."""
 
 
 def why_no_rate(ratio: float, before: Side, after: Side) -> str | None:
@@ -32,7 +34,9 @@ def why_no_rate(ratio: float, before: Side, after: Side) -> str | None:
     if ratio > 1:
         if not is_limited(before):
             return f"the clients ask for more than before, when the workers were busy {busy(before):.0%} of the time"
-        return f"there are {clients:.2f} times as many connections" if clients and clients > OTHER_CLIENTS else None
+        if clients is None or clients <= OTHER_CLIENTS or ratio >= BEYOND_CLIENTS * clients:
+            return None
+        return f"there are {clients:.2f} times as many connections"
     if not is_limited(after):
         return f"the clients ask for less than before: the workers are busy {busy(after):.0%} of the time"
     return f"there are {clients:.2f} times as many connections" if clients and clients < 1 / OTHER_CLIENTS else None

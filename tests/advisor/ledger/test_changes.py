@@ -195,3 +195,16 @@ def test_a_lever_that_a_program_turns_every_minute_is_no_news_until_it_rests():
     rested = 3605 + int(RESTLESS_SECONDS)
     watch.look(SERVICE, {"workers": 8, "compute_threads": 2}, at(rested))
     assert watch.look(SERVICE, {"workers": 8, "compute_threads": 2}, at(rested + 5)) is not None
+
+
+def test_workers_that_outlive_their_front_end_do_not_keep_its_place():
+    watch, moved = ChangeWatch(), replace(SERVICE, id="other", port=9000)
+    watch.look(SERVICE, {"affinity": "0", "orphaned": False}, at(0))
+    for second in (10, 15):
+        watch.look(SERVICE, {"affinity": "0", "orphaned": True}, at(second))
+    watch.keep_only([SERVICE], at(16))
+    watch.look(moved, {"affinity": "0-1", "orphaned": False}, at(20))
+    assert watch.known_before_as(moved) == SERVICE.id
+    found = watch.look(moved, {"affinity": "0-1", "orphaned": False}, at(25))
+    assert found is not None
+    assert LeverChange(lever="affinity", old="0", new="0-1") in found.changes

@@ -181,3 +181,12 @@ def test_what_was_counted_from_before_the_load_on_does_not_count():
     side = side_of(trend.slices, 0, FOREVER, 24)
     assert side.count == 6
     assert min(side.values("opened_per_second")) > 30
+
+
+def test_a_rate_that_grew_far_more_than_the_connections_did_not_come_from_them():
+    """As measured: eight clients of two saturated workers; with fewer fighting threads more of them are connected at a time."""
+    found = measured(
+        {"opened_per_second": 10.3, "established": 8.0}, {"opened_per_second": 111.7, "established": 11.0}
+    )["throughput_ratio"]
+    assert found.matched
+    assert found.ratio == pytest.approx(111.7 / 10.3, rel=0.01)
