@@ -89,6 +89,8 @@ class Judging:
 
     def judge(self, services: Sequence[Service], now: Instant) -> None:
         """Judge every service once: anew where anything about it has moved."""
+        with self._lock:  # one that left since the last pass may have come back at another port already
+            self.ledger.keep_only(services, now)
         self._views, self._gists = {}, {}
         for service in services:  # all before any is judged: some rules look at what runs beside a service
             self._gists[service.id] = gist = self._gist(service, now)
@@ -96,8 +98,6 @@ class Judging:
             self._views[service.id] = carried[0] if carried is not None else self._view(service)
         for service in services:
             self._judge_service(service, now)
-        with self._lock:
-            self.ledger.keep_only(services, now)
         self._steady.keep_only(self._views)
         self._engine.calibration = self.ledger.calibration
         devices = device_views(self._history.gpus(), HORIZON_SECONDS)
