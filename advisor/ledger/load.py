@@ -17,6 +17,8 @@ AS_MUCH = 1.07
 """A rate that has changed by no more is the one before."""
 SAME_IN_FLIGHT = 1.1
 OTHER_CLIENTS = 1.25
+MANY_MORE_CLIENTS = 1.5
+"""Fewer more of them widen the interval of a busy service's rate, by all that they can explain."""
 BEYOND_CLIENTS = 2.0
 """More clients bring at best as many times the rate: a rate that grew by so much more did not come from them."""
 
@@ -34,12 +36,17 @@ def why_no_rate(ratio: float, before: Side, after: Side) -> str | None:
     if ratio > 1:
         if not is_limited(before):
             return f"the clients ask for more than before, when the workers were busy {busy(before):.0%} of the time"
-        if clients is None or clients <= OTHER_CLIENTS or ratio >= BEYOND_CLIENTS * clients:
+        if clients is None or clients <= MANY_MORE_CLIENTS or ratio >= BEYOND_CLIENTS * clients:
             return None
         return f"there are {clients:.2f} times as many connections"
     if not is_limited(after):
         return f"the clients ask for less than before: the workers are busy {busy(after):.0%} of the time"
     return f"there are {clients:.2f} times as many connections" if clients and clients < 1 / OTHER_CLIENTS else None
+
+
+def explained_by_clients(before: Side, after: Side) -> float:
+    """By how much the rate may have grown because more clients asked: in proportion to their connections, at least 1."""
+    return max(1.0, _ratio_of(before.mean("established"), after.mean("established")) or 1.0)
 
 
 def why_no_latency(latency: float, rate: float | None, rate_matched: bool, before: Side, after: Side) -> str | None:

@@ -10,7 +10,7 @@ import msgspec
 
 from advisor.answered import answered_per_second, comparable, seen_by
 from advisor.finding import Metric
-from advisor.ledger.load import why_no_latency, why_no_rate
+from advisor.ledger.load import explained_by_clients, why_no_latency, why_no_rate
 from advisor.ledger.outcome import Measured
 from advisor.ledger.side import RATES, Side
 
@@ -55,6 +55,9 @@ def _rate(before: Side, after: Side) -> Measured | None:
         return None
     field, what = pair[0].field, _TOLD[pair[0].what]
     found = _ratio("throughput_ratio", before.values(field), after.values(field), what)
+    if found.ratio > 1:
+        low = max(found.low / explained_by_clients(before, after), min(1.0, found.low))
+        found = msgspec.structs.replace(found, low=low)
     return _unless(found, why_no_rate(found.ratio, before, after))
 
 

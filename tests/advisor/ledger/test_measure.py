@@ -190,3 +190,12 @@ def test_a_rate_that_grew_far_more_than_the_connections_did_not_come_from_them()
     )["throughput_ratio"]
     assert found.matched
     assert found.ratio == pytest.approx(111.7 / 10.3, rel=0.01)
+
+
+def test_a_few_more_connections_widen_the_interval_by_all_that_they_can_explain():
+    """As measured: a mask widened under the same clients, of whom more were connected at a time."""
+    same = measured({"opened_per_second": 4.19, "established": 3.0}, {"opened_per_second": 7.91, "established": 3.0})
+    more = measured({"opened_per_second": 4.19, "established": 3.0}, {"opened_per_second": 7.91, "established": 4.08})
+    assert more["throughput_ratio"].matched
+    assert more["throughput_ratio"].low == pytest.approx(same["throughput_ratio"].low / 1.36, rel=0.001)
+    assert more["throughput_ratio"].high == same["throughput_ratio"].high
