@@ -101,8 +101,13 @@ def _sentence(
         text += f"; then {len(steps) - 1} more step{'s' if len(steps) > 2 else ''}"
         throughput = next((g for g in total if g.metric == "throughput_ratio"), None)
         if throughput is not None and log2(throughput.p50) >= _WORTH:
-            text += f", together throughput × {throughput.p10:.2g}–{throughput.p90:.2g}"
+            text += f", together throughput × {_times(throughput.p10)}–{_times(throughput.p90)}"
     return f"{_missed(view, slo)}{text}"
+
+
+def _times(ratio: float) -> str:
+    """Two digits, and no exponent."""
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def _missed(view: View | None, slo: float | None) -> str:

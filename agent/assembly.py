@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from advisor.documents import Snapshot
@@ -28,7 +28,6 @@ from collectors.inside import read_facts
 from collectors.inside.memory import MemoryReader
 from collectors.profiles.profile import Missing, Profile, ProfileSpec
 from collectors.reading import Instant, Reading
-from collectors.sources.worker_memory import WorkerMemoryCollector
 from collectors.topology import read_topology
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def assemble(
 ) -> Watch:
     """Build what watches this node. `facts`, `take` and `memory` None: look into processes from this process itself.
     `witness` is told of all that happens."""
-    host = host or Host.real()
+    host = replace(host or Host.real(), memory_of=memory)
     told = witness or Witness()
     patterns = {name: s.pattern for name, s in config.service.items() if s.pattern}
     urls = {name: s.metrics_url for name, s in config.service.items() if s.metrics_url}
@@ -124,9 +123,6 @@ def assemble(
     history.know_cpus(topology)
     judging = Judging(config, history, host.clock.now)
     collectors = all_collectors()
-    for collector in collectors:
-        if isinstance(collector, WorkerMemoryCollector):
-            collector.read = memory
     profiler = Profiler(take or direct_take(host), on_profile, limits_of(config.profiling))
     judging.profile_of = profiler.view
     cost.profiling = profiler.status

@@ -64,11 +64,17 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
 
 
 def _measured(one: Measured, outcome: Outcome) -> str:
-    text = f"{one.metric} {one.ratio:.3g} ({one.low:.3g}–{one.high:.3g}), from {one.before:.4g} to {one.after:.4g}: {one.what}"
+    ratio = f"{_three(one.ratio)} ({_three(one.low)}–{_three(one.high)})"
+    text = f"{one.metric} {ratio}, from {_three(one.before)} to {_three(one.after)}: {one.what}"
     if not one.matched:
         return f"{text}; not compared: {one.because}"
     held = outcome.covered.get(one.metric)
     return text if held is None else f"{text}; {'inside' if held else 'outside'} what was promised"
+
+
+def _three(value: float) -> str:
+    """Three digits at least, and no exponent where that is long."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _scores(scores: Sequence[Score]) -> Iterator[str]:

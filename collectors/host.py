@@ -9,9 +9,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from collectors.reading import Instant, Unreadable
+
+if TYPE_CHECKING:
+    from collectors.inside.memory import MemoryReader
 
 READ_LIMIT_BYTES = 1 << 20
 """No file of /proc, /sys or a cgroup that we read is larger; a fixture or a FIFO in its place must not fill memory."""
@@ -40,6 +43,8 @@ class Host:
     clock: Clock = field(default_factory=SystemClock)
     ticks_per_second: int = 100
     page_bytes: int = 4096
+    memory_of: "MemoryReader | None" = None
+    """Looks into a worker with the rights of the sidecar; None = with our own."""
 
     @classmethod
     def real(cls) -> "Host":

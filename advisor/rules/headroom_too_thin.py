@@ -44,6 +44,7 @@ class HeadroomTooThin(Rule):
     yields_to = (
         "evidence-invalid",
         "workers-below-cores-saturated",
+        "workers-exceed-cores",
         "cgroup-cpu-throttled",
         "thread-default-ignores-quota",
         "cpu-oversubscribed-openmp",

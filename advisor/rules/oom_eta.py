@@ -8,7 +8,7 @@ from advisor.gpu.amounts import lasting
 from advisor.gpu.growth import PARTS
 from advisor.leak import Leak, leak_of, requests_per_second
 from advisor.memory_stretches import FALL
-from advisor.memory_want import STEP_BYTES, amount
+from advisor.memory_want import STEP_BYTES, amount, limit_that_fits, want_of
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, subject_of
 from advisor.view import View
 from collectors.entities import Role
@@ -21,7 +21,8 @@ LEAST_REQUESTS = 100
 """Workers that are replaced more often spend their time on starting."""
 MANY_THREADS = 16
 MORE, MORE_BYTES = 1.2, 100_000_000
-"""What a limit is raised by after a kill, as the vertical autoscaler of Kubernetes does."""
+"""What a limit is raised by after a kill where it is not known what is needed, as the vertical autoscaler of Kubernetes
+does."""
 
 
 class OomEta(Rule):
@@ -81,7 +82,7 @@ class OomEta(Rule):
 
     @staticmethod
     def _killed(view: View, facts: ServiceFacts, settings: Settings, killed: int, leak: Leak | None) -> Conclusion:
-        change = _recycle(view, facts, leak) if leak is not None else _raised(view)
+        change = _recycle(view, facts, leak) if leak is not None else _raised(view, facts)
         many = "1 process" if killed == 1 else f"{killed} processes"
         said = [f"The kernel killed {many} of its cgroup in the last minute."]
         said.append(_summary(view, facts, leak) if leak else "Its memory was not seen to grow steadily before.")
@@ -146,7 +147,11 @@ def _recycle(view: View, facts: ServiceFacts, leak: Leak) -> Change | None:
     return Change(lever=Lever.RECYCLE_AFTER, current=now.value if now is not None else None, proposed=proposed)
 
 
-def _raised(view: View) -> Change | None:
+def _raised(view: View, facts: ServiceFacts) -> Change | None:
+    """To what it is known to need, as `memory-pressure` says too; where that is not known, by a fifth."""
+    fits = limit_that_fits(view, facts, want_of(view, 0.0, 0.0))
+    if fits is not None:
+        return fits
     limit = view.cgroup.memory_limit_bytes if view.cgroup else None
     if limit is None:
         return None

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from collectors.collector import Collector
 from collectors.entities import Role, Service, WorkerKey
 from collectors.host import Host
-from collectors.inside.memory import GONE, MemoryReader, ProcessMemory, read_memory
+from collectors.inside.memory import GONE, ProcessMemory, read_memory
 from collectors.reading import Unreadable, Unsupported
 from collectors.sample import Sample, metric
 
@@ -35,7 +35,7 @@ class WorkerMemorySample(Sample, frozen=True, kw_only=True, gc=False):
 
 
 class WorkerMemoryCollector(Collector):
-    """`read` looks into one process: with this process's own rights, or through the sidecar where it is set to that."""
+    """Looks into one process after the other, with this process's own rights or through the sidecar (`Host.memory_of`)."""
 
     samples: ClassVar[tuple[type[Sample], ...]] = (WorkerMemorySample,)
     cadence_seconds: ClassVar[float] = 10.0
@@ -48,7 +48,6 @@ class WorkerMemoryCollector(Collector):
     needs: ClassVar[str] = "the servers' own user, or CAP_SYS_PTRACE (the sidecar)"
 
     def __init__(self) -> None:
-        self.read: MemoryReader | None = None
         self._due: dict[WorkerKey, int] = {}
         self._known: dict[WorkerKey, ProcessMemory | Unsupported] = {}
 
@@ -69,7 +68,7 @@ class WorkerMemoryCollector(Collector):
         for key in keys:
             if self._due.get(key, 0) > now or (now - began) * 1e-9 > RUN_SECONDS:
                 break
-            self._known[key] = self.read(key) if self.read is not None else read_memory(host, key)
+            self._known[key] = host.memory_of(key) if host.memory_of is not None else read_memory(host, key)
             ended = host.clock.now().mono_ns
             self._due[key] = ended + round(max(LOOK_SECONDS * 1e9, PAUSE * (ended - now)))
             now = ended

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from advisor.finding import Severity
+from advisor.rules.memory_pressure import MemoryPressure
 from advisor.rules.oom_eta import OomEta
 from advisor.severity import severity
 from advisor.trend import FIELDS
@@ -237,6 +238,14 @@ def test_processes_that_were_killed_are_a_finding_by_themselves():
     (change,) = found.changes
     assert (change.lever, change.current, change.proposed) == (Lever.MEMORY_LIMIT, 128 * MIB, 224 * MIB)
     assert verdict(RULE, wanting(oom_kills=1, limit=None)) is None
+
+
+def test_after_a_kill_the_limit_is_what_memory_pressure_asks_for_where_that_is_known():
+    seen = with_model(wanting(oom_kills=1), 256 * MIB)
+    (asked,) = concluded(MemoryPressure(), seen).changes
+    (change,) = concluded(RULE, seen).changes
+    assert change == asked
+    assert change.proposed == 304 * MIB
 
 
 def test_arenas_are_named_only_with_many_threads_and_no_allocator_of_its_own():

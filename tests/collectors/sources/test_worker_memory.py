@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,14 +75,14 @@ def test_a_look_that_takes_long_leaves_the_others_to_the_next_run_and_its_worker
         tree.clock.advance(0.2)
         return read_memory(tree.host, key)
 
-    collector.read = slow
-    assert len(list(collector.collect(tree.host, (service,)))) == 1
-    assert len(list(collector.collect(tree.host, (service,)))) == 2
+    host = replace(tree.host, memory_of=slow)
+    assert len(list(collector.collect(host, (service,)))) == 1
+    assert len(list(collector.collect(host, (service,)))) == 2
     tree.clock.advance(190)
-    collector.collect(tree.host, (service,))
+    collector.collect(host, (service,))
     assert looked == [812, 813]
     tree.clock.advance(10)
-    collector.collect(tree.host, (service,))
+    collector.collect(host, (service,))
     assert looked == [812, 813, 812]
 
 
@@ -99,9 +100,10 @@ def test_without_the_right_it_says_which_one_is_missing(tmp_path: Path) -> None:
     tree = HostTree(tmp_path)
     service = tree.service(*with_workers(tree, 812))
     collector = WorkerMemoryCollector()
-    collector.read = lambda key: Unsupported("smaps_rollup: Permission denied", "run the sidecar")
+    denied = Unsupported("smaps_rollup: Permission denied", "run the sidecar")
+    host = replace(tree.host, memory_of=lambda key: denied)
     with pytest.raises(Unreadable, match="Permission denied"):
-        collector.collect(tree.host, (service,))
+        collector.collect(host, (service,))
 
 
 @pytest.mark.parametrize(
