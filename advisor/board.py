@@ -48,11 +48,14 @@ class _Standing:
     rank: int = 1
     open: bool = False
 
-    def renew(self, judged: Judged, now: Instant, rank: int) -> None:
+    def renew(self, judged: Judged, now: Instant, rank: int) -> bool:
+        """Whether it has opened by this."""
         self.judged, self.last, self.rank = judged, now, rank
         self.seen += 1
         stood = (now.mono_ns - self.first.mono_ns) * 1e-9
+        was = self.open
         self.open |= self.seen >= CONFIRMATIONS and stood >= judged.conclusion.told_after_seconds
+        return self.open and not was
 
 
 @dataclass(slots=True)
@@ -85,8 +88,9 @@ class Board:
         if (desk := self._desks.get(service.id)) is not None:
             self._end(desk, list(desk.standing), "superseded")
 
-    def update(self, service: Service, judgement: Judgement, view: View, now: Instant) -> None:
-        """Take in one judgement of a service."""
+    def update(self, service: Service, judgement: Judgement, view: View, now: Instant) -> bool:
+        """Take in one judgement of a service. Whether a finding has opened."""
+        opened = False
         desk = self._desks.setdefault(service.id, _Desk(service))
         desk.service, desk.inconclusive = service, judgement.inconclusive
         present = {j.rule for j in judgement.judged}
@@ -96,7 +100,7 @@ class Board:
                 name = finding_id(judged.rule, judged.conclusion.subject, service.id)
                 desk.standing[judged.rule] = _Standing(judged, name, now, now, rank=position)
             else:
-                known.renew(judged, now, position)
+                opened |= known.renew(judged, now, position)
         judged_now = view.loaded_now and view.samples >= 15
         for rule, known in list(desk.standing.items()):
             if rule in present:
@@ -109,6 +113,7 @@ class Board:
                 known.judged.hold_seconds, self._longest_hold_seconds
             ):
                 self._end(desk, [rule], "resolved")
+        return opened
 
     def keep_only(self, services: Iterable[Service]) -> None:
         """Findings of services that are gone are resolved."""

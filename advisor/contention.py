@@ -15,6 +15,7 @@ from advisor.gpu.room import copies_on_gpus
 from advisor.intervals import gain, latency_p50_of, throughput
 from advisor.rule import Settings, Threshold, evidence
 from advisor.view import ThreadView, View, WorkerView
+from collectors.cpulist import union
 
 THREAD_POOLS = frozenset(
     {"openblas", "mkl", "blis", "libgomp", "libiomp", "libomp", "torch", "onnxruntime", "tensorflow"}
@@ -126,9 +127,9 @@ def strict_masks(view: View) -> dict[int, frozenset[int]]:
     masks = {}
     for worker in busy_workers(view):
         allowed = [t.allowed for t in worker.active_compute if t.allowed is not None]
-        union = frozenset().union(*allowed) & view.pool if allowed else frozenset()
-        if union and union < view.pool:
-            masks[worker.key.pid] = union
+        mask = union(allowed) & view.pool
+        if mask and mask < view.pool:
+            masks[worker.key.pid] = mask
     return masks
 
 

@@ -1,6 +1,6 @@
 """Which conclusions hold for one service now, after look-alikes have yielded and with the exact changes filled in?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from math import inf
 
 import msgspec
@@ -14,7 +14,10 @@ from advisor.order import stage
 from advisor.rule import Rule, Settings, subject_of
 from advisor.severity import impact, severity
 from advisor.view import View
+from collectors.entities import Service
+from collectors.facts import Facts
 from collectors.framework import Framework
+from collectors.levers import Place
 from collectors.places import places_for
 from collectors.registry import framework_named
 
@@ -22,6 +25,7 @@ Overrides = Mapping[str, Mapping[str, float]]
 
 LOW_CONFIDENCE = 0.3
 """The most that is claimed about a service whose framework is known from documentation only."""
+MOST_PLACED = 500
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +36,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     score: float
     cause: str | None
+    causes: tuple[str, ...] = ()
+    """Rules that would explain it; `cause` is the first of them that concluded."""
     after: tuple[str, ...]
     yields_to: tuple[str, ...]
     hold_seconds: float
@@ -52,13 +58,21 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 class Engine:
-    """Applies the rules to one service's view. Keeps nothing between calls."""
+    """Applies the rules to one service's view. Keeps nothing between calls that would change what it says."""
 
     def __init__(
         self, rules: Sequence[Rule], overrides: Overrides | None = None, off: frozenset[str] = frozenset()
     ) -> None:
-        self._rules = tuple(rule for rule in rules if rule.id not in off)
-        self._overrides = overrides or {}
+        used = [rule for rule in rules if rule.id not in off]
+        own = overrides or {}
+        self._of = {key: tuple(rule for rule in used if _kind(rule) == key) for key in {_kind(rule) for rule in used}}
+        self._settings = {
+            (rule.id, standing): Settings(rule.thresholds, own.get(rule.id, {}), standing)
+            for rule in used
+            for standing in (False, True)
+        }
+        self._placed: dict[Hashable, tuple[tuple[Service, Facts], tuple[Place, ...]]] = {}
+        """Where changes are made that were asked for lately, of the same processes."""
         self.calibration = NOT_CALIBRATED
         """What outcomes so far ask of the intervals."""
 
@@ -67,17 +81,15 @@ class Engine:
         found: dict[str, Judged] = {}
         missing: list[Inconclusive] = []
         broken: list[tuple[str, str]] = []
-        device = view.service.framework == DEVICE
-        rules = [r for r in self._rules if r.of_orphans == view.service.orphaned and r.of_devices == device]
+        rules = self._of.get((view.service.orphaned, view.service.framework == DEVICE), ())
         need = _blind(view)
         if need is not None:
             missing += (Inconclusive(rule=r.id, subject=subject_of(view), needs=need) for r in rules if r.needs_load)
         for rule in rules:
             if view.samples < rule.minimum_samples or (need is not None and rule.needs_load):
                 continue
-            settings = Settings(rule.thresholds, self._overrides.get(rule.id, {}), rule.id in standing)
             try:
-                verdict = rule.judge(view, facts, settings)
+                verdict = rule.judge(view, facts, self._settings[rule.id, rule.id in standing])
                 if isinstance(verdict, Conclusion):
                     gains = self.calibration.gains(rule.id, _sound(verdict).gains)
                     learnt = msgspec.structs.replace(verdict, gains=gains)
@@ -88,19 +100,23 @@ class Engine:
             if isinstance(verdict, Need):
                 missing.append(Inconclusive(rule=rule.id, subject=subject_of(view), needs=verdict))
         kept = {name: one for name, one in found.items() if not set(one.yields_to) & found.keys()}
-        causes = {rule.id: next((c for c in rule.caused_by if c in kept), None) for rule in rules}
-        judged = [msgspec.structs.replace(one, cause=causes[name]) for name, one in kept.items()]
+        judged = [
+            msgspec.structs.replace(one, cause=next((c for c in one.causes if c in kept), None))
+            for one in kept.values()
+        ]
         return Judgement(tuple(rank(judged)), tuple(missing), tuple(broken))
 
-    @staticmethod
-    def _judged(rule: Rule, conclusion: Conclusion, facts: ServiceFacts, view: View) -> Judged:
+    def _judged(self, rule: Rule, conclusion: Conclusion, facts: ServiceFacts, view: View) -> Judged:
         """The conclusion by itself: what explains it is told from all that were found."""
         return Judged(
             rule=rule.id,
-            conclusion=msgspec.structs.replace(conclusion, changes=tuple(_exact(c, facts) for c in conclusion.changes)),
+            conclusion=msgspec.structs.replace(
+                conclusion, changes=tuple(self._exact(c, facts) for c in conclusion.changes)
+            ),
             severity=severity(rule, conclusion, facts, view.latency_seconds),
             score=impact(conclusion, facts.objective),
             cause=None,
+            causes=rule.caused_by,
             after=rule.after,
             yields_to=rule.yields_to,
             hold_seconds=rule.hold_seconds,
@@ -108,6 +124,24 @@ class Engine:
             needs_load=rule.needs_load,
             version=version_of(rule),
         )
+
+    def _exact(self, change: Change, facts: ServiceFacts) -> Change:
+        """The change with every place in which it can be made, the one that wins first."""
+        key, on = (facts.service.id, change.lever, change.proposed, change.model), (facts.service, facts.processes)
+        found = self._placed.get(key)
+        if found is None or found[0][0] is not on[0] or found[0][1] is not on[1]:
+            if len(self._placed) >= MOST_PLACED:
+                self._placed.clear()
+            found = on, places_for(change.lever, change.proposed, facts.service, facts.processes, change.model)
+            self._placed[key] = found
+        how = found[1]
+        restart = any(place.restart for place in how[:1]) if how else change.restart
+        return msgspec.structs.replace(change, how=how, restart=restart)
+
+
+def _kind(rule: Rule) -> tuple[bool, bool]:
+    """Of which services it has something to say."""
+    return rule.of_orphans, rule.of_devices
 
 
 def _blind(view: View) -> Need | None:
@@ -133,13 +167,6 @@ def _documented(facts: ServiceFacts) -> Framework | None:
     """The service's framework if it is known from documentation only."""
     framework = framework_named(facts.service.framework)
     return framework if framework is not None and framework.evidence == "documented" else None
-
-
-def _exact(change: Change, facts: ServiceFacts) -> Change:
-    """The change with every place in which it can be made, the one that wins first."""
-    how = tuple(places_for(change.lever, change.proposed, facts.service, facts.processes, change.model))
-    restart = any(place.restart for place in how[:1]) if how else change.restart
-    return msgspec.structs.replace(change, how=how, restart=restart)
 
 
 def rank(judged: Sequence[Judged]) -> list[Judged]:

@@ -4,16 +4,17 @@ Not among them: how busy each single core is, and what single threads do. Where 
 until it is too old.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from itertools import islice
 
 import msgspec
 
+from advisor.lately import SECTIONS, summed
 from advisor.node_sums import node_sums
 from advisor.serving import STALE_SECONDS
 from advisor.serving_rates import NOTHING
-from advisor.tracks import Second, ServiceTrack, Tracks, WorkerTrack, cgroup_of
-from advisor.window import chosen_seconds
+from advisor.tracks import ServiceTrack, Tracks, WorkerTrack, cgroup_of
+from advisor.window import OLDEST_FACTOR
 from collectors.entities import Service
 from collectors.sources.cgroup import CgroupSample
 
@@ -42,47 +43,48 @@ def gist_of(
         return None
     if not service.serving:
         return None
-    chosen = chosen_seconds(tracks, track, horizon_seconds)
+    oldest = tracks.tick - OLDEST_FACTOR * horizon_seconds
+    count, sums = summed(track, oldest, horizon_seconds)
+    now, (killed, periods, throttled), coarse, (looked, *moved) = (sums[part] for part in SECTIONS)
+    seconds = max(1, count)
     workers = [found for w in service.workers if (found := tracks.workers.get(w.key.entity)) is not None]
     cgroup, node = tracks.cgroups.get(cgroup_of(service)), node_sums(tracks)
-    loaded_now = any(s.loaded for s in list(track.seconds)[-5:])
     seen = (
-        min(FULL_SAMPLES, len(chosen)),
-        loaded_now,
+        min(FULL_SAMPLES, count),
+        any(s.loaded for s in islice(reversed(track.seconds), 5)),
         max((w.mask_tick for w in workers), default=0),
         _limits(cgroup),
         len(workers),
         sum(w.memory is not None for w in workers),
         all(w.delay_readable for w in workers),
         node.oom_kills,
+        killed,
         len(track.models),
     )
-    numbers = (*_of_seconds(chosen), *_of_pages(tracks, track), *_of_memory(track, workers, cgroup), *node.shares)
-    coarse = (*_of_workers(workers, chosen), *_of_connections(chosen), *_of_models(track), *node.counts)
-    return Gist(numbers, (*seen, *exact), same, coarse)
+    return Gist(
+        (
+            *(v / seconds for v in now),
+            throttled / (periods or 1.0),
+            *_of_pages(tracks, track),
+            *_of_memory(track, workers, cgroup),
+            *node.shares,
+        ),
+        (*seen, *exact),
+        same,
+        (
+            *(v / seconds for v in coarse),
+            *(v / (looked or 1.0) for v in moved),
+            _threads(workers),
+            *_of_models(track),
+            *node.counts,
+        ),
+    )
 
 
 def _limits(cgroup: CgroupSample | None) -> Hashable:
     if cgroup is None:
         return None
     return cgroup.quota_us, cgroup.period_us, cgroup.cpus, cgroup.weight, cgroup.memory_limit_bytes
-
-
-def _of_seconds(chosen: Sequence[Second]) -> tuple[float, ...]:
-    count = max(1, len(chosen))
-    moved = [s.cgroup for s in chosen if s.cgroup is not None]
-    return (
-        sum(s.used for s in chosen) / count,
-        sum(s.waiting for s in chosen) / count,
-        sum(s.demand for s in chosen) / count,
-        sum(s.others for s in chosen) / count,
-        sum(s.accept_queue or 0.0 for s in chosen) / count,
-        sum(s.established or 0.0 for s in chosen) / count,
-        sum(m.throttled_periods for m in moved) / max(1, sum(m.periods for m in moved)),
-        sum(m.limit_hits or 0 for m in moved) / count,
-        sum((m.memory_some_us or 0) * 1e-6 for m in moved) / count,
-        sum(m.oom_kills or 0 for m in moved),
-    )
 
 
 def _of_pages(tracks: Tracks, track: ServiceTrack) -> tuple[float, ...]:
@@ -116,36 +118,11 @@ def _of_memory(track: ServiceTrack, workers: Sequence[WorkerTrack], cgroup: Cgro
     return ((held or 0.0) / _GIB, (charged or 0) / _GIB, shares / _GIB, swapped / _GIB)
 
 
-def _of_workers(workers: Sequence[WorkerTrack], chosen: Sequence[Second]) -> tuple[float, ...]:
-    """Cores of the busiest and of the idlest, switches and faults a second, threads."""
-    ticks, oldest = [s.tick for s in chosen], chosen[0].tick if chosen else 0
-    ran = [sum(w.ticks[t][0] for t in ticks if t in w.ticks) for w in workers]
-    count = max(1, len(chosen))
-    return (
-        max(ran, default=0.0) / count,
-        min(ran, default=0.0) / count,
-        sum(n for w in workers for t, n in _lately(w.switches, count) if t >= oldest) / count,
-        sum(n for w in workers for t, n in _lately(w.faults, count) if t >= oldest) / count,
-        float(sum(w.sample.threads or 0 for w in workers if w.sample is not None)),
-    )
-
-
-def _of_connections(chosen: Sequence[Second]) -> tuple[float, ...]:
-    looks = [s.connections for s in chosen if s.connections is not None]
-    span = sum(look.seconds for look in looks) or 1.0
-    return (
-        sum(look.opened or 0 for look in looks) / span,
-        sum(look.received_segments or 0 for look in looks) / span,
-        sum(look.sent_bytes or 0 for look in looks) / span,
-    )
+def _threads(workers: Sequence[WorkerTrack]) -> float:
+    return float(sum(w.sample.threads or 0 for w in workers if w.sample is not None))
 
 
 def _of_models(track: ServiceTrack) -> tuple[float, ...]:
     """What the busiest pages say, model by model."""
     said = [rates for _, _, rates in list(track.models.values())[:MOST_MODELS]]
     return tuple(v or 0.0 for one in said for v in (one.requests_per_second, one.latency_seconds, one.batch_size))
-
-
-def _lately(rows: Sequence[tuple[int, int]], count: int) -> Iterator[tuple[int, int]]:
-    """The newest rows: where all of its seconds are loaded, those of the window."""
-    return islice(reversed(rows), count)

@@ -9,6 +9,7 @@ from typing import Any
 
 from advisor.gpu.view import GpuView
 from advisor.gpu.window import HORIZON_SECONDS, gpu_views
+from advisor.lately import add_loaded
 from advisor.node_history import NodeHistory, grown
 from advisor.serving import load_of, rates
 from advisor.slicing import add_second
@@ -58,6 +59,7 @@ class History:
         self.minute_ended: Callable[[Service, Trend], None] = lambda service, trend: None
         """Called when a minute of a service is the newest of its trend, to be kept."""
         self._core_now: dict[int, tuple[float, float]] = {}
+        self._cores_done: dict[int, tuple[float, float]] = {}
         self._cgroup_now: dict[str, CgroupTick] = {}
         self._listen: dict[str, ListenSample] = {}
         self._add: dict[type[Sample], Callable[[Any], None]] = {
@@ -140,10 +142,10 @@ class History:
             return
         switches = delta(sample.voluntary_switches, before.voluntary_switches)
         switches += delta(sample.involuntary_switches, before.involuntary_switches)
-        worker.switches.append((self.tracks.tick, switches))
-        user = delta(sample.user_ticks, before.user_ticks)
-        worker.modes.append((self.tracks.tick, user, delta(sample.system_ticks, before.system_ticks)))
-        worker.faults.append((self.tracks.tick, delta(sample.major_faults, before.major_faults)))
+        worker.pending_switches += switches
+        worker.pending_faults += delta(sample.major_faults, before.major_faults)
+        worker.pending_user += delta(sample.user_ticks, before.user_ticks)
+        worker.pending_system += delta(sample.system_ticks, before.system_ticks)
 
     def _add_core(self, sample: CoreSample) -> None:
         before = self.tracks.cores.get(sample.entity)
@@ -209,10 +211,9 @@ class History:
         self._mono_ns = now.mono_ns
         self.tracks.now = now.mono_ns / 1e9
         if seconds > 0:
-            self.tracks.core_ticks.append((self.tracks.tick, self._core_now))
+            self._end_cores()
             for worker in self.tracks.workers.values():
-                worker.ticks[self.tracks.tick] = (worker.pending_run, worker.pending_delay)
-                worker.ticks.pop(self.tracks.tick - KEPT_TICKS, None)
+                worker.end_tick(self.tracks.tick)
             busy = sum(core[0] for core in self._core_now.values()) / seconds
             for service in services:
                 self._end_second(service, seconds, busy, now.wall_ns / 1e9)
@@ -221,26 +222,40 @@ class History:
         self.tracks.present = tuple(services)
         self.tracks.gpus.end_tick(services)
         for worker in self.tracks.workers.values():
-            worker.pending_run = worker.pending_delay = 0.0
+            worker.begin_tick()
         self._core_now, self._cgroup_now = {}, {}
         if self.tracks.tick % 10 == 0:
             self._forget(services)
             self.tracks.gpus.forget(self.tracks.now)
         self.tracks.tick += 1
 
+    def _end_cores(self) -> None:
+        """Add what the cores did in the open tick to what they had done before."""
+        kept, done = self.tracks.core_ticks, dict(self._cores_done)
+        for cpu, (busy, steal) in self._core_now.items():
+            before = done.get(cpu, (0.0, 0.0))
+            done[cpu] = (before[0] + busy, before[1] + steal)
+        kept[self.tracks.tick] = self._cores_done = done
+        kept.pop(self.tracks.tick - KEPT_TICKS, None)
+
     def _end_second(self, service: Service, seconds: float, busy: float, wall_seconds: float) -> None:
         """`busy`: cores that anything on the node used."""
         track = self.tracks.service(f"service:{service.id}")
-        used = waiting = demand = 0.0
+        waiting = demand = 0.0
+        switches = faults = 0
+        ran = []
         serving = {w.key for w in service.serving}
         for member in service.workers:
             worker = self.tracks.workers.get(member.key.entity)
             if worker is None:
                 continue
-            used += worker.pending_run
+            ran.append(worker.pending_run)
             waiting += worker.pending_delay
+            switches += worker.pending_switches
+            faults += worker.pending_faults
             if member.key in serving:
                 demand += min(1.0, (worker.pending_run + worker.pending_delay) / seconds)
+        used = sum(ran)
         listen = None if service.port is None else self._listen.get(f"listen:{service.port}")
         queue = None if listen is None else listen.accept_queue
         second = Second(
@@ -255,8 +270,14 @@ class History:
             used=used / seconds,
             waiting=waiting / seconds,
             others=max(0.0, busy - used / seconds),
+            busiest=max(ran, default=0.0),
+            idlest=min(ran, default=0.0),
+            switches=switches,
+            faults=faults,
         )
         track.seconds.append(second)
+        if second.loaded:
+            add_loaded(track, second)
         if add_second(self.tracks, track, service, second, wall_seconds):
             self.minute_ended(service, track.trend)
 
@@ -284,6 +305,7 @@ class History:
         """Forget the seconds seen of a service: a lever changed, what was before is another configuration."""
         if track := self.tracks.services.get(f"service:{service.id}"):
             track.seconds.clear()
+            track.parts.clear()
             track.loads.clear()
             track.pages.clear()
             track.mixed = True

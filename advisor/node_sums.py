@@ -26,8 +26,9 @@ def _summed(tracks: Tracks) -> NodeSums:
     memory, cores = tracks.memory, max(1, len(tracks.cores))
     free = 0.0 if memory is None else (memory.available_kib or 0) / max(1, memory.total_kib or 1)
     swap = 0.0 if memory is None else (memory.swap_free_kib or 0) / max(1, memory.swap_total_kib or 1)
-    ticks = list(islice(reversed(tracks.core_ticks), LATELY))
-    stolen = sum(steal for _, busy in ticks for _, steal in busy.values()) / max(1, len(ticks)) / cores
+    newest, oldest = (tracks.core_ticks.get(tracks.tick - back, {}) for back in (1, 1 + LATELY))
+    gone = sum(steal for _, steal in newest.values()) - sum(steal for _, steal in oldest.values())
+    stolen = gone / min(LATELY, max(1, len(tracks.core_ticks))) / cores
     clocks = [one.sample.current_khz for one in tracks.frequencies.values()]
     known = [khz for khz in clocks if khz is not None]
     return NodeSums(

@@ -15,8 +15,8 @@ from advisor.view import View
 from collectors.entities import Service
 from collectors.reading import Instant
 
-LONGEST_SECONDS = 20.0
-"""A judgement is not carried on for longer."""
+LONGEST_SECONDS = 30.0
+"""A judgement is not carried on for longer: a usual window."""
 MOVED_RATIO = 0.04
 MOVED_COARSELY = 0.25
 """Of what moves by itself from one window to the next: how often it is put on a CPU, what single models do."""
@@ -41,9 +41,7 @@ class Steady:
         kept = self._kept.get(service.id)
         if kept is None or gist is None or not _alike(kept.gist, gist):
             return None
-        # spread over passes, so that not all services are due in the same one
-        longest = LONGEST_SECONDS * (0.75 + (crc32(service.id.encode()) & 255) / 1024)
-        if not 0 <= (now.mono_ns - kept.at.mono_ns) * 1e-9 < longest:
+        if now.mono_ns < kept.at.mono_ns or _turn(service, now) != _turn(service, kept.at):
             return None
         return kept.view, kept.judgement
 
@@ -56,6 +54,12 @@ class Steady:
             del self._kept[name]
 
 
+def _turn(service: Service, at: Instant) -> int:
+    """Spread over passes, so that not all services are due in the same one."""
+    phase = crc32(service.id.encode()) / (1 << 32)
+    return int(at.mono_ns * 1e-9 / LONGEST_SECONDS + phase)
+
+
 def _alike(before: Gist, now: Gist) -> bool:
     if before.exact != now.exact or any(a is not b for a, b in zip(before.same, now.same, strict=True)):
         return False
@@ -63,6 +67,9 @@ def _alike(before: Gist, now: Gist) -> bool:
 
 
 def _near(before: Sequence[float], now: Sequence[float], ratio: float) -> bool:
-    return len(before) == len(now) and all(
-        abs(a - b) <= max(MOVED_CORES, ratio * abs(a)) for a, b in zip(before, now, strict=True)
-    )
+    if len(before) != len(now):
+        return False
+    for a, b in zip(before, now, strict=True):
+        if a != b and (moved := abs(a - b)) > MOVED_CORES and moved > ratio * abs(a):  # most are nothing, and stay it
+            return False
+    return True

@@ -1,8 +1,11 @@
 """What is remembered of threads, processes, services and the node between two readings?"""
 
 from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import sub
+from typing import NamedTuple
 
 from advisor.gpu.tracks import GpuTracks
 from advisor.serving_rates import NOTHING, ServingRates
@@ -27,6 +30,8 @@ KEPT_THREAD_TICKS = 75
 KEPT_LOADS = 120
 """Metrics pages of which the load is remembered: 20 minutes of them."""
 KEPT_PAGES = 40
+KEPT_PARTS = 25
+"""Parts of five loaded seconds of a service."""
 
 
 def delta(now: int | None, before: int | None) -> int:
@@ -47,24 +52,77 @@ class ThreadTrack:
     recent: deque[tuple[int, float, float, int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_THREAD_TICKS))
 
 
+Spans = Sequence[tuple[int, int]]
+"""Ticks in a row: of each row the tick before it, and its last one."""
+
+
+def spans_of(ticks: Iterable[int]) -> Spans:
+    """Of ticks in ascending order."""
+    found: list[tuple[int, int]] = []
+    for tick in ticks:
+        if found and found[-1][1] == tick - 1:
+            found[-1] = (found[-1][0], tick)
+        else:
+            found.append((tick - 1, tick))
+    return found
+
+
+class Done(NamedTuple):
+    """What a process has done since it was first seen: run and delay in seconds, context switches, major faults, and ticks of
+    CPU time in user mode and in the kernel."""
+
+    run: float
+    delay: float
+    switches: int
+    faults: int
+    user: int
+    system: int
+
+
+NOTHING_DONE = Done(0.0, 0.0, 0, 0, 0, 0)
+
+
 @dataclass(slots=True)
 class WorkerTrack:
-    """A process's last counters; what its threads ran and waited in the open tick and in the ticks before."""
+    """A process's last counters, what it did in the open tick, and what it had done by the end of each of the last ticks since
+    it was first seen. A process that was not seen yet at the end of a tick had done nothing."""
 
     sample: WorkerSample | None = None
     classes: dict[str, ThreadClassSample] = field(default_factory=dict)
     pending_run: float = 0.0
+    """Seconds that its threads ran; the next: waited for a CPU."""
     pending_delay: float = 0.0
-    switches: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
-    faults: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
-    modes: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
-    """(tick, ticks of CPU time in user mode, in the kernel)."""
-    ticks: dict[int, tuple[float, float]] = field(default_factory=dict)
+    pending_switches: int = 0
+    pending_faults: int = 0
+    pending_user: int = 0
+    """Ticks of CPU time in user mode; the next: in the kernel."""
+    pending_system: int = 0
+    done: Done = NOTHING_DONE
+    ticks: dict[int, Done] = field(default_factory=dict)
     delay_readable: bool = True
     threads: set[str] = field(default_factory=set)
     memory: WorkerMemorySample | None = None
     mask_tick: int = 0
     """When the CPUs that one of its threads may use were seen to change last."""
+
+    def end_tick(self, tick: int) -> None:
+        run, delay, switches, faults, user, system = self.done
+        self.done = self.ticks[tick] = Done(
+            run + self.pending_run, delay + self.pending_delay, switches + self.pending_switches,
+            faults + self.pending_faults, user + self.pending_user, system + self.pending_system,
+        )  # fmt: skip
+        self.ticks.pop(tick - KEPT_TICKS, None)
+
+    def begin_tick(self) -> None:
+        self.pending_run = self.pending_delay = 0.0
+        self.pending_switches = self.pending_faults = self.pending_user = self.pending_system = 0
+
+    def did(self, spans: Spans) -> Done:
+        """What it did in those ticks."""
+        parts = [
+            map(sub, self.ticks.get(last, NOTHING_DONE), self.ticks.get(before, NOTHING_DONE)) for before, last in spans
+        ]
+        return Done(*map(sum, zip(*parts, strict=True))) if parts else NOTHING_DONE
 
 
 @dataclass(slots=True)
@@ -137,6 +195,21 @@ class Second:
     """Cores that it used; the next: cores that it waited for, and cores that others used."""
     waiting: float = 0.0
     others: float = 0.0
+    busiest: float = 0.0
+    """Seconds that its busiest worker ran; the next: its idlest one."""
+    idlest: float = 0.0
+    switches: int = 0
+    """Of all its processes, like major faults."""
+    faults: int = 0
+
+
+@dataclass(slots=True)
+class Sums:
+    """What some loaded seconds of a service add up to, the newest of them at `tick`; see `advisor.lately`."""
+
+    tick: int
+    count: int
+    values: tuple[float, ...]
 
 
 @dataclass(slots=True)
@@ -164,6 +237,8 @@ class ServiceTrack:
     `mixed`: the next page spans two configurations."""
 
     seconds: deque[Second] = field(default_factory=lambda: deque(maxlen=KEPT_TICKS))
+    parts: deque[Sums] = field(default_factory=lambda: deque(maxlen=KEPT_PARTS))
+    """Its loaded seconds, added up."""
     serving: tuple[float, ServingSample] | None = None
     rates: ServingRates = NOTHING
     loads: deque[Load] = field(default_factory=lambda: deque(maxlen=KEPT_LOADS))
@@ -179,7 +254,7 @@ class ServiceTrack:
 @dataclass(slots=True)
 class Tracks:
     """Everything remembered, by entity. `tick` is the open one, `now` the monotonic instant of the one before;
-    `core_ticks` holds busy and stolen seconds per CPU."""
+    `core_ticks` holds, by tick and CPU, seconds that were busy and stolen by its end since the CPU was first seen."""
 
     tick: int = 0
     now: float = 0.0
@@ -187,11 +262,7 @@ class Tracks:
     workers: dict[str, WorkerTrack] = field(default_factory=dict)
     services: dict[str, ServiceTrack] = field(default_factory=dict)
     cores: dict[str, CoreSample] = field(default_factory=dict)
-    core_ticks: deque[tuple[int, dict[int, tuple[float, float]]]] = field(
-        default_factory=lambda: deque(maxlen=KEPT_TICKS)
-    )
-    core_totals: tuple[tuple[int, frozenset[int]], list[tuple[int, tuple[float, float]]]] | None = None
-    """What was added up last of `core_ticks`: the open tick and those that count, busy and stolen seconds by CPU."""
+    core_ticks: dict[int, dict[int, tuple[float, float]]] = field(default_factory=dict)
     cgroups: dict[str, CgroupSample] = field(default_factory=dict)
     memory: MemorySample | None = None
     vm: VmSample | None = None

@@ -11,7 +11,7 @@ import msgspec
 from advisor.gpu.view import GpuView, ServiceGpu
 from advisor.serving_rates import ServingRates
 from advisor.trend import NO_TREND, Trend
-from collectors.cpulist import parse_cpulist
+from collectors.cpulist import parse_cpulist, union
 from collectors.entities import Role, Service, WorkerKey
 from collectors.facts import Limits
 
@@ -46,7 +46,7 @@ class PageView(msgspec.Struct, frozen=True, kw_only=True):
     """Mean time of a request without what it waited inside the server; None where the server does not tell both."""
 
 
-class ThreadView(msgspec.Struct, frozen=True, kw_only=True):
+class ThreadView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One thread over the window. `cpus_seen`: share of its busy seconds that ended on each CPU."""
 
     tid: int
@@ -106,7 +106,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def allowed(self) -> frozenset[int] | None:
         """CPUs that at least one of its user threads may use."""
         masks = [t.allowed for t in self.threads if t.allowed is not None and t.thread_class != "kernel"]
-        return frozenset().union(*masks) if masks else None
+        return union(masks) if masks else None
 
 
 class MemoryView(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,7 +192,7 @@ class CgroupView(msgspec.Struct, frozen=True, kw_only=True):
         return self.throttled_periods / self.periods if self.periods else None
 
 
-class CoreView(msgspec.Struct, frozen=True, kw_only=True):
+class CoreView(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One CPU over the window: busy by anyone, by this service (after the threads' last CPU), stolen."""
 
     cpu: int
@@ -308,7 +308,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     def mask(self) -> frozenset[int]:
         """C_mask as a set: CPUs that the serving workers' present masks allow; all where unreadable."""
         masks = [w.allowed for w in self.serving if w.allowed is not None]
-        return (frozenset().union(*masks) & self.online) if masks else self.online
+        return (union(masks) & self.online) if masks else self.online
 
     @cached_property
     def pool(self) -> frozenset[int]:

@@ -1,8 +1,7 @@
 """How do the remembered ticks become the view of one service: its last loaded seconds, as rates?"""
 
-from collections.abc import Iterator, Sequence
-from itertools import takewhile
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
@@ -10,10 +9,20 @@ from advisor.gpu.window import service_gpus
 from advisor.node_window import connection_rates, frequency_view, memory_view
 from advisor.serving import STALE_SECONDS, load_of
 from advisor.serving_rates import NOTHING, ServingRates
-from advisor.tracks import CgroupTick, Second, ServiceTrack, ThreadTrack, Tracks, WorkerTrack, cgroup_of
+from advisor.tracks import (
+    CgroupTick,
+    Second,
+    ServiceTrack,
+    Spans,
+    ThreadTrack,
+    Tracks,
+    WorkerTrack,
+    cgroup_of,
+    spans_of,
+)
 from advisor.view import CgroupView, CoreView, NeighbourView, PageView, StageView, ThreadView, View, WorkerView
 from collectors.cpulist import parse_cpulist
-from collectors.entities import Role, Service, WorkerKey
+from collectors.entities import Service, Worker
 
 OLDEST_FACTOR = 3
 """Loaded seconds older than this many horizons do not count as the present."""
@@ -26,9 +35,9 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
     """The last `horizon_seconds` loaded seconds of a service (fewer where there were fewer)."""
     track = tracks.services.get(f"service:{service.id}") or ServiceTrack()
     chosen = chosen_seconds(tracks, track, horizon_seconds)
-    ticks = {s.tick for s in chosen}
+    ticks, spans = {s.tick for s in chosen}, spans_of(s.tick for s in chosen)
     span = sum(s.seconds for s in chosen)
-    workers = tuple(_worker_view(tracks, w.key, w.role, w.slot, ticks, span) for w in service.workers)
+    workers = tuple(_worker_view(tracks, w, ticks, spans, span) for w in service.workers)
     gpus, node_gpus = service_gpus(tracks.gpus, tracks.now, service, ticks)
     age = None if track.serving is None else max(0.0, tracks.now - track.serving[0])
     return View(
@@ -36,11 +45,13 @@ def view_of(tracks: Tracks, service: Service, horizon_seconds: int) -> View:
         horizon_seconds=float(horizon_seconds),
         window_seconds=span,
         samples=len(chosen),
-        loaded_now=bool(track.seconds) and any(s.loaded for s in list(track.seconds)[-5:]),
+        loaded_now=bool(track.seconds) and any(s.loaded for s in islice(reversed(track.seconds), 5)),
         workers=workers,
-        cores=_core_views(tracks, workers, ticks, span),
+        cores=_core_views(tracks, workers, ticks, spans, span),
         cgroup=_cgroup_view(tracks, service, chosen),
-        memory=memory_view(tracks, _cgroup_ticks(chosen), _cgroup_ticks(list(track.seconds)[-LATELY:]), ticks, span),
+        memory=memory_view(
+            tracks, _cgroup_ticks(chosen), _cgroup_ticks([*islice(reversed(track.seconds), LATELY)]), ticks, span
+        ),
         connections=connection_rates([s.connections for s in chosen if s.connections is not None]),
         stages=tuple(
             StageView(name=name, rates=said)
@@ -132,53 +143,30 @@ def _counted(per_second: float | None, seconds: float) -> float | None:
     return None if per_second is None else per_second * seconds
 
 
-def _worker_view(tracks: Tracks, key: WorkerKey, role: Role, slot: int, ticks: set[int], span: float) -> WorkerView:
-    worker = tracks.workers.get(key.entity)
-    if worker is None or span <= 0:
-        worker = worker or WorkerTrack()
-        span = span or 1.0
-    ran_in = [worker.ticks[t] for t in ticks if t in worker.ticks]
-    run, wait = sum(each[0] for each in ran_in), sum(each[1] for each in ran_in)
+def _worker_view(tracks: Tracks, member: Worker, ticks: set[int], spans: Spans, span: float) -> WorkerView:
+    worker = tracks.workers.get(member.key.entity) or WorkerTrack()
+    span = span or 1.0
+    did = worker.did(spans)
     sample, oldest = worker.sample, min(ticks, default=0)
-    modes = [(user, system) for t, user, system in _newest(worker.modes, oldest) if t in ticks]
-    ran = sum(user + system for user, system in modes)
+    counted = did.user + did.system
     threads = (_thread_view(tracks.threads[e], ticks, oldest, span) for e in worker.threads if e in tracks.threads)
     return WorkerView(
-        key=key,
-        role=role,
-        slot=slot,
-        cores_used=run / span,
-        waiting_cores=wait / span if worker.delay_readable else None,
+        key=member.key,
+        role=member.role,
+        slot=member.slot,
+        cores_used=did.run / span,
+        waiting_cores=did.delay / span if worker.delay_readable else None,
         resident_bytes=sample.resident_bytes if sample else None,
         thread_count=sample.threads if sample else None,
-        switches_per_second=_grew(worker.switches, ticks, oldest) / span,
-        major_faults_per_second=_grew(worker.faults, ticks, oldest) / span,
+        switches_per_second=did.switches / span,
+        major_faults_per_second=did.faults / span,
         threads=tuple(sorted(threads, key=lambda t: (-t.cores_used, t.tid))),
-        system_cores=run / span * sum(system for _, system in modes) / ran if ran else None,
+        system_cores=did.run / span * did.system / counted if counted else None,
         proportional_bytes=worker.memory.proportional_bytes if worker.memory else None,
         private_bytes=worker.memory.private_bytes if worker.memory else None,
         private_dirty_bytes=worker.memory.private_dirty_bytes if worker.memory else None,
         swapped_bytes=worker.memory.swapped_bytes if worker.memory else None,
     )
-
-
-_Row = TypeVar("_Row", bound=tuple[int, *tuple[Any, ...]])
-
-
-def _newest(rows: Sequence[_Row], oldest: int) -> Iterator[_Row]:
-    """Rows, newest first, down to those of the tick `oldest`: what was kept before is not looked at."""
-    return takewhile(lambda row: row[0] >= oldest, reversed(rows))
-
-
-def _grew(rows: Sequence[tuple[int, int]], ticks: set[int], oldest: int) -> int:
-    """What (tick, growth) of the ticks adds up to."""
-    total = 0
-    for tick, growth in reversed(rows):
-        if tick < oldest:
-            break
-        if tick in ticks:
-            total += growth
-    return total
 
 
 def _thread_view(track: ThreadTrack, ticks: set[int], oldest: int, span: float) -> ThreadView:
@@ -209,13 +197,15 @@ def _thread_view(track: ThreadTrack, ticks: set[int], oldest: int, span: float) 
     )
 
 
-def _core_views(tracks: Tracks, workers: Sequence[WorkerView], ticks: set[int], span: float) -> tuple[CoreView, ...]:
+def _core_views(
+    tracks: Tracks, workers: Sequence[WorkerView], ticks: set[int], spans: Spans, span: float
+) -> tuple[CoreView, ...]:
     own: dict[int, float] = {}
     for worker in workers:
         for thread in worker.threads:
             for cpu, share in thread.cpus_seen.items():
                 own[cpu] = own.get(cpu, 0.0) + share * thread.cores_used
-    totals = _core_totals(tracks, frozenset(ticks))
+    totals = _core_totals(tracks, spans)
     span = span or 1.0
     return tuple(
         CoreView(
@@ -231,19 +221,15 @@ def _core_views(tracks: Tracks, workers: Sequence[WorkerView], ticks: set[int], 
     )
 
 
-def _core_totals(tracks: Tracks, ticks: frozenset[int]) -> Sequence[tuple[int, tuple[float, float]]]:
-    """Busy and stolen seconds of each CPU in the ticks; most services of a node are judged on the same ones."""
-    if tracks.core_totals is not None and tracks.core_totals[0] == (tracks.tick, ticks):
-        return tracks.core_totals[1]
+def _core_totals(tracks: Tracks, spans: Spans) -> Sequence[tuple[int, tuple[float, float]]]:
+    """Busy and stolen seconds of each CPU in the ticks."""
     totals = {int(entity.partition(":")[2]): (0.0, 0.0) for entity in tracks.cores}
-    for tick, cores in reversed(list(_newest(tracks.core_ticks, min(ticks, default=0)))):
-        if tick in ticks:
-            for cpu, (busy, steal) in cores.items():
-                before = totals.get(cpu, (0.0, 0.0))
-                totals[cpu] = (before[0] + busy, before[1] + steal)
-    found = sorted(totals.items())
-    tracks.core_totals = ((tracks.tick, ticks), found)
-    return found
+    for before, last in spans:
+        then = tracks.core_ticks.get(before, {})
+        for cpu, (busy, steal) in tracks.core_ticks.get(last, {}).items():
+            known, old = totals.get(cpu, (0.0, 0.0)), then.get(cpu, (0.0, 0.0))
+            totals[cpu] = (known[0] + busy - old[0], known[1] + steal - old[1])
+    return sorted(totals.items())
 
 
 def _cgroup_ticks(seconds: Sequence[Second]) -> list[CgroupTick]:

@@ -34,7 +34,7 @@ from agent.config import Config
 from agent.prices import node_price
 from agent.profiling.scene import ServiceScene, scene_of
 from collectors.compute_threads import compute_threads
-from collectors.cpulist import format_cpulist
+from collectors.cpulist import format_cpulist, union
 from collectors.entities import Service
 from collectors.framework import Facts
 from collectors.levers import Lever
@@ -67,7 +67,6 @@ class Judging:
         history.tracks.price_per_hour = price.hourly if price is not None else None
         self._facts: dict[str, ServiceFacts] = {}
         self._views: dict[str, View] = {}
-        self._gists: dict[str, Gist | None] = {}
         self._steady = Steady()
         self._generations: dict[str, int] = {}
         self.profile_of: Callable[[Service, int], ProfileView | None] = lambda service, generation: None
@@ -91,18 +90,23 @@ class Judging:
         """Judge every service once: anew where anything about it has moved."""
         with self._lock:  # one that left since the last pass may have come back at another port already
             self.ledger.keep_only(services, now)
-        self._views, self._gists = {}, {}
+        held: dict[str, tuple[Gist | None, Judgement | None]] = {}
+        views: dict[str, View] = {}
         for service in services:  # all before any is judged: some rules look at what runs beside a service
-            self._gists[service.id] = gist = self._gist(service, now)
+            gist = self._gist(service, now)
             carried = self._steady.carried(service, gist, now)
-            self._views[service.id] = carried[0] if carried is not None else self._view(service)
+            view, judgement = carried if carried is not None else (self._view(service), None)
+            views[service.id], held[service.id] = view, (gist, judgement)
+        self._views = views
         for service in services:
-            self._judge_service(service, now)
+            self._judge_service(service, *held[service.id], now)
         self._steady.keep_only(self._views)
         self._engine.calibration = self.ledger.calibration
         devices = device_views(self._history.gpus(), HORIZON_SECONDS)
         for view in devices:
-            self._take(view.service, self._judge(view, ServiceFacts(service=view.service)), view, now)
+            judgement = self._judge(view, ServiceFacts(service=view.service))
+            with self._lock:
+                self.board.update(view.service, judgement, view, now)
         with self._lock:
             self.board.keep_only((*services, *(view.service for view in devices)))
 
@@ -120,10 +124,10 @@ class Judging:
         same = (self._facts.get(service.id), profile, measured, self._engine.calibration)
         return gist_of(self._history.tracks, service, int(self._config.advice.window_seconds), exact, same)
 
-    def _judge_service(self, service: Service, now: Instant) -> None:
-        view, gist = self._views[service.id], self._gists.get(service.id)
-        carried = self._steady.carried(service, gist, now)
-        if carried is None:
+    def _judge_service(self, service: Service, gist: Gist | None, judgement: Judgement | None, now: Instant) -> None:
+        """`judgement`: the last one, where it still holds."""
+        view, anew = self._views[service.id], judgement is None
+        if judgement is None:
             facts = self._beside(service, now)
             if self._changed(service, view, facts, now):
                 self._history.restart_window(service)
@@ -132,11 +136,11 @@ class Judging:
             judgement = self._judge(view, facts)
             self._steady.keep(service, gist, view, judgement, now)
         else:
-            judgement = carried[1]
             self.ledger.watch.hold(service, now)
-        self._take(service, judgement, view, now)
         with self._lock:
-            self.ledger.look(service, self.board.findings_of(service, now), view.trend, now)
+            opened = self.board.update(service, judgement, view, now)
+            findings = self.board.findings_of(service, now) if anew or opened else None
+            self.ledger.look(service, findings, view.trend, now)
 
     def _changed(self, service: Service, view: View, facts: ServiceFacts, now: Instant) -> bool:
         """Whether a lever of it was changed: what was said of the configuration before holds no longer."""
@@ -179,10 +183,6 @@ class Judging:
             log.error("rule %s failed: %s", rule, error, extra={"once": f"rule {rule}"})
         return judgement
 
-    def _take(self, service: Service, judgement: Judgement, view: View, now: Instant) -> None:
-        with self._lock:
-            self.board.update(service, judgement, view, now)
-
     def gpus(self) -> tuple[GpuView, ...]:
         """Every device over as many seconds as services are judged on."""
         return self._history.gpus(self._config.advice.window_seconds)
@@ -198,7 +198,7 @@ class Judging:
             return {}
         masks = [worker.allowed for worker in view.serving if worker.allowed is not None]
         found = configuration_of(view, self.facts(service))
-        return found | {Lever.AFFINITY: format_cpulist(frozenset().union(*masks)) if masks else None}
+        return found | {Lever.AFFINITY: format_cpulist(union(masks)) if masks else None}
 
     def measured(self, service: Service) -> MeasuredCapacity | None:
         """What a load test found in its present configuration."""

@@ -24,6 +24,12 @@ def parse_cpulist(text: str) -> frozenset[int]:
     return frozenset(cpus)
 
 
+def union(masks: Iterable[frozenset[int]]) -> frozenset[int]:
+    """CPUs that are in any of the masks. Most masks of a service are the same one: that is not built again."""
+    distinct = set(masks)
+    return distinct.pop() if len(distinct) == 1 else frozenset().union(*distinct)
+
+
 def format_cpulist(cpus: Iterable[int]) -> str:
     """The shortest list that names these CPUs: `{0, 1, 2, 8}` is `0-2,8`."""
     return _formatted(frozenset(cpus))

@@ -6,7 +6,7 @@ import msgspec
 
 from advisor.facts import ServiceFacts
 from advisor.view import View
-from collectors.cpulist import format_cpulist
+from collectors.cpulist import format_cpulist, union
 from collectors.entities import Model
 from collectors.levers import Lever, Setting, Value
 
@@ -58,8 +58,8 @@ def configuration_of(view: View, facts: ServiceFacts) -> dict[str, Value]:
 
 def _mask(view: View) -> str | None:
     masks = [(w.allowed, w.runnable > 0) for w in view.serving if w.allowed is not None]
-    running = frozenset[int]().union(*(mask for mask, runs in masks if runs))
-    known = running and running == frozenset[int]().union(*(mask for mask, _ in masks))
+    running = union(mask for mask, runs in masks if runs)
+    known = running and running == union(mask for mask, _ in masks)
     return format_cpulist(running) if known else None
 
 

@@ -125,10 +125,10 @@ class Ledger:
             self._open(service, desk, found, at)
         return found.changes
 
-    def look(self, service: Service, findings: Sequence[Finding], trend: Trend, at: Instant) -> None:
-        """Take in what is said of the service now, and measure what is open."""
+    def look(self, service: Service, findings: Sequence[Finding] | None, trend: Trend, at: Instant) -> None:
+        """Take in what is said of the service now, None = what was said last, and measure what is open."""
         desk = self._desk(service, trend)
-        for finding in findings:
+        for finding in findings or ():
             desk.promised[finding.rule] = _Promised(finding, at, self._recovers.get(finding.rule, "nothing"))
         if desk.pending is not None:
             self._measure(desk, desk.pending, at)

@@ -5,7 +5,7 @@ import msgspec
 from advisor.measured import MeasuredCapacity
 from agent.capacities import CapacityRequest
 from agent.client import Client
-from collectors.cpulist import parse_cpulist
+from collectors.cpulist import parse_cpulist, union
 
 
 class KnownService(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ def cpus_of(client: Client, service: KnownService) -> frozenset[int] | None:
     workers = [w for w in client.get("/v1/workers", list[_Worker]) if w.pid in service.pids]
     if not workers or any(w.allowed_cpus is None for w in workers):
         return None
-    return frozenset().union(*(parse_cpulist(w.allowed_cpus or "") for w in workers))
+    return union(parse_cpulist(w.allowed_cpus or "") for w in workers)
 
 
 def tell(client: Client, service: KnownService, result: CapacityRequest) -> None:

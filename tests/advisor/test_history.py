@@ -32,6 +32,9 @@ class Node:
         self.ticks = [0, 0]
         self.throttled = 0
         self.killed: int | None = None
+        self.often = 10
+        """Voluntary switches of each worker in a second."""
+        self.switched = 0
 
     @property
     def service(self) -> Service:
@@ -60,6 +63,7 @@ class Node:
     def second(self, used: float, waiting: float = 0.0, *, queue: int = 0, busy: float | None = None) -> None:
         """One second in which each worker ran `used` and waited `waiting` seconds on the CPU of its slot."""
         self.now += 1
+        self.switched += self.often
         samples: list[Sample] = []
         for slot, key in enumerate(self.keys):
             self.run[key] = self.run.get(key, 0) + int(used * SECOND)
@@ -131,7 +135,7 @@ class Node:
                 threads=1,
                 minor_faults=0,
                 major_faults=self.now * 2,
-                voluntary_switches=self.now * 10,
+                voluntary_switches=self.switched,
                 involuntary_switches=self.now * 5,
                 read_bytes=None,
                 write_bytes=None,

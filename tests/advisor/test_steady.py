@@ -10,12 +10,13 @@ from advisor.gist import Gist, gist_of
 from advisor.history import History
 from advisor.serving_rates import ServingRates
 from advisor.steady import LONGEST_SECONDS, Steady
-from advisor.tracks import ConnectionTick, Tracks
+from advisor.tracks import Tracks
 from collectors.entities import Role
-from collectors.reading import Instant
+from collectors.reading import Instant, Ok, Reading
+from collectors.sources.connections import ConnectionsSample
 from collectors.sources.memory import MemorySample
 from tests.advisor.built import fighting_pools
-from tests.advisor.test_history import Node
+from tests.advisor.test_history import SECOND, Node
 
 VIEW = fighting_pools()
 SERVICE = VIEW.service
@@ -42,9 +43,26 @@ def test_noise_is_carried_on_and_what_moves_is_not():
 
 
 def test_it_is_not_carried_on_for_long_nor_back_in_time():
-    assert carried(GIST, 0.75 * LONGEST_SECONDS - 0.1)
-    assert not carried(GIST, LONGEST_SECONDS)
+    held = [carried(GIST, seconds / 10) for seconds in range(int(20 * LONGEST_SECONDS))]
+    assert held[0]
+    assert sum(held) <= 10 * LONGEST_SECONDS
+    assert not any(held[held.index(False) :])
     assert not carried(GIST, -1)
+
+
+def test_services_are_due_one_after_the_other():
+    """Of passes every five seconds, and 60 services that were judged in the first one."""
+    services = [replace(SERVICE, id=f"s{number}") for number in range(60)]
+    steady, due = Steady(), []
+    for service in services:
+        steady.keep(service, GIST, VIEW, JUDGEMENT, at(0))
+    for seconds in range(5, int(LONGEST_SECONDS) + 1, 5):
+        late = [service for service in services if steady.carried(service, GIST, at(seconds)) is None]
+        due.append(len(late))
+        for service in late:
+            steady.keep(service, GIST, VIEW, JUDGEMENT, at(seconds))
+    assert sum(due) == 60
+    assert max(due) <= 20
 
 
 def test_other_facts_or_profiles_are_other_objects():
@@ -69,7 +87,7 @@ def test_the_gist_follows_cores_waiting_queue_and_throttling():
     for _ in range(15):
         node.second(0.4, 0.1)
     assert gist(node) == before
-    for _ in range(15):
+    for _ in range(20):
         node.second(0.8, 0.5, queue=3)
     moved = gist(node)
     assert moved.numbers[:2] == pytest.approx((1.6, 1.0))
@@ -136,25 +154,39 @@ def scarce(node: Node) -> None:
 
 def uneven(node: Node) -> None:
     """What the two workers do is as much as before, by one of them."""
-    first, second = tracks_of(node).workers.values()
-    first.ticks = dict.fromkeys(first.ticks, (0.8, 0.1))
-    second.ticks = dict.fromkeys(second.ticks, (0.0, 0.1))
+    first, second = node.keys
+    for _ in range(20):
+        node.run[first] += 4 * SECOND // 10
+        node.run[second] -= 4 * SECOND // 10
+        node.second(0.4, 0.1)
 
 
 def switching(node: Node) -> None:
-    for worker in tracks_of(node).workers.values():
-        worker.switches.extend((tick, 9000) for tick in sorted(worker.ticks))
+    node.often = 9000
+    play(node)
 
 
 def stolen(node: Node) -> None:
-    for _, cores in tracks_of(node).core_ticks:
+    for tick, cores in tracks_of(node).core_ticks.items():
         for cpu, (busy, _) in cores.items():
-            cores[cpu] = (busy, 0.2)
+            cores[cpu] = (busy, 0.2 * tick)
 
 
 def connecting(node: Node) -> None:
-    for second in tracks_of(node).services["service:s1"].seconds:
-        second.connections = ConnectionTick(1.0, 50, 0, 0, 0)
+    for _ in range(20):
+        opened = ConnectionsSample(
+            entity="listen:8000",
+            established=4,
+            opened=50 * node.now,
+            received_bytes=0,
+            sent_bytes=0,
+            received_segments=0,
+        )
+        at = Instant((node.now + 1) * SECOND, 0)
+        node.history.add(
+            Reading(collector="connections", at=at, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok((opened,)))
+        )
+        node.second(0.4, 0.1)
 
 
 def model(node: Node) -> None:
