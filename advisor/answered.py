@@ -5,6 +5,8 @@ for comparing a service with itself, not for naming its rate. Each measure misle
 
 - connections opened: if clients begin to keep theirs, or send more requests over each; then it is not offered, as long as
   connections live longer than CONNECTION_SECONDS;
+- both, where clients kept their connections on one side only: segments of so many a request, as long as requests stay as they
+  are;
 - segments received, and bytes sent: if requests or answers get another size. `comparable` refuses where the bytes sent for a
   segment received have changed; if both grew alike (larger inputs that bring larger outputs) it cannot tell;
 - all of them: if clients send more that is refused, as answers with an error count like others.
@@ -21,6 +23,8 @@ from advisor.view import View
 CONNECTION_SECONDS = 5.0
 """A connection that lives shorter, on average, is taken to be one of a single request."""
 SAME_PAYLOAD = 1.25
+MOST_SEGMENTS = 3.0
+"""Of one request: one that comes in more of them may not have been there as a whole when it was seen."""
 KNOWN_SHARE = 0.5
 """A number of which less of the time is known is not known."""
 
@@ -36,16 +40,18 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     received_segments_per_second: float | None = None
     sent_bytes_per_second: float | None = None
     established: float | None = None
+    segments_each: float | None = None
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """So many `what` a second. `exact`: they are what they are called; else they stand for requests, in proportion.
-    `field`: where in `Seen` and in a trend they are."""
+    `field`: where in `Seen` and in a trend they are, in units of which `each` are one of them."""
 
     value: float
     what: What
     field: str
     exact: bool
+    each: float = 1.0
 
 
 Pair = tuple[Answered, Answered]
@@ -98,7 +104,24 @@ def comparable(before: Seen, after: Seen) -> Pair | None:
     for one in _measures(before):
         if (other := later.get(one.what)) is not None:
             return (one, other) if one.what in ("requests", "connections") or _same_payload(before, after) else None
-    return None
+    return _over_kept_connections(before, after)
+
+
+def _over_kept_connections(before: Seen, after: Seen) -> Pair | None:
+    """Where clients kept their connections on one side only: there the segments, of which one request on the other side, alone
+    on its connection, had so many."""
+    sides = [
+        _of(seen, "connections", "opened_per_second") if _one_request_each(seen) else None for seen in (before, after)
+    ]
+    alone, kept = (before, after) if sides[0] is not None else (after, before)
+    each, came = alone.segments_each, kept.received_segments_per_second
+    if (sides[0] is None) == (sides[1] is None) or not came or each is None or not 1 <= each <= MOST_SEGMENTS:
+        return None
+    segments = Answered(
+        value=came / each, what="segments", field="received_segments_per_second", exact=False, each=each
+    )
+    first, second = (one or segments for one in sides)
+    return first, second
 
 
 def _measures(seen: Seen) -> list[Answered]:

@@ -61,6 +61,8 @@ class NodeHistory:
                 received_bytes=grown(sample.received_bytes, before.received_bytes),
                 sent_bytes=grown(sample.sent_bytes, before.sent_bytes),
                 received_segments=grown(sample.received_segments, before.received_segments),
+                young=grown(sample.young, before.young),
+                young_segments=grown(sample.young_segments, before.young_segments),
             )
 
     def connections_of(self, port: int | None) -> ConnectionTick | None:

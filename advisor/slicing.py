@@ -65,6 +65,7 @@ def _values(tracks: Tracks, track: ServiceTrack, service: Service, part: Slice) 
         _per_second(part, lambda look: look.opened),
         _per_second(part, lambda look: look.sent_bytes),
         _per_second(part, lambda look: look.received_segments),
+        _segments_each(part),
         float(track.generation),
     )
 
@@ -77,6 +78,11 @@ def _pool_cores(tracks: Tracks, cgroup: CgroupSample | None) -> float | None:
     if cgroup.cpus:
         cpus = min(cpus, float(len(parse_cpulist(cgroup.cpus))))
     return min(cpus, cgroup.quota_us / cgroup.period_us) if cgroup.quota_us and cgroup.period_us else cpus
+
+
+def _segments_each(part: Slice) -> float | None:
+    young = sum(look.young or 0 for look in part.connections)
+    return sum(look.young_segments or 0 for look in part.connections) / young if young else None
 
 
 def _per_second(part: Slice, growth: Callable[[ConnectionTick], int | None]) -> float | None:

@@ -147,6 +147,9 @@ class ConnectionTick:
     received_bytes: int | None
     sent_bytes: int | None
     received_segments: int | None
+    young: int | None = None
+    """Connections that were seen for the first time with something received; the next: segments that it came in."""
+    young_segments: int | None = None
 
 
 @dataclass(slots=True)

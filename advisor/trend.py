@@ -37,6 +37,7 @@ FIELDS = (
     "opened_per_second",
     "sent_bytes_per_second",
     "received_segments_per_second",
+    "segments_each",  # received by connections that were seen for the first time: of a request, where each has its own
     "generation",  # how often its configuration was seen to change
 )
 _POSITION = {name: position for position, name in enumerate(FIELDS)}

@@ -38,6 +38,10 @@ INVISIBLE = frozenset(("payload_format", "input_size", "preprocessing", "loop_of
 """Levers that are turned in code or by the clients."""
 
 
+class NotStarted(Exception):
+    """A scenario of the lab came to nothing."""
+
+
 class Agent:
     """`nodewright run` on a port and a database of its own."""
 
@@ -94,7 +98,7 @@ def held(lab: Path, scenario: str, config: str, seconds: int) -> Iterator[set[in
     try:
         line = next((line for line in runner.stdout if line.startswith("{")), "")
         if not line:
-            raise SystemExit(f"ledger: {scenario} {config} did not start")
+            raise NotStarted(f"{scenario}: not measured, {config} did not start")
         yield set(json.loads(line)["tree"])
     finally:
         runner.send_signal(signal.SIGTERM)
@@ -140,7 +144,10 @@ def main() -> int:
         try:
             for _ in range(wanted.rounds):
                 for scenario in chosen:
-                    one(agent, wanted.lab, scenario, wanted.seconds)
+                    try:
+                        one(agent, wanted.lab, scenario, wanted.seconds)
+                    except NotStarted as error:
+                        print(error, flush=True)
             scores = agent.get("/v1/outcomes", OutcomesDocument)
         finally:
             agent.end()

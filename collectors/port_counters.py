@@ -31,6 +31,9 @@ class PortCounters:
     received_bytes: int = 0
     sent_bytes: int = 0
     received_segments: int = 0
+    young: int = 0
+    """Connections with something received when they were seen for the first time; the next: segments that it came in."""
+    young_segments: int = 0
     _known: dict[int, Counted] | None = None
     _each: float = field(default=0.0)
 
@@ -44,6 +47,10 @@ class PortCounters:
         self.sent_bytes += sent
         self.received_segments += segments
         opened = len(there) - len(stayed)
+        if opened:
+            came = [segs for cookie, (_, _, segs) in there.items() if cookie not in before and segs]
+            self.young += len(came)
+            self.young_segments += sum(came)
         self.opened += opened
         each = segments / len(there) if there else 0.0
         moved = Moved(opened, len(before) - len(stayed), segments, max(each, self._each))

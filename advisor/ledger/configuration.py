@@ -16,6 +16,9 @@ COUNTED = "workers counted"
 """Workers as they are counted while what sets their number cannot be read: not to be compared with the number that was set."""
 ORPHANED = "orphaned"
 """No lever, but a state in which nothing holds that was said before."""
+UNLIMITED = "none"
+LIMITS = frozenset((Lever.CPU_QUOTA, Lever.MEMORY_LIMIT))
+"""Levers of which that may be the value."""
 MOST_MODELS = 100
 MOST_LEVERS = 300
 _MODEL, _FILES = "model ", "; "
@@ -65,7 +68,7 @@ def _mask(view: View) -> str | None:
 
 def _unlimited(view: View, facts: ServiceFacts) -> str | None:
     """What stands for no limit. In a container into which nobody could look its own files may state one."""
-    return "none" if view.service.container is None or facts.limits is not None else None
+    return UNLIMITED if view.service.container is None or facts.limits is not None else None
 
 
 def changes_between(before: Configuration, now: Configuration) -> tuple[LeverChange, ...]:

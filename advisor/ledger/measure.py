@@ -53,8 +53,10 @@ def _rate(before: Side, after: Side) -> Measured | None:
     pair = comparable(seen_by(before.mean), seen_by(after.mean))
     if pair is None or not (pair[0].value and pair[1].value):
         return None
-    field, what = pair[0].field, _TOLD[pair[0].what]
-    found = _ratio("throughput_ratio", before.values(field), after.values(field), what)
+    then, now = pair
+    what = _TOLD[then.what] if then.what == now.what else f"{_TOLD[then.what]}; then {_TOLD[now.what]}"
+    rates = [[value / one.each for value in side.values(one.field)] for one, side in ((then, before), (now, after))]
+    found = _ratio("throughput_ratio", rates[0], rates[1], what)
     if found.ratio > 1:
         low = max(found.low / explained_by_clients(before, after), min(1.0, found.low))
         found = msgspec.structs.replace(found, low=low)

@@ -1,10 +1,11 @@
 """Which findings asked for the change that was made?"""
 
 from collections.abc import Sequence
+from math import inf
 
 from advisor.finding import Change, Finding
 from advisor.ledger.calibration import Calibration
-from advisor.ledger.configuration import LeverChange
+from advisor.ledger.configuration import LIMITS, UNLIMITED, LeverChange
 from advisor.ledger.outcome import Promise
 from collectors.levers import Lever, Value
 
@@ -49,7 +50,8 @@ def _towards(asked: Change, made: LeverChange) -> bool:
     if _alike(asked.proposed, made.new):
         return True
     old = made.old if _number(made.old) is not None else asked.current
-    before, wanted, now = _number(old), _number(asked.proposed), _number(made.new)
+    proposed = UNLIMITED if asked.proposed is None and asked.lever in LIMITS else asked.proposed
+    before, wanted, now = _number(old), _number(proposed), _number(made.new)
     if before is None or wanted is None or now is None:
         return False
     return (wanted - before) * (now - before) > 0
@@ -62,11 +64,13 @@ def _more(old: Value, new: Value) -> bool | None:
 
 def _alike(proposed: Value, new: Value) -> bool:
     if proposed is None or new is None:
-        return proposed is None and new in (None, "none", "default")
+        return proposed is None and new in (None, UNLIMITED, "default")
     return str(proposed) == str(new) or (_number(proposed) is not None and _number(proposed) == _number(new))
 
 
 def _number(value: Value) -> float | None:
+    if value == UNLIMITED:
+        return inf
     if isinstance(value, bool):
         return float(value)
     try:

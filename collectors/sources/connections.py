@@ -33,6 +33,12 @@ class ConnectionsSample(Sample, frozen=True, kw_only=True, gc=False):
     received_segments: Annotated[
         int | None, metric("segments", "Segments with data from clients, one or more a request.", counter=True)
     ]
+    young: Annotated[
+        int | None, metric("connections", "Connections that had received something when seen first.", counter=True)
+    ] = None
+    young_segments: Annotated[
+        int | None, metric("segments", "Segments with data that these had received by then.", counter=True)
+    ] = None
 
 
 class ConnectionsCollector(Collector):
@@ -113,4 +119,6 @@ def _sample(look: PortLook) -> ConnectionsSample:
         received_bytes=counters.received_bytes if look.whole else None,
         sent_bytes=counters.sent_bytes if look.whole else None,
         received_segments=counters.received_segments if look.whole else None,
+        young=counters.young,
+        young_segments=counters.young_segments,
     )

@@ -76,6 +76,21 @@ def test_clients_that_begin_to_keep_their_connections_make_it_incomparable() -> 
     assert compared(both, KEPT) == ("segments", 3.75)
 
 
+def test_what_a_request_alone_on_its_connection_came_in_tells_of_connections_that_are_kept() -> None:
+    alone = changed(SHORT, segments_each=1.5)
+    for before, after, what, ratio in (
+        (alone, KEPT, ("connections", "segments"), 200 / 80),
+        (KEPT, alone, ("segments", "connections"), 80 / 200),
+    ):
+        pair = comparable(before, after)
+        assert pair is not None
+        assert tuple(one.what for one in pair) == what
+        assert pair[1].value / pair[0].value == pytest.approx(ratio)
+    assert comparable(changed(SHORT, segments_each=4.0), KEPT) is None
+    assert comparable(alone, changed(KEPT, received_segments_per_second=None)) is None
+    assert comparable(alone, changed(KEPT, received_segments_per_second=0.0)) is None
+
+
 def test_another_payload_makes_it_incomparable() -> None:
     assert compared(KEPT, changed(KEPT, sent_bytes_per_second=75_000.0)) == ("segments", 1.0)
     assert compared(KEPT, changed(KEPT, sent_bytes_per_second=76_000.0)) is None

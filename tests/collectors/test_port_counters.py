@@ -25,6 +25,15 @@ def test_a_connection_that_is_gone_keeps_what_it_had_counted() -> None:
     assert port.received_segments == 20
 
 
+def test_new_connections_tell_in_how_many_segments_a_request_comes() -> None:
+    port = PortCounters()
+    port.look(there(c1=50))
+    port.look(there(c2=1, c3=2, c4=0))
+    assert (port.young, port.young_segments) == (2, 3)
+    port.look(there(c2=9, c5=2))
+    assert (port.young, port.young_segments) == (3, 5)
+
+
 def test_connections_that_stay_are_seen_whole_and_those_that_come_and_go_are_not() -> None:
     assert is_seen(Moved(0, 0, 0, 0.0), 0)
     assert is_seen(Moved(opened=2, gone=0, segments=100, each=10.0), 0)

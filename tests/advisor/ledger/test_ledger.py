@@ -6,12 +6,13 @@ from msgspec.structs import replace
 from advisor.board import Board
 from advisor.catalogue import all_rules
 from advisor.engine import Engine
-from advisor.finding import Finding
+from advisor.finding import Change, Finding
 from advisor.ledger.configuration import LeverChange
 from advisor.ledger.ledger import KEPT_DESKS, KEPT_UNTOLD, Ledger
 from advisor.ledger.outcome import Outcome
 from advisor.ledger.scores import scored
 from advisor.trend import Trend
+from collectors.levers import Lever, Value
 from collectors.reading import Instant
 from tests.advisor.built import facts, fighting_pools
 from tests.advisor.ledger.built_trends import MINUTE_START, add
@@ -110,6 +111,22 @@ def test_a_change_the_other_way_is_not_what_was_asked_for():
     story.run(12, {**BAD, "compute_threads": 2}, FINDINGS, opened_per_second=26.0)
     story.run(16, {**BAD, "compute_threads": 4}, opened_per_second=13.0)
     assert story.outcome.promises == ()
+
+
+@pytest.mark.parametrize(("proposed", "new"), [(1.0, 2.0), (1.0, "none"), (None, "none"), (None, 2.0)])
+def test_a_quota_that_is_raised_or_taken_away_is_what_was_asked_for(proposed: Value, new: Value):
+    (asked, *_) = FINDINGS
+    change = Change(lever=Lever.CPU_QUOTA, current=0.5, proposed=proposed)
+    story = Story()
+    story.run(12, {"cpu_quota": 0.5}, (replace(asked, changes=(change,)),), opened_per_second=26.0)
+    story.run(16, {"cpu_quota": new}, opened_per_second=150.0)
+    assert [(p.rule, p.as_proposed) for p in story.outcome.promises] == [
+        (asked.rule, proposed is None and new == "none")
+    ]
+    back = Story()
+    back.run(12, {"cpu_quota": 0.5}, (replace(asked, changes=(change,)),), opened_per_second=26.0)
+    back.run(16, {"cpu_quota": 0.25}, opened_per_second=26.0)
+    assert back.outcome.promises == ()
 
 
 def test_without_load_before_it_cannot_be_told():

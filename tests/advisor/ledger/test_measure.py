@@ -43,6 +43,18 @@ def test_without_a_metrics_page_connections_stand_in_and_latency_comes_from_litt
     assert "latency_p99_ratio" not in found
 
 
+def test_a_server_that_begins_to_keep_connections_is_compared_by_what_a_request_came_in():
+    found = measured(
+        {"opened_per_second": 10.0, "segments_each": 2.0},
+        {"opened_per_second": 0.1, "received_segments_per_second": 150.0, "segments_each": None},
+    )
+    ratio = found["throughput_ratio"]
+    assert ratio.ratio == pytest.approx(7.5, rel=0.001)
+    assert (ratio.before, ratio.after) == pytest.approx((10, 75), rel=0.01)
+    assert ratio.what == "connections accepted, one a request; then segments of requests received"
+    assert found["latency_p50_ratio"].ratio == pytest.approx(1 / 7.5, rel=0.001)
+
+
 def test_a_rate_of_which_one_side_alone_is_known_is_not_compared():
     found = measured({"opened_per_second": 40.0}, {"requests_per_second": 160.0})
     assert list(found) == ["memory_ratio"]

@@ -129,7 +129,7 @@ def test_without_the_kernels_count_openings_and_bytes_are_not_known(machine: Mac
     (sample,) = machine.collector.collect(machine.tree.host, (machine.service,))
     assert sample == ConnectionsSample(
         entity=f"listen:{PORT}", established=1, opened=None, received_bytes=None, sent_bytes=None,
-        received_segments=None,
+        received_segments=None, young=0, young_segments=0,
     )  # fmt: skip
 
 
