@@ -34,11 +34,13 @@ from agent.verifying import outcomes_text
 from bench.machine import machine_line
 
 ROOT = Path(__file__).resolve().parent.parent
+WHOLE_SECONDS = 100
+"""In so long an outcome is measured to its end: it settles, warms up, and takes a minute of load."""
 INVISIBLE = frozenset(("payload_format", "input_size", "preprocessing", "loop_offload"))
 """Levers that are turned in code or by the clients."""
 
 
-class NotStarted(Exception):
+class NotStartedError(Exception):
     """A scenario of the lab came to nothing."""
 
 
@@ -98,7 +100,7 @@ def held(lab: Path, scenario: str, config: str, seconds: int) -> Iterator[set[in
     try:
         line = next((line for line in runner.stdout if line.startswith("{")), "")
         if not line:
-            raise NotStarted(f"{scenario}: not measured, {config} did not start")
+            raise NotStartedError(f"{scenario}: not measured, {config} did not start")
         yield set(json.loads(line)["tree"])
     finally:
         runner.send_signal(signal.SIGTERM)
@@ -115,9 +117,9 @@ def one(agent: Agent, lab: Path, scenario: str, seconds: int) -> None:
     own = sorted((f for f in advice.findings if pids & set(f.subject.pids)), key=lambda f: f.rank)
     if own and own[0].changes and {c.lever.value for c in own[0].changes} <= INVISIBLE:
         agent.verify(own[0].id)
-    with held(lab, scenario, "fixed", seconds + 30):
+    with held(lab, scenario, "fixed", WHOLE_SECONDS):
         fresh: list[Outcome] = []
-        until = time.monotonic() + seconds + 30
+        until = time.monotonic() + WHOLE_SECONDS
         while time.monotonic() < until and not (fresh and all(outcome.final for outcome in fresh)):
             time.sleep(2)
             found: OutcomesDocument = agent.get("/v1/outcomes", OutcomesDocument)
@@ -146,7 +148,7 @@ def main() -> int:
                 for scenario in chosen:
                     try:
                         one(agent, wanted.lab, scenario, wanted.seconds)
-                    except NotStarted as error:
+                    except NotStartedError as error:
                         print(error, flush=True)
             scores = agent.get("/v1/outcomes", OutcomesDocument)
         finally:

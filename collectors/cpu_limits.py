@@ -2,7 +2,7 @@
 
 import re
 
-from collectors.cgroup_paths import controller_path
+from collectors.cgroup_places import cgroup_file
 from collectors.entities import Service
 from collectors.levers import Lever, Place, Value
 
@@ -21,28 +21,14 @@ def cpu_limit_places(lever: Lever, value: Value, service: Service) -> tuple[Plac
     `value` is a number of cores for the quota (None = no limit). For the weight it is in the unit of the cgroup's own
     file: 100 is the default of version 2, 1024 shares that of version 1.
     """
-    found = next((at for worker in service.serving if (at := controller_path(worker.process.cgroups, "cpu"))), None)
+    found = cgroup_file(service, "cpu")
     if found is None:
         return ()
-    version, path = found
-    hidden = path == "/" or ".." in path.split("/")
-    if hidden and service.container is None:
-        return ()
     if lever is Lever.CPU_QUOTA:
-        key, text = _quota(version, value)
-    elif lever is Lever.CPU_WEIGHT:
-        key, text = _weight(version, value)
-    else:
-        return ()
-    target = "/sys/fs/cgroup" if version == 2 else "/sys/fs/cgroup/cpu"
-    effective: bool | None = None
-    because = "as the container itself sees it, where it is mostly mounted read-only"
-    if not hidden:
-        target, effective = target + path, True
-        because = "it is the workers' own cgroup; a limit of one above it still holds"
-    return (
-        Place(kind="cgroup", target=target, key=key, value=text, effective=effective, because=because, restart=False),
-    )  # fmt: skip
+        return (found.place(*_quota(found.version, value)),)
+    if lever is Lever.CPU_WEIGHT:
+        return (found.place(*_weight(found.version, value)),)
+    return ()
 
 
 def _quota(version: int, value: Value) -> tuple[str, Value]:

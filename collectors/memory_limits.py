@@ -1,6 +1,6 @@
 """In which cgroup file is a service's memory limit set, and how do managers write the same amount?"""
 
-from collectors.cgroup_paths import controller_path
+from collectors.cgroup_places import cgroup_file
 from collectors.entities import Service
 from collectors.levers import Lever, Place, Value
 
@@ -13,24 +13,12 @@ def memory_limit_places(lever: Lever, value: Value, service: Service) -> tuple[P
     out of reach and in no container. `value`: bytes, None = no limit."""
     if lever is not Lever.MEMORY_LIMIT:
         return ()
-    found = next((at for worker in service.serving if (at := controller_path(worker.process.cgroups, "memory"))), None)
+    found = cgroup_file(service, "memory")
     if found is None:
         return ()
-    version, path = found
-    hidden = path == "/" or ".." in path.split("/")
-    if hidden and service.container is None:
-        return ()
-    key = _KEYS[0] if version == 2 else _KEYS[1]
-    text: Value = ("max" if version == 2 else -1) if value is None else int(value)
-    target = "/sys/fs/cgroup" if version == 2 else "/sys/fs/cgroup/memory"
-    effective: bool | None = None
-    because = "as the container itself sees it, where it is mostly mounted read-only"
-    if not hidden:
-        target, effective = target + path, True
-        because = "it is the workers' own cgroup; a limit of one above it still holds"
-    return (
-        Place(kind="cgroup", target=target, key=key, value=text, effective=effective, because=because, restart=False),
-    )
+    if found.version == 2:
+        return (found.place(_KEYS[0], "max" if value is None else int(value)),)
+    return (found.place(_KEYS[1], -1 if value is None else int(value)),)
 
 
 def is_memory_limit(place: Place) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from collectors.port_counters import Moved
 from collectors.tcp_connections import TIME_WAIT_SECONDS, Families, TcpTables
 
-REST_LIMIT, FIRST_LIMIT = 20_000, 4_000
-"""More rests than this are not looked at: those take 20 ms. In the first looks, when one port alone may soon be known to have
-them all, fewer."""
+REST_LIMIT, FIRST_LIMIT = 60_000, 4_000
+"""More rests than this are not looked at: those take 60 ms, once in half a minute. In the first looks, when one port alone may
+soon be known to have them all, fewer."""
 EXPLAINED = 0.9
 """The rests must be at least this share of what the kernel counted: a client that comes again from the same port takes
 away what it had left."""
