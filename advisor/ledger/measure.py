@@ -19,6 +19,7 @@ CORRELATION = 1.4
 """By how much neighbouring stretches of five seconds understate the spread of their mean (they share the same
 disturbances)."""
 LEAST_SPREAD = 0.01
+LEAST_LEVELS = 3
 _QUANTILE_90 = 1.2816
 
 _TOLD = {
@@ -101,8 +102,12 @@ def _little(before: Side, after: Side, rate: Measured) -> Measured | None:
 
 
 def _memory(before: Side, after: Side) -> Measured | None:
-    then, now = before.values("resident_bytes"), after.values("resident_bytes")
-    return _ratio("memory_ratio", then, now, "resident memory of its processes") if then and now else None
+    """A level, not a rate: what it has come to counts, not how workers loaded their models one after the other."""
+    then, now = (side.values("resident_bytes") for side in (before, after))
+    if not then or not now:
+        return None
+    then, now = (values[-max(LEAST_LEVELS, len(values) // 2) :] for values in (then, now))
+    return _ratio("memory_ratio", then, now, "resident memory of its processes")
 
 
 def _ratio(metric: Metric, before: Sequence[float], after: Sequence[float], what: str) -> Measured:

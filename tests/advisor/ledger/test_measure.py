@@ -86,6 +86,18 @@ def test_memory_of_fewer_copies():
     assert found["memory_ratio"].low < 1 / 3 < found["memory_ratio"].high
 
 
+def test_memory_is_what_it_has_come_to_not_what_it_was_while_workers_loaded_one_after_the_other():
+    sides = []
+    for sizes in ((400e6, 600e6, 900e6, 1200e6, 1200e6, 1200e6), (300e6,) * 6):
+        trend, end = Trend(), MINUTE_START
+        for size in sizes:
+            end = add(trend, 1, start=end, requests_per_second=20.0, resident_bytes=size)
+        sides.append(side_of(trend.slices, 0, FOREVER, 24))
+    found = {one.metric: one for one in compared(*sides)}["memory_ratio"]
+    assert found.ratio == pytest.approx(0.25, rel=0.001)
+    assert 0.24 < found.low < found.high < 0.26
+
+
 def test_idle_stretches_and_the_loading_of_a_model_do_not_count():
     trend = Trend()
     end = add(trend, 4, start=MINUTE_START, requests_per_second=20.0)
