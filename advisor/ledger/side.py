@@ -50,7 +50,8 @@ def _whole(rows: Iterable[dict[str, float | None]]) -> list[dict[str, float | No
         if not _loaded(row):
             spans = True
             continue
-        looked = any(row[name] is not None for name in _OVER_CONNECTIONS)
+        counted = any(row[name] is not None for name in _OVER_CONNECTIONS)
+        looked = counted or row["segments_each"] is not None
         if spans and looked:
             row = row | dict.fromkeys(_OVER_CONNECTIONS)
         spans = spans and not looked

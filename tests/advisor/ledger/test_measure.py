@@ -207,6 +207,14 @@ def test_what_was_counted_from_before_the_load_on_does_not_count():
     assert min(side.values("opened_per_second")) > 30
 
 
+def test_a_look_that_could_not_count_is_the_first_look_all_the_same():
+    trend = Trend()
+    end = add(trend, 1, start=MINUTE_START, opened_per_second=None, segments_each=1.0)
+    end = add(trend, 1, start=end, opened_per_second=40.0, segments_each=1.0)
+    add(trend, 2, start=end, opened_per_second=None, segments_each=None)
+    assert len(side_of(trend.slices, 0, FOREVER, 24).values("opened_per_second")) == 1
+
+
 def test_a_rate_that_grew_far_more_than_the_connections_did_not_come_from_them():
     """As measured: eight clients of two saturated workers; with fewer fighting threads more of them are connected at a time."""
     found = measured(
