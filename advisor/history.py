@@ -46,6 +46,8 @@ from collectors.topology import Topology
 
 LOADED_CORES = 0.05
 """A second in which the service used less, with nobody in its accept queue, is idle."""
+LOOK_HOLDS_SECONDS = 60.0
+"""How long a look at the connections says how many are open."""
 
 
 class History:
@@ -264,7 +266,7 @@ class History:
             loaded=used / seconds >= LOADED_CORES or bool(queue) or self.tracks.gpus.works(service, self.tracks.now),
             demand=demand,
             accept_queue=queue,
-            established=None if listen is None else listen.established,
+            established=self._established(service.port, listen),
             cgroup=self._cgroup_now.get(cgroup_of(service)),
             connections=self._node.connections_of(service.port),
             used=used / seconds,
@@ -280,6 +282,13 @@ class History:
             add_loaded(track, second)
         if add_second(self.tracks, track, service, second, wall_seconds):
             self.minute_ended(service, track.trend)
+
+    def _established(self, port: int | None, listen: ListenSample | None) -> int | None:
+        """Connections to the port now; where too many have ended lately for all to be read each second, as of the last look."""
+        if listen is not None and listen.established is not None:
+            return listen.established
+        known = self.tracks.connections.get(str(port))
+        return None if known is None or self.tracks.now - known[0] > LOOK_HOLDS_SECONDS else known[1].established
 
     def _restore(self) -> None:
         """Take in what an earlier run has kept of services that are there."""

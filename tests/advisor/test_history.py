@@ -35,6 +35,7 @@ class Node:
         self.often = 10
         """Voluntary switches of each worker in a second."""
         self.switched = 0
+        self.established: int | None = 4
 
     @property
     def service(self) -> Service:
@@ -83,7 +84,7 @@ class Node:
                 )
             )
         self.throttled += 3
-        samples.append(ListenSample(entity="listen:8000", accept_queue=queue, established=4))
+        samples.append(ListenSample(entity="listen:8000", accept_queue=queue, established=self.established))
         samples.append(
             CgroupSample(
                 entity=cgroup_entity(CGROUPS),
@@ -329,3 +330,20 @@ def test_what_connections_did_across_a_change_is_of_neither_configuration():
     looks = [s.connections for s in node.history.tracks.services["service:s1"].seconds]
     assert looks[0] is None
     assert [look.opened for look in looks if look is not None] == [50] * 4
+
+
+def test_where_too_many_connections_ended_to_read_them_all_the_last_look_says_how_many_are_open():
+    node = Node()
+    node.established = None
+    sample = ConnectionsSample(
+        entity="listen:8000", established=16, opened=10, received_bytes=None, sent_bytes=None, received_segments=None
+    )
+    node.second(0.4)
+    at = Instant((node.now + 1) * SECOND, 0)
+    node.history.add(Reading(collector="connections", at=at, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok((sample,))))
+    for _ in range(70):
+        node.second(0.4)
+    seen = [s.established for s in node.history.tracks.services["service:s1"].seconds]
+    assert seen[0] is None
+    assert seen[1:60] == [16] * 59
+    assert seen[-1] is None, "that look is too old"
