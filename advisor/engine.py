@@ -46,6 +46,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """The most confidence that it may come to while it stands."""
     version: str = ""
     """Of the rule."""
+    weighs: bool = True
+    """Whether it may be more than worth knowing: not of an experimental rule, nor of what could be given up."""
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -123,6 +125,7 @@ class Engine:
             surest=LOW_CONFIDENCE if _documented(facts) else conclusion.confidence if rule.of_trend else 1.0,
             needs_load=rule.needs_load,
             version=version_of(rule),
+            weighs=bool(rule.proven) and not conclusion.spares,
         )
 
     def _exact(self, change: Change, facts: ServiceFacts) -> Change:
@@ -173,7 +176,7 @@ def rank(judged: Sequence[Judged]) -> list[Judged]:
     """Order of action: causes before symptoms, the severest first, a change that must come first before the one it enables;
     of the equally severe, by the order in which levers are turned, then by impact."""
     found = {j.rule: j for j in judged}
-    capped = [_capped(j, found) for j in judged]
+    capped = [_lifted(j, judged) for j in (_capped(j, found) for j in judged)]
     capped.sort(key=lambda j: (j.cause is not None, -j.severity.level, stage(j.conclusion.changes), -j.score, j.rule))
     ordered: list[Judged] = []
     waiting = list(capped)
@@ -194,6 +197,14 @@ def _capped(judged: Judged, found: Mapping[str, Judged]) -> Judged:
         passed.add(cause.rule)
         cause = found.get(cause.cause or "")
     return msgspec.structs.replace(judged, severity=lowest.severity)
+
+
+def _lifted(judged: Judged, beside: Sequence[Judged]) -> Judged:
+    """A change that must come first is at least as severe as what it makes possible, little as it may bring by itself."""
+    if not judged.weighs or judged.cause is not None or not judged.conclusion.changes:
+        return judged
+    waiting = [one.severity for one in beside if judged.rule in one.after and one.cause is None]
+    return msgspec.structs.replace(judged, severity=max((judged.severity, *waiting), key=lambda one: one.level))
 
 
 def _sound(conclusion: Conclusion) -> Conclusion:

@@ -176,6 +176,18 @@ def test_a_symptom_ranks_below_its_cause_and_is_at_most_as_severe():
     assert [(j.rule, j.severity) for j in ranked] == [("cause", "low"), ("symptom", "low")]
 
 
+def test_what_must_come_first_is_as_severe_as_what_it_makes_possible():
+    first, *_ = judged(all_rules(), fighting_pools()).judged
+    little = msgspec.structs.replace(first, rule="mask", severity=Severity.INFO, after=())
+    much = msgspec.structs.replace(first, rule="workers", severity=Severity.HIGH, after=("mask",))
+    assert [(j.rule, j.severity) for j in rank([much, little])] == [("mask", "high"), ("workers", "high")]
+    for other in (
+        msgspec.structs.replace(little, weighs=False),
+        msgspec.structs.replace(little, conclusion=msgspec.structs.replace(little.conclusion, changes=())),
+    ):
+        assert {j.rule: j.severity for j in rank([much, other])} == {"mask": "info", "workers": "high"}
+
+
 def test_a_symptom_of_a_symptom_is_no_more_severe_than_the_cause_of_both():
     first, *_ = judged(all_rules(), fighting_pools()).judged
     low, high = Severity.LOW, Severity.HIGH
