@@ -13,6 +13,7 @@ from advisor.finding import Finding, Inconclusive, Severity
 from advisor.ledger.outcome import Outcome
 from advisor.ledger.scores import Score
 from advisor.measured import MeasuredCapacity
+from advisor.migration.result import MigrationEstimate
 from advisor.plan import Plan
 from advisor.prices import CostOf
 from collectors.gpu.states import GpuState
@@ -408,5 +409,6 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[ServiceStatus, ...]
     workers: tuple[WorkerStatus, ...]
     models: tuple[ModelStatus, ...]
+    migrations: tuple[MigrationEstimate, ...] = ()
     self_status: SelfStatus
     advice: AdviceDocument

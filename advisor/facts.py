@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from advisor.measured import MeasuredCapacity
+from advisor.migration.result import MigrationEstimate
 from advisor.orphaned import Orphaned
 from advisor.prices import NodePrice
 from advisor.profiling.view import ProfileView
@@ -38,6 +39,8 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
     1 = in proportion, 0 = nothing, 0.14 = a tenth more of twice the threads. None = nobody tried."""
     orphaned: Orphaned | None = None
     """What runs beside workers whose front-end is gone; None for a service that has one."""
+    migration: MigrationEstimate | None = None
+    """What moving its work to a device would bring; None where nobody worked it out."""
     profile: ProfileView | None = None
     """The newest profiles of its workers; None = none was taken in its present configuration."""
 

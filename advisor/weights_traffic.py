@@ -6,7 +6,7 @@ from advisor.facts import ServiceFacts
 from advisor.view import View
 from collectors.entities import Model
 from collectors.levers import Lever
-from collectors.model_file import Geometry
+from collectors.model_geometry import Geometry
 
 GIB = 1 << 30
 

@@ -91,6 +91,7 @@ class Watch:
             services=tuple(statuses),
             workers=tuple(workers),
             models=tuple(models),
+            migrations=self.judging.migrations.known(services),
             self_status=self.cost.status(self.sampler.beat, self.sampler.interval_seconds, collectors),
             advice=advice,
         )
@@ -122,6 +123,7 @@ def assemble(
     topology = read_topology(host)
     history.know_cpus(topology)
     judging = Judging(config, history, host.clock.now)
+    judging.migrations.features = topology.features
     collectors = all_collectors()
     profiler = Profiler(take or direct_take(host), on_profile, limits_of(config.profiling))
     judging.profile_of = profiler.view

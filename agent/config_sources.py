@@ -21,6 +21,7 @@ from agent.settings import SettingSpec, settings_of
 SYSTEM_FILE = Path("/etc/nodewright/nodewright.toml")
 ENVIRONMENT_PREFIX = "NODEWRIGHT_"
 _FILE_LIMIT_BYTES = 1 << 20
+_PRICED = ("prices", "devices")
 _NO_SETTINGS = frozenset({"NODEWRIGHT_TOKEN", "NODEWRIGHT_URL"})
 """Read by clients of the agent."""
 _SERVICE_LINK = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?$")
@@ -52,6 +53,10 @@ def load_config(
         _apply_price_file(draft, prices)
         files.append(prices)
     check_prices(draft.config().prices, draft.origins())
+    if draft.config().devices:
+        from agent.devices import prices as check_devices  # loads the catalogue
+
+        check_devices(draft.config())
     return LoadedConfig(config=draft.config(), origins=draft.origins(), files=tuple(files))
 
 
@@ -110,9 +115,11 @@ def _apply_price_file(draft: Draft, file: Path) -> None:
         message = f"prices.file: {str(file)!r} depends on the folder in which the agent is started"
         raise CliError("config.bad-value", message, "write the whole path")
     document = _document(file, _read(file, True) or "")
-    unknown = next((section for section in document if section != "prices"), None)
+    unknown = next((section for section in document if section not in _PRICED), None)
     if unknown is not None:
-        raise CliError("config.unknown-key", f"{file}: unknown key {unknown}", "only [prices] belongs in a price file")
+        raise CliError(
+            "config.unknown-key", f"{file}: unknown key {unknown}", "only [prices] and [devices] belong in a price file"
+        )
     below = Draft(dict)
     _apply_sections(below, file, document)
     if below.config().prices.file is not None:

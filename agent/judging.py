@@ -25,12 +25,14 @@ from advisor.ledger.outcome import Outcome
 from advisor.ledger.scores import scored, scores
 from advisor.ledger.snapshot import LedgerSnapshot
 from advisor.measured import MeasuredCapacity
+from advisor.migration.result import MigrationEstimate
 from advisor.orphaned import orphaned_of
 from advisor.plan import Plan, plan_of
 from advisor.profiling.view import ProfileView
 from advisor.steady import Steady
 from advisor.view import View, within
 from agent.config import Config
+from agent.migrating import Migrations
 from agent.prices import node_price
 from agent.profiling.scene import ServiceScene, scene_of
 from collectors.compute_threads import compute_threads
@@ -68,6 +70,8 @@ class Judging:
         self._facts: dict[str, ServiceFacts] = {}
         self._views: dict[str, View] = {}
         self._steady = Steady()
+        self.migrations = Migrations(config)
+        self._gpus: tuple[GpuView, ...] = ()
         self._generations: dict[str, int] = {}
         self.profile_of: Callable[[Service, int], ProfileView | None] = lambda service, generation: None
         """What is known of a service from profiles of this generation of its levers."""
@@ -90,6 +94,7 @@ class Judging:
         """Judge every service once: anew where anything about it has moved."""
         with self._lock:  # one that left since the last pass may have come back at another port already
             self.ledger.keep_only(services, now)
+        self._gpus = self.gpus()
         held: dict[str, tuple[Gist | None, Judgement | None]] = {}
         views: dict[str, View] = {}
         for service in services:  # all before any is judged: some rules look at what runs beside a service
@@ -101,6 +106,7 @@ class Judging:
         for service in services:
             self._judge_service(service, *held[service.id], now)
         self._steady.keep_only(self._views)
+        self.migrations.keep_only(self._views)
         self._engine.calibration = self.ledger.calibration
         devices = device_views(self._history.gpus(), HORIZON_SECONDS)
         for view in devices:
@@ -128,7 +134,7 @@ class Judging:
         """`judgement`: the last one, where it still holds."""
         view, anew = self._views[service.id], judgement is None
         if judgement is None:
-            facts = self._beside(service, now)
+            facts = self._beside(service, view, now)
             if self._changed(service, view, facts, now):
                 self._history.restart_window(service)
                 self._generations[service.id] = self.generation(service) + 1
@@ -214,7 +220,7 @@ class Judging:
         with self._lock:
             return self.ledger.thread_elasticity(service)
 
-    def _beside(self, service: Service, now: Instant) -> ServiceFacts:
+    def _beside(self, service: Service, view: View, now: Instant) -> ServiceFacts:
         """What is known of the service, with its profiles, and with what runs in the place of one that has lost its
         front-end."""
         profile = self.profile_of(service, self.generation(service))
@@ -224,11 +230,27 @@ class Judging:
             measured=self.measured(service),
             thread_elasticity=self._elasticity(service),
         )
+        facts = msgspec.structs.replace(facts, migration=self._migration(view, facts))
         if service.orphaned_ns is None:
             return facts
         processes = {name: known.processes for name, known in self._facts.items()}
         beside = orphaned_of(service, self._views, processes, now.mono_ns)
         return msgspec.structs.replace(facts, orphaned=beside)
+
+    def _migration(self, view: View, facts: ServiceFacts) -> MigrationEstimate | None:
+        """A fault in it costs that answer only."""
+        try:
+            return self.migrations.of(view, facts, self._gpus)
+        except Exception as error:
+            name = view.service.name
+            log.error(
+                "%s: no estimate of moving it: %s: %s",
+                name,
+                type(error).__name__,
+                error,
+                extra={"once": f"move {name}"},
+            )
+            return None
 
     def acknowledge(self, finding: str, entry: Acknowledged | None) -> bool:
         """Acknowledge, snooze or reopen (None) a finding. False: no such finding is open."""

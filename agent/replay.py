@@ -68,6 +68,7 @@ def picture(played: Played) -> Snapshot:
         models += model_statuses(service, view)
         workers += [worker_status(w, view, facts) for w in service.workers]
     return Snapshot(
+        migrations=played.judging.migrations.known(played.services),
         generation=1,
         node=NodePicture(played.advice.node, played.topology).take(
             played.latest.samples(), collectors, played.now, played.judging.gpus(), played.services

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import msgspec
 
+from collectors.cpu_features import CpuFeatures, read_cpu_features
 from collectors.cpulist import parse_cpulist
 from collectors.host import Host
 from collectors.reading import Unreadable
@@ -37,9 +38,10 @@ class Cpu(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Topology(msgspec.Struct, frozen=True):
-    """The CPUs of the node, sorted by number."""
+    """The CPUs of the node, sorted by number, and what they compute."""
 
     cpus: tuple[Cpu, ...]
+    features: CpuFeatures = CpuFeatures()
 
 
 def read_topology(host: Host) -> Topology:
@@ -53,7 +55,8 @@ def read_topology(host: Host) -> Topology:
         raise Unreadable("no CPU topology", f"mount sysfs so that {base}/present is there")
     online = _cpulist(host, f"{base}/online")
     nodes = _node_of_cpu(host)
-    return Topology(tuple(_read_cpu(host, cpu, online is None or cpu in online, nodes) for cpu in sorted(present)))
+    cpus = tuple(_read_cpu(host, cpu, online is None or cpu in online, nodes) for cpu in sorted(present))
+    return Topology(cpus, read_cpu_features(host))
 
 
 def _read_cpu(host: Host, cpu: int, online: bool, nodes: dict[int, int]) -> Cpu:

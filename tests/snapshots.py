@@ -38,6 +38,7 @@ from advisor.finding import (
     Subject,
     finding_id,
 )
+from advisor.migration.result import MigrationEstimate
 from collectors.gpu.states import GpuState
 from collectors.levers import Lever, Place, Setting
 
@@ -65,6 +66,10 @@ def example_snapshot(generation: int = 1, **changes: object) -> Snapshot:
         models=(
             ModelStatus(name="bert", version=None, runtime="onnxruntime", path="/srv/bert.onnx", service=LOADED),
             ModelStatus(name="iris", version="v1", runtime="sklearn", path="/srv/iris", service=HEALTHY),
+        ),
+        migrations=(
+            MigrationEstimate(service=LOADED, needs=Need(kind="profile", text="a profile of its workers under load")),
+            MigrationEstimate(service=HEALTHY, needs=Need(kind="load", text="requests that keep its workers busy")),
         ),
         self_status=_self_status(),
         advice=AdviceDocument(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from collectors.entities import Model
 from collectors.levers import Value
-from collectors.model_file import Geometry
+from collectors.model_geometry import Geometry
 
 NO_WEIGHTS = frozenset(("hf-config",))
 VALUE_BYTES: Mapping[str, float] = {

@@ -9,6 +9,7 @@ from agent.http import (
     health,
     history,
     metrics,
+    migration,
     models,
     node,
     outcomes,
@@ -31,7 +32,8 @@ from agent.http.security import guard
 
 BODY_LIMIT_BYTES = 64 << 10
 _RESOURCES = (
-    health, metrics, node, services, workers, models, series, advice, history, outcomes, rules, profiles, stream, self_,
+    health, metrics, node, services, workers, models, migration, series, advice, history, outcomes, rules, profiles, stream,
+    self_,
 )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ Magic, version, counts, then key-value pairs, then name, shape, type and offset 
 from struct import Struct
 from typing import Final
 
-from collectors.model_file import Geometry, ModelFile
+from collectors.model_file import ModelFile
+from collectors.model_geometry import Geometry, Latent
 from collectors.model_headers.source import BadHeader, Cursor, Source, add, elements, label
 
 FORMAT = "gguf"
@@ -42,6 +43,8 @@ _NUMBERS: Final = frozenset((
     "block_count", "embedding_length", "attention.head_count", "attention.head_count_kv", "attention.key_length",
     "attention.value_length", "context_length", "expert_count", "expert_used_count", "vocab_size",
     "attention.sliding_window", "attention.kv_lora_rank", "ssm.state_size", "wkv.head_size", "full_attention_interval",
+    "feed_forward_length", "expert_feed_forward_length", "expert_shared_count", "leading_dense_block_count",
+    "attention.q_lora_rank", "rope.dimension_count", "attention.key_length_mla", "attention.value_length_mla",
 ))  # fmt: skip
 _NOT_PLAIN: Final = ("attention.kv_lora_rank", "ssm.state_size", "wkv.head_size", "full_attention_interval")
 
@@ -189,10 +192,7 @@ def _tensor(reader: _Reader) -> tuple[int, int, int]:
 
 def _geometry(held: dict[str, Held], architecture: str) -> Geometry | None:
     def number(key: str) -> int | None:
-        value = held.get(f"{architecture}.{key}")
-        if isinstance(value, list):  # one for each layer
-            value = value[0] if len(set(value)) == 1 else None
-        return value if isinstance(value, int) and 0 < value < 1 << 32 else None
+        return _number(held, f"{architecture}.{key}")
 
     heads, kv_heads, head_size = (number(f"attention.{key}") for key in ("head_count", "head_count_kv", "key_length"))
     varied = any(len(set(value)) > 1 for value in held.values() if isinstance(value, list))
@@ -212,5 +212,40 @@ def _geometry(held: dict[str, Held], architecture: str) -> Geometry | None:
         experts=number("expert_count"),
         active_experts=number("expert_used_count"),
         plain_attention=not (varied or slides or value_size != head_size or any(number(key) for key in _NOT_PLAIN)),
+        family=label(architecture),
+        feed_forward=number("feed_forward_length"),
+        expert_feed_forward=number("expert_feed_forward_length"),
+        shared_experts=number("expert_shared_count"),
+        dense_layers=number("leading_dense_block_count"),
+        window=window,
+        latent=_latent(held, architecture),
     )
-    return geometry if geometry != Geometry(plain_attention=geometry.plain_attention) else None
+    bare = Geometry(plain_attention=geometry.plain_attention, family=geometry.family)
+    return geometry if geometry != bare else None
+
+
+def _number(held: dict[str, Held], key: str) -> int | None:
+    value = held.get(key)
+    if isinstance(value, list):  # one for each layer
+        value = value[0] if len(set(value)) == 1 else None
+    return value if isinstance(value, int) and 0 < value < 1 << 32 else None
+
+
+def _latent(held: dict[str, Held], architecture: str) -> Latent | None:
+    """Key and value lengths are those of one head as the model computes it; newer files keep them under names of their own,
+    beside those of the cache."""
+
+    def number(*keys: str) -> int | None:
+        return next((found for key in keys if (found := _number(held, f"{architecture}.attention.{key}"))), None)
+
+    rank, rope = number("kv_lora_rank"), _number(held, f"{architecture}.rope.dimension_count")
+    if rank is None or rope is None:
+        return None
+    key = number("key_length_mla", "key_length")
+    return Latent(
+        kv_rank=rank,
+        rope_size=rope,
+        nope_size=key - rope if key is not None and key > rope else None,
+        value_size=number("value_length_mla", "value_length"),
+        q_rank=number("q_lora_rank"),
+    )

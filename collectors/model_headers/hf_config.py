@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import msgspec
 
-from collectors.model_file import Geometry, ModelFile
+from collectors.model_file import ModelFile
+from collectors.model_geometry import Geometry, Latent
 from collectors.model_headers.source import BadHeader, Source, label
 
 FORMAT = "hf-config"
@@ -12,15 +13,16 @@ LIMIT_BYTES = 256 << 10
 _TEXT_PARTS = ("text_config", "llm_config", "language_config")
 """Where models of several kinds of input keep what their language model is."""
 _NUMBER_LIMIT = 1 << 32
-_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-_HIDDEN = ("hidden_size", "n_embd", "d_model")
-_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
+_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers")
+_HIDDEN = ("hidden_size", "n_embd", "d_model", "dim")
+_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "decoder_attention_heads")
 _KV_HEADS = ("num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num")
 _HEAD_SIZE = ("head_dim", "kv_channels", "d_kv")
 _VOCABULARY = ("vocab_size", "padded_vocab_size")
-_CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
+_CONTEXT = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx", "max_target_positions")
 _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 _ACTIVE = ("num_experts_per_tok", "num_experts_per_token", "moe_topk")
+_FEED_FORWARD = ("intermediate_size", "ffn_hidden_size", "n_inner", "hidden_dim", "decoder_ffn_dim", "d_ff", "ffn_dim")
 _OTHER_STATES = (
     "kv_lora_rank", "state_size", "mamba_d_state", "ssm_state_size", "linear_num_value_heads", "attn_layer_period",
     "hybrid_override_pattern", "layers_block_type", "full_attn_idxs", "cross_attention_layers",
@@ -28,6 +30,9 @@ _OTHER_STATES = (
 )  # fmt: skip
 """Keys of models whose layers do not all keep a key and a value for each head."""
 _FULL = frozenset(("full_attention", "attention"))
+_WINDOWED = frozenset(("sliding_attention",))
+_ALTERNATING = frozenset(("gemma2",))
+"""Families of which every other layer, the first included, has the window without saying so."""
 
 Config = Mapping[str, object]
 
@@ -87,8 +92,62 @@ def _geometry(config: Config) -> Geometry | None:
         experts=_number(config, _EXPERTS),
         active_experts=_number(config, _ACTIVE),
         plain_attention=_is_plain(config),
+        family=label(config.get("model_type")),
+        feed_forward=_number(config, _FEED_FORWARD),
+        expert_feed_forward=_number(config, ("moe_intermediate_size",)),
+        shared_experts=_number(config, ("n_shared_experts", "num_shared_experts")),
+        dense_layers=_number(config, ("first_k_dense_replace",)),
+        tied=_truth(config, "tie_word_embeddings"),
+        window=_window(config),
+        window_layers=_window_layers(config),
+        latent=_latent(config),
+        encoder_layers=_number(config, ("encoder_layers",)),
+        source_positions=_number(config, ("max_source_positions",)),
+        token_types=_number(config, ("type_vocab_size",)),
+        channels=_number(config, ("num_mel_bins", "num_channels")),
+        patch_size=_number(config, ("patch_size",)),
+        image_size=_number(config, ("image_size",)),
+        classes=_classes(config),
     )
-    return geometry if geometry != Geometry(plain_attention=geometry.plain_attention) else None
+    bare = Geometry(plain_attention=geometry.plain_attention, family=geometry.family)
+    return geometry if geometry != bare else None
+
+
+def _truth(config: Config, key: str) -> bool | None:
+    value = config.get(key)
+    return value if isinstance(value, bool) else None
+
+
+def _window(config: Config) -> int | None:
+    return None if config.get("use_sliding_window") is False else _number(config, ("sliding_window",))
+
+
+def _window_layers(config: Config) -> int | None:
+    """Of how many layers it is said, or known of the family, that they have the window."""
+    layers, count = config.get("layer_types"), _number(config, _LAYERS)
+    if _window(config) is None:
+        return None
+    if isinstance(layers, list):
+        return sum(kind in _WINDOWED for kind in layers if isinstance(kind, str))
+    return (count + 1) // 2 if count and config.get("model_type") in _ALTERNATING else None
+
+
+def _latent(config: Config) -> Latent | None:
+    rank, rope = _number(config, ("kv_lora_rank",)), _number(config, ("qk_rope_head_dim",))
+    if rank is None or rope is None:
+        return None
+    return Latent(
+        kv_rank=rank,
+        rope_size=rope,
+        nope_size=_number(config, ("qk_nope_head_dim",)),
+        value_size=_number(config, ("v_head_dim",)),
+        q_rank=_number(config, ("q_lora_rank",)),
+    )
+
+
+def _classes(config: Config) -> int | None:
+    names = config.get("id2label")
+    return _number(config, ("num_labels", "num_classes")) or (len(names) if isinstance(names, dict) and names else None)
 
 
 def _is_plain(config: Config) -> bool:

@@ -9,7 +9,8 @@ from advisor.facts import ServiceFacts
 from advisor.view import PageView, View
 from collectors.entities import Model, Role
 from collectors.levers import Lever, Setting, Value
-from collectors.model_file import Geometry, ModelFile
+from collectors.model_file import ModelFile
+from collectors.model_geometry import Geometry
 from tests.advisor.built import facts, thread, view, worker
 
 LLAMA_8B = Geometry(

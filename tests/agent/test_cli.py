@@ -16,7 +16,7 @@ from nodewright import __version__
 LAUNCHER = Path(__file__).parents[2] / "nodewright.py"
 COMMANDS = (
     "run", "advise", "top", "profile", "sidecar", "explain", "doctor", "config", "record", "replay", "demo",
-    "ack", "snooze", "reopen", "history", "loadtest", "verify", "outcomes",
+    "ack", "snooze", "reopen", "history", "loadtest", "verify", "outcomes", "migrate",
 )  # fmt: skip
 FLAGS = {
     "run": {"--config", "--db", "--listen", "--no-sidecar", "--interval"},
@@ -29,6 +29,7 @@ FLAGS = {
     "ack": {"--reason", "--owner", "--for", "--url"},
     "snooze": {"--for", "--reason", "--owner", "--url"},
     "reopen": {"--reason", "--owner", "--url"},
+    "migrate": {"--device", "--price", "--what-if", "--format", "--url"},
     "history": {"--since", "--limit", "--format", "--url"},
 }
 

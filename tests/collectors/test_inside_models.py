@@ -17,7 +17,8 @@ from collectors.inside.folder import ProcessFolder
 from collectors.inside.header_cache import ENTRIES_LIMIT, HeaderCache, cache_key
 from collectors.inside.hub import cache_folder, environment_of_hub
 from collectors.inside.models import model_headers
-from collectors.model_file import Geometry, ModelFile
+from collectors.model_file import ModelFile
+from collectors.model_geometry import Geometry
 from collectors.model_headers import Budget
 from tests.collectors.model_bytes import FIXTURES, Gguf, safetensors, tensor
 from tests.collectors.process_tree import host_of, key_of, make_process, maps_line

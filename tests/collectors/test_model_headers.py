@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model_file import Geometry, ModelFile
+from collectors.model_file import ModelFile
+from collectors.model_geometry import Geometry
 from tests.collectors.model_bytes import FIXTURES, Gguf, initializer, node, onnx, read, safetensors, tensor
 
 TINY = Geometry(
-    layers=2, hidden_size=8, heads=4, kv_heads=2, head_size=2, vocabulary=10, context=2048, experts=4, active_experts=2
+    layers=2, hidden_size=8, heads=4, kv_heads=2, head_size=2, vocabulary=10, context=2048, experts=4, active_experts=2,
+    family="llama",
 )  # fmt: skip
 
 
@@ -52,7 +54,7 @@ def test_every_version_of_gguf_is_read(tmp_path: Path, version: int, order: str)
     (tmp_path / "m.gguf").write_bytes(made.file(3 * 144))
     file = read(tmp_path / "m.gguf")
     assert (file.problem, file.dtypes, file.parameters) == (None, {"Q4_K": 768}, 768)
-    assert file.geometry == Geometry(layers=28, kv_heads=4, vocabulary=3)
+    assert file.geometry == Geometry(layers=28, kv_heads=4, vocabulary=3, family="qwen2")
 
 
 def test_attention_that_is_not_the_same_in_all_layers_gives_no_size_of_the_cache(tmp_path: Path) -> None:

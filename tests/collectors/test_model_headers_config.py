@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.model_file import Geometry, ModelFile
+from collectors.model_file import ModelFile
+from collectors.model_geometry import Geometry
 from tests.collectors.model_bytes import read
 
 LLAMA = {

@@ -11,7 +11,7 @@ from advisor.rules.memory_bandwidth_bound import MemoryBandwidthBound
 from advisor.view import View
 from collectors.entities import Model
 from collectors.levers import Lever, Setting
-from collectors.model_file import Geometry
+from collectors.model_geometry import Geometry
 from tests.advisor.built import concluded, facts, judged, numbers, thread, verdict, view, worker
 from tests.advisor.gpus_built import GIB, gpu, on_gpus, process
 from tests.advisor.llm_built import LLAMA_8B, gguf

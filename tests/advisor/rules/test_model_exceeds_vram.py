@@ -14,7 +14,7 @@ from advisor.gpu.view import GpuView
 from advisor.rules.model_exceeds_vram import ModelExceedsVram
 from advisor.view import View
 from collectors.entities import Model
-from collectors.model_file import Geometry
+from collectors.model_geometry import Geometry
 from collectors.reading import Instant
 from tests.advisor import built
 from tests.advisor.built import concluded, gains, numbers, verdict

@@ -15,6 +15,7 @@ from advisor.documents import (
     WorkerStatus,
 )
 from advisor.finding import Finding
+from advisor.migration.result import MigrationEstimate
 from agent.http.encoded import EncodedSnapshot, encode
 from tests.agent.http.conftest import Client, MakeClient
 from tests.agent.http.example import RULES, example_deps
@@ -41,6 +42,7 @@ async def document(client: Client, path: str, kind):
         ("/v1/workers", tuple[WorkerStatus, ...], lambda s: s.workers),
         ("/v1/models", tuple[ModelStatus, ...], lambda s: s.models),
         ("/v1/advice", AdviceDocument, lambda s: s.advice),
+        ("/v1/migration", tuple[MigrationEstimate, ...], lambda s: s.migrations),
         ("/v1/self", SelfStatus, lambda s: s.self_status),
     ],
 )
@@ -63,6 +65,8 @@ async def test_workers_and_models_of_one_service(client):
     assert [one.pid for one in workers] == [201]
     models = await document(client, f"/v1/models?service={LOADED}", list[ModelStatus])
     assert [one.name for one in models] == ["bert"]
+    moves = await document(client, f"/v1/migration?service={LOADED}", list[MigrationEstimate])
+    assert [one.service for one in moves] == [LOADED]
     error = msgspec.json.decode(await body(client, "/v1/workers?service=none", 400))["error"]
     assert LOADED in error["hint"]
 

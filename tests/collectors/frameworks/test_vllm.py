@@ -9,7 +9,8 @@ from collectors.facts import SettingsFile
 from collectors.framework import Facts, Gap, ModelRequest
 from collectors.frameworks.vllm import Vllm
 from collectors.levers import Lever
-from collectors.model_file import Geometry, ModelFile
+from collectors.model_file import ModelFile
+from collectors.model_geometry import Geometry
 from tests.captures import facts, process, service_of
 from tests.hosttree import HostTree
 from tests.llm_servers import discovered, said, server, title, written

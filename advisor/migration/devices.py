@@ -1,0 +1,108 @@
+"""What can an accelerator do? A catalogue of common ones, and what the node or its owner says of others."""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
+GIB = 1 << 30
+_OTHER_CHARACTERS = re.compile(r"[^a-z0-9]+")
+PCIE_BYTES_PER_SECOND: Mapping[int, float] = {3: 15.75e9, 4: 31.5e9, 5: 63.0e9}
+"""Of sixteen lanes, by generation: computed from the line rate and its coding."""
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One accelerator. `peak`: 10^12 operations per second on dense matrices by type; `bandwidth`: 10^9 bytes per second;
+    `memory`: GiB. None = not known, or it does not apply."""
+
+    name: str
+    kind: Literal["gpu", "tpu", "neuron"]
+    memory: float
+    bandwidth: float
+    peak: dict[Precision, float]
+    sources: tuple[str, ...]
+    match: tuple[str, ...] = ()
+    """How drivers name it."""
+    compute_capability: float | None = None
+    watts: float | None = None
+    pcie: int | None = None
+    """Generation of its connection to the host."""
+    sparsity: bool = False
+    """Whether matrices with two zeros in each four are computed at twice the rate."""
+    units: int | None = None
+    clock_ghz: float | None = None
+    per_clock: int | None = None
+    bus_bits: int | None = None
+    memory_mhz: int | None = None
+
+    @property
+    def memory_bytes(self) -> float:
+        return self.memory * GIB
+
+    @property
+    def bandwidth_bytes(self) -> float:
+        return self.bandwidth * 1e9
+
+    def operations(self, precision: Precision) -> float | None:
+        """Per second; None where it does not compute in that type."""
+        peak = self.peak.get(precision)
+        return None if peak is None else peak * 1e12
+
+    @property
+    def derived_fp16(self) -> float | None:
+        """16-bit operations per second from its units and clock."""
+        if self.units is None or self.clock_ghz is None or self.per_clock is None:
+            return None
+        return self.units * self.clock_ghz * 1e9 * self.per_clock
+
+    @property
+    def derived_bandwidth(self) -> float | None:
+        """Bytes per second from the width and the clock of its memory bus, two transfers a clock."""
+        if self.bus_bits is None or self.memory_mhz is None:
+            return None
+        return self.bus_bits / 8 * self.memory_mhz * 1e6 * 2
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    device: tuple[Device, ...] = ()
+
+
+class BadDevices(ValueError):  # noqa: N818 - a state of a file
+    """A file of devices is not of its form; the text says where."""
+
+
+@cache
+def catalogue() -> tuple[Device, ...]:
+    """The devices that are known here, each with its sources."""
+    return read_devices((Path(__file__).parent / "devices.toml").read_text())
+
+
+def read_devices(text: str) -> tuple[Device, ...]:
+    """The entries `[[device]]` of a TOML text. Raises BadDevices."""
+    try:
+        found = msgspec.convert(tomllib.loads(text), _File).device
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+        raise BadDevices(str(error)) from error
+    for device in found:
+        numbers = (device.memory, device.bandwidth, *device.peak.values(), device.watts or 1.0)
+        if not device.peak or not all(0 < number < 1e9 for number in numbers):
+            raise BadDevices(f"device {device.name!r}: memory, bandwidth and peak are numbers above 0")
+    return found
+
+
+def named(name: str, devices: Sequence[Device] | None = None) -> Device | None:
+    """The device of that name, in any spelling: `l4`, `NVIDIA L4`, `a100-80gb`."""
+    known, wanted = catalogue() if devices is None else devices, _plain(name)
+    for device in known:
+        if wanted == _plain(device.name) or any(wanted == _plain(other) for other in device.match):
+            return device
+    return None
+
+
+def _plain(name: str) -> str:
+    return _OTHER_CHARACTERS.sub("", name.lower().removeprefix("nvidia ").removeprefix("tesla "))

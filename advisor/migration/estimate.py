@@ -1,0 +1,120 @@
+"""Should the work of a service move to a device? The estimate, its price, whether it fits, and the verdict with its reason."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from advisor.capacity import capacity_of
+from advisor.facts import ServiceFacts
+from advisor.finding import Need as Missing
+from advisor.migration.cpu import HostCpu
+from advisor.migration.devices import Device, Precision
+from advisor.migration.fit import Fit, Need, fit
+from advisor.migration.money import DevicePrice, break_even, per_1000_at, per_1000_at_capacity
+from advisor.migration.offload import ENOUGH_SAMPLES
+from advisor.migration.result import Costs, DeviceEstimate, MigrationEstimate, Situation
+from advisor.migration.simulate import Simulated, simulate
+from advisor.migration.spread import Percentiles
+from advisor.migration.verdict import verdict_of
+from advisor.migration.work import Work, work_of
+from advisor.prices import NodePrice
+from advisor.service_demand import effective_cores
+from advisor.view import View
+
+IDLE_BUSY = 0.05
+"""Busy workers below which there is nothing to speed up."""
+ASSUMED = "computed in 16 bits; one process on the device; the same requests as now"
+
+
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service may move to: devices, bytes that are free on those of them that are here, and prices, by name of device.
+    `host`: the node's own CPUs."""
+
+    devices: tuple[Device, ...] = ()
+    free: Mapping[str, int | None] = {}
+    prices: Mapping[str, DevicePrice] = {}
+    host: HostCpu | None = None
+
+
+def estimate(view: View, facts: ServiceFacts, market: Market) -> MigrationEstimate:
+    """Of a service on CPUs, for each of the devices."""
+    found = situation_of(view, facts, market.host)
+    if not isinstance(found, Situation):
+        return MigrationEstimate(service=view.service.name, needs=found)
+    return on_devices(found, market)
+
+
+def on_devices(now: Situation, market: Market) -> MigrationEstimate:
+    devices = tuple(_on(now, device, market) for device in market.devices)
+    return MigrationEstimate(service=now.service, situation=now, devices=devices, assumes=(ASSUMED, *now.work.told))
+
+
+def situation_of(view: View, facts: ServiceFacts, host: HostCpu | None) -> Situation | Missing:
+    """What is missing where it cannot be told."""
+    if not view.demand or sum(view.demand) / len(view.demand) < IDLE_BUSY:
+        return Missing(kind="load", text="requests that keep its workers busy")
+    work = work_of(view, facts.profile, host)
+    if not isinstance(work, Work):
+        return work or Missing(kind="load", text="requests that are answered")
+    capacity = capacity_of(view, facts)
+    whole = capacity.n_workers_per_second if capacity is not None else None
+    return Situation(
+        service=view.service.name,
+        service_id=view.service.id,
+        work=work,
+        cores=effective_cores(view),
+        configured_per_second=None if whole is None else whole.per_second,
+        latency_seconds=view.latency_p99_seconds or view.latency_seconds,
+        slo_p99_seconds=facts.slo_p99_seconds,
+        price=facts.price,
+    )
+
+
+def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
+    precision: Precision = "fp16" if device.operations("fp16") else "bf16"
+    seed = f"{now.service_id} {device.name}"
+    simulated = simulate(now.work, device, precision, now.cores, now.configured_per_second, now.slo_p99_seconds, seed)
+    placed = _fit(now.work, device, market.free.get(device.name))
+    costs = _costs(now.work, simulated, now.price, market.prices.get(device.name))
+    verdict, reasons, flips = verdict_of(now, simulated, placed, costs)
+    sure = now.work.exact and now.work.part.samples >= ENOUGH_SAMPLES and device.name in market.free
+    return DeviceEstimate(
+        device=device.name,
+        present=device.name in market.free,
+        grade="B" if sure else "C",
+        verdict=verdict,
+        reasons=reasons,
+        flips=flips,
+        fit=placed,
+        simulated=simulated,
+        ceiling=now.work.part.ceiling,
+        costs=costs,
+        precision=precision,
+    )
+
+
+def _fit(work: Work, device: Device, free: int | None) -> Fit:
+    return fit(Need(weights=work.weights), device.memory_bytes if free is None else free)
+
+
+def _costs(work: Work, simulated: Simulated | None, node: NodePrice | None, device: DevicePrice | None) -> Costs | None:
+    if simulated is None or node is None or device is None or node.currency != device.currency or not node.hourly:
+        return None
+    now, rates = simulated.cpu_per_second, simulated.per_second
+    ends = (rates.p90, rates.p50, rates.p10)
+    at_load = per_1000_at(work.per_second, node.hourly, now.p50)
+    moved = Percentiles(*(per_1000_at(work.per_second, device.hourly, rate) for rate in ends))
+    even = [
+        break_even(node.hourly, cpu, device.hourly, rate)
+        for cpu, rate in ((now.p10, rates.p90), (now.p50, rates.p50), (now.p90, rates.p10))
+    ]
+    known = [value for value in even if value is not None]
+    return Costs(
+        currency=node.currency,
+        at_capacity=per_1000_at_capacity(node.hourly, now.p50),
+        at_capacity_moved=Percentiles(*(per_1000_at_capacity(device.hourly, rate) for rate in ends)),
+        at_load=at_load,
+        at_load_moved=moved,
+        ratio=Percentiles(moved.p10 / at_load, moved.p50 / at_load, moved.p90 / at_load),
+        break_even_per_second=Percentiles(*known) if len(known) == len(even) else None,
+    )

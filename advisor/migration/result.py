@@ -1,0 +1,75 @@
+"""What is said of moving a service's work: for each device whether it fits, how fast, at what cost, and the verdict."""
+
+from typing import Literal
+
+import msgspec
+
+from advisor.finding import Need as Missing
+from advisor.migration.devices import Precision
+from advisor.migration.fit import Fit
+from advisor.migration.simulate import Simulated
+from advisor.migration.spread import Percentiles
+from advisor.migration.work import Work
+from advisor.prices import NodePrice
+
+UNVALIDATED = "not validated: no such device was measured with this model"
+Verdict = Literal["candidate", "possible", "not worth it", "does not fit"]
+Grade = Literal["A", "B", "C"]
+
+
+class Situation(msgspec.Struct, frozen=True, kw_only=True):
+    """A service on CPUs as it is seen now: all that an estimate for a device rests on."""
+
+    service: str
+    service_id: str
+    work: Work
+    cores: float
+    """That are left for it."""
+    configured_per_second: float | None
+    """The most it can answer as it is set; None = not known."""
+    latency_seconds: float | None
+    """Its 99 % point, else its mean."""
+    slo_p99_seconds: float | None
+    price: NodePrice | None
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True):
+    """Of 1000 requests, now and moved: at capacity and at the load that is seen. `ratio`: at that load, after / before."""
+
+    currency: str
+    at_capacity: float
+    at_capacity_moved: Percentiles
+    at_load: float
+    at_load_moved: Percentiles
+    ratio: Percentiles
+    break_even_per_second: Percentiles | None
+    """None: at no load is the device cheaper."""
+
+
+class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """`present`: it is in this node. `ceiling`: no device makes a request faster than that (Amdahl). `grade`: B with a profile
+    of 2000 samples, sizes from headers and the device present; C else. `flips`: what would change the verdict."""
+
+    device: str
+    present: bool
+    grade: Grade
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    flips: tuple[str, ...]
+    fit: Fit
+    simulated: Simulated | None
+    ceiling: float
+    costs: Costs | None
+    precision: Precision
+    validated: bool = False
+    note: str = UNVALIDATED
+
+
+class MigrationEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one service. `needs`: what is missing to tell; the rest is empty then."""
+
+    service: str
+    needs: Missing | None = None
+    situation: Situation | None = None
+    devices: tuple[DeviceEstimate, ...] = ()
+    assumes: tuple[str, ...] = ()

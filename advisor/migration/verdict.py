@@ -1,0 +1,100 @@
+"""Is moving worth it? The verdict on one device, what speaks for it, and what would turn it."""
+
+from advisor.migration.fit import Fit
+from advisor.migration.result import Costs, Situation, Verdict
+from advisor.migration.simulate import Simulated
+
+LEAST_SPEEDUP = 1.5
+"""p10 of the throughput from which on moving is worth a thought."""
+LEAST_PART = 0.6
+CHEAPER = 0.9
+TINY_OPERATIONS = 1e8
+"""Of a request: a device would wait for the host nearly all the time."""
+
+FIXED_FIRST = (
+    "cpu-oversubscribed-openmp", "openmp-spin-wait", "thread-default-ignores-quota", "affinity-too-narrow",
+    "affinity-overlapping-pins", "thread-pins-collide", "affinity-cross-numa", "cgroup-cpu-throttled", "cpu-noisy-neighbour",
+    "context-switch-storm", "gil-bound-worker", "gil-convoy", "event-loop-blocked", "io-bound-workers", "accept-imbalance",
+    "serialisation-heavy", "preprocess-heavy", "ipc-dominates-light-model", "input-larger-than-needed", "small-batches",
+    "workers-below-cores-saturated", "memory-pressure", "swap-or-major-faults", "evidence-invalid", "scaling-knee-passed",
+    "cpu-power-or-thermal-capped", "gateway-bound",
+)  # fmt: skip
+"""What is mended on the CPUs first: else it would pass as the gain of a device."""
+
+Told = tuple[Verdict, tuple[str, ...], tuple[str, ...]]
+
+
+def verdict_of(now: Situation, simulated: Simulated | None, placed: Fit, costs: Costs | None) -> Told:
+    if placed.verdict in ("split", "no room"):
+        reason = f"it needs {placed.need / 1e9:.1f} GB of {placed.free / 1e9:.1f} GB that are free"
+        return "does not fit", (reason,), ("a device with more memory, or weights of fewer bits",)
+    against = [*_of_the_model(now), *_of_the_speed(now, simulated)]
+    if against or simulated is None:
+        return "not worth it", tuple(reason for reason, _ in against), tuple(flip for _, flip in against if flip)
+    return _worth(now, simulated, costs)
+
+
+def _of_the_model(now: Situation) -> list[tuple[str, str]]:
+    """Reasons in the kind of work, with what would turn each."""
+    work = now.work
+    match work.family:
+        case "trees":
+            reason = "decision trees: a device does not speed up requests of a few rows"
+            flip = "1000 rows or more a request; on the CPU first: a compiled forest (treelite, ONNX Runtime)"
+            return [(reason, flip)]
+        case "linear":
+            return [("a linear or kernel model: there is next to nothing to compute", "another model")]
+    if work.flops.high < TINY_OPERATIONS:
+        reason = f"{work.flops.high:.1e} operations a request at most: a device would wait for the host"
+        return [(reason, "larger inputs or batches")]
+    return []
+
+
+def _of_the_speed(now: Situation, simulated: Simulated | None) -> list[tuple[str, str]]:
+    part, found = now.work.part, []
+    if part.share.mode < LEAST_PART:
+        reason = (
+            f"{part.share.mode:.0%} of its CPU time could move (limit {LEAST_PART:.0%}): ×{part.ceiling:.1f} at best"
+        )
+        found.append((reason, "less time outside the model: parsing, preparation, Python"))
+    if simulated is None:
+        found.append(("the device does not compute in 16 bits", "another device"))
+    elif simulated.throughput.p10 < LEAST_SPEEDUP:
+        ratio = simulated.throughput
+        reason = f"throughput ×{ratio.p10:.2f} to ×{ratio.p90:.2f} against these CPUs set right; the {simulated.binding} binds"
+        found.append((reason, ""))
+    return found
+
+
+def _worth(now: Situation, simulated: Simulated, costs: Costs | None) -> Told:
+    """Of what is faster by enough: whether anybody needs it, or it is cheaper."""
+    faster = f"throughput ×{simulated.throughput.p10:.1f} to ×{simulated.throughput.p90:.1f}"
+    seen, slo = now.latency_seconds, now.slo_p99_seconds
+    if slo is not None and seen is not None and seen > slo and simulated.latency.p90 < 1:
+        missed = f"{seen * 1e3:.0f} ms miss the {slo * 1e3:.0f} ms that are wanted"
+        return "candidate", (f"{faster}; {missed}, latency ×{simulated.latency.p50:.2f}",), _at_which_load(now, costs)
+    if costs is None:
+        return (
+            "possible",
+            (faster,),
+            ("an objective that is missed (slo_p99), or prices of the node and of the device",),
+        )
+    rate = now.work.per_second
+    if costs.ratio.p50 <= CHEAPER:
+        cheaper = f"cost ×{costs.ratio.p10:.2f} to ×{costs.ratio.p90:.2f} at {rate:.3g} requests a second"
+        return "candidate", (f"{faster}; {cheaper}",), _at_which_load(now, costs)
+    return (
+        "not worth it",
+        (f"at {rate:.3g} requests a second it costs ×{costs.ratio.p50:.2f}",),
+        _at_which_load(now, costs),
+    )
+
+
+def _at_which_load(now: Situation, costs: Costs | None) -> tuple[str, ...]:
+    if costs is None:
+        return ()
+    even = costs.break_even_per_second
+    if even is None:
+        return ("at no load is the device cheaper at these prices",)
+    side = "below" if now.work.per_second >= even.p50 else "above"
+    return (f"{side} {even.p50:.3g} requests a second ({even.p10:.3g} to {even.p90:.3g}), or other prices",)

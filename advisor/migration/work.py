@@ -1,0 +1,170 @@
+"""What does one request of a service ask of a processor: operations, bytes, time, and how is that known?"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from advisor.answered import answered_per_second, seen_of
+from advisor.finding import Need
+from advisor.gpu.holding import geometry_of, weights_bytes
+from advisor.migration.cpu import HostCpu
+from advisor.migration.offload import LEAST_SAMPLES, Offloadable, offloadable
+from advisor.migration.parameters import parameters_of
+from advisor.migration.spread import Spread
+from advisor.migration.vision_nets import net_of
+from advisor.profiling.view import ProfileView
+from advisor.view import View
+from collectors.entities import Model
+
+Family = Literal["transformer", "convolutional", "trees", "linear", "other"]
+TREE_SHARE = 0.5
+LAUNCHES_PER_LAYER = Spread(6, 12, 25)
+"""Kernels of a transformer's layer: fused attention and fused norms, as usual, eager elementwise operations."""
+LAUNCHES_OF_OTHERS = Spread(20, 120, 500)
+LAUNCHES_PER_CONVOLUTION = Spread(1, 3, 5)
+OPERATIONS_PER_ACTIVATION_BYTE = (60.0, 150.0, 400.0)
+"""Of a layer's inputs and outputs: ResNet-50 at 224 pixels has about 140, BERT with 128 tokens 270."""
+MOVED_BYTES = Spread(1e3, 3e4, 1e6)
+"""Into the device and out of it for a request, where its connections do not tell."""
+_LINEAR = ("Linear", "Logistic", "SVM", "SVC", "SVR", "Ridge", "Lasso", "ElasticNet", "SGD", "NaiveBayes", "Pipeline")
+_TREES = ("Forest", "Tree", "Boost", "XGB", "LGBM", "CatBoost", "IsolationForest")
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one request, in seconds, operations and bytes. `cpu_seconds`: of work, without what threads spend on waiting for each
+    other; `wall_seconds`: of one that does not queue; `flops`, `activations`, `launches`: of the part that may move."""
+
+    family: Family
+    per_second: float
+    cpu_seconds: float
+    as_configured_seconds: float
+    wall_seconds: float
+    part: Offloadable
+    flops: Spread
+    weights: float
+    activations: Spread
+    moved: Spread
+    launches: Spread
+    exact: bool
+    """Operations and weights come from the headers of the model's files."""
+    told: tuple[str, ...]
+    """How each of the numbers is known."""
+
+
+def work_of(view: View, profile: ProfileView | None, host: HostCpu | None) -> Work | Need | None:
+    """What is missing where it cannot be told; None where the service answers nothing."""
+    answered = answered_per_second(seen_of(view))
+    if answered is None or answered.what in ("segments", "bytes"):
+        text = "how many requests it answers: a metrics page, or clients that open a connection for each"
+        return Need(kind="metrics", text=text) if view.cores_used > 0 else None
+    if not answered.value or view.cores_used <= 0:
+        return None
+    part = offloadable(profile) if profile is not None else None
+    if part is None:
+        return Need(kind="profile", text=f"a profile of its workers under load with {LEAST_SAMPLES} samples")
+    if host is None:
+        return Need(kind="kernel", text="what its CPUs compute: the flags of /proc/cpuinfo")
+    configured = view.cores_used / answered.value
+    useful = configured * (1 - part.needless)
+    if useful <= 0:
+        return Need(kind="profile", text="a profile in which its threads do more than wait for each other")
+    flops, exact, told = _flops(view, part, useful, host)
+    low, likely, high = OPERATIONS_PER_ACTIVATION_BYTE
+    weights, told_weights = _weights(view)
+    return Work(
+        family=family_of(view, part),
+        per_second=answered.value,
+        cpu_seconds=useful,
+        as_configured_seconds=configured,
+        wall_seconds=_wall(view, useful),
+        part=part,
+        flops=flops,
+        weights=weights,
+        activations=Spread(flops.low / high, flops.mode / likely, flops.high / low),
+        moved=_moved(view, answered.value),
+        launches=_launches(view.service.models),
+        exact=exact and weights_bytes(view.service.models) is not None,
+        told=(
+            f"{configured * 1e3:.3g} ms of CPU time a request ({view.cores_used:.2f} cores / {answered.value:.3g} a second), "
+            f"{part.needless:.0%} of it spent on waiting for other threads",
+            told,
+            told_weights,
+        ),
+    )
+
+
+def _weights(view: View) -> tuple[float, str]:
+    """As the files say, else all that the largest worker holds: they are no more than that."""
+    stored = weights_bytes(view.service.models)
+    if stored:
+        return float(stored), "weights as the model's files say"
+    held = max((w.resident_bytes or 0 for w in view.serving), default=0)
+    return float(held), f"weights are not known: at most the {held / 1e9:.2f} GB that a worker holds"
+
+
+def family_of(view: View, part: Offloadable) -> Family:
+    """What kind of model it is, as far as headers and the profile tell."""
+    names = " ".join(one.architecture or "" for model in view.service.models for one in model.files)
+    if part.trees >= TREE_SHARE or any(word in names for word in _TREES):
+        return "trees"
+    if any(word in names for word in _LINEAR):
+        return "linear"
+    model = view.service.models[0] if len(view.service.models) == 1 else None
+    if model is not None and geometry_of(model) is not None:
+        return "transformer"
+    if model is not None and model.parameters and net_of(model.parameters) is not None:
+        return "convolutional"
+    return "other"
+
+
+def _flops(view: View, part: Offloadable, useful: float, host: HostCpu) -> tuple[Spread, bool, str]:
+    """Of what may move: as the CPU needed for it, and as the headers say where that is possible of this CPU time."""
+    share, rate = part.share, host.flops
+    seen = Spread(share.low * useful * rate.low, share.mode * useful * rate.mode, share.high * useful * rate.high)
+    known = _from_headers(view.service.models, view)
+    if known is not None:
+        name, each, tokens = known
+        if tokens is not None:
+            return Spread.around(each * tokens, 0.1), True, f"operations of {tokens:.0f} tokens of {name}"
+        if seen.low <= each <= seen.high:
+            return Spread.around(each, 0.1), True, f"operations of one input of {name}"
+    return seen, False, f"operations from CPU time: {host.told_by}"
+
+
+def _from_headers(models: Sequence[Model], view: View) -> tuple[str, float, float | None] | None:
+    """Name, operations of one token or input, and tokens of a request where the page counts them."""
+    model = models[0] if len(models) == 1 else None
+    if model is None:
+        return None
+    net = net_of(model.parameters) if model.parameters else None
+    if net is not None:
+        return net[0], float(net[1].flops), None
+    shape = geometry_of(model)
+    counted = parameters_of(shape) if shape is not None else None
+    tokens = (view.tokens_in_per_second or 0.0) + (view.tokens_out_per_second or 0.0)
+    if counted is None or not tokens or not view.requests_per_second:
+        return None
+    return model.name, 2.0 * counted.computed, tokens / view.requests_per_second
+
+
+def _launches(models: Sequence[Model]) -> Spread:
+    model = models[0] if len(models) == 1 else None
+    shape = geometry_of(model) if model is not None else None
+    if shape is not None and shape.layers:
+        return LAUNCHES_PER_LAYER.times(shape.layers + (shape.encoder_layers or 0))
+    net = net_of(model.parameters) if model is not None and model.parameters else None
+    return LAUNCHES_OF_OTHERS if net is None else LAUNCHES_PER_CONVOLUTION.times(net[1].layers)
+
+
+def _moved(view: View, rate: float) -> Spread:
+    both = [view.connections.received_bytes_per_second, view.connections.sent_bytes_per_second]
+    known = [value for value in both if value is not None]
+    return Spread.around(sum(known) / rate, 0.2) if len(known) == 2 and sum(known) > 0 else MOVED_BYTES
+
+
+def _wall(view: View, useful: float) -> float:
+    """Threads of one worker compute it together, as far as they did."""
+    busy = [len(w.active_compute) for w in view.serving if w.active_compute]
+    together = max(1.0, sum(busy) / len(busy)) if busy else 1.0
+    return useful / together

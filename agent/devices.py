@@ -1,0 +1,112 @@
+"""Which devices may work move to, and what do they cost, as the configuration and the node say?
+
+`[devices."NAME"]` prices an hour of a node with the device (`hourly`, or `purchase_price` over `amortisation` and its power);
+of one that the catalogue does not know it also states what it can do.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from advisor.gpu.view import GpuView
+from advisor.migration.devices import Device, Precision, named
+from advisor.migration.money import DevicePrice
+from agent.config import Config
+from agent.errors import CliError
+from agent.units import parse_duration
+
+USUAL = "L4"
+"""Looked at where there is no device and none is configured: a small one that most clouds have."""
+_PRICE_KEYS = frozenset((
+    "hourly", "purchase_price", "amortisation", "power_watts", "power_price_per_kwh", "currency", "as_of",
+))  # fmt: skip
+_PRECISIONS: tuple[str, ...] = get_args(Precision)
+_FACT_KEYS = frozenset(("kind", "memory", "bandwidth", "compute_capability", "watts", "pcie", "sparsity", *_PRECISIONS))
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def candidates(config: Config, gpus: Sequence[GpuView]) -> tuple[tuple[Device, ...], Mapping[str, GpuView]]:
+    """Those that are configured, and those that are here, by name; else the usual one."""
+    found = {device.name: device for device in (configured(name, said) for name, said in _tables(config))}
+    here: dict[str, GpuView] = {}
+    for gpu in gpus:
+        device = named(gpu.name, (*found.values(),)) or named(gpu.name)
+        if device is not None and not gpu.mig:
+            found[device.name] = device
+            better = device.name not in here or (gpu.memory_free_bytes or 0) > (
+                here[device.name].memory_free_bytes or 0
+            )
+            here |= {device.name: gpu} if better else {}
+    if not found:
+        usual = named(USUAL)
+        found = {USUAL: usual} if usual is not None else {}
+    return tuple(found.values()), here
+
+
+def configured(name: str, said: Mapping[str, Any]) -> Device:
+    """The device of `[devices."NAME"]`. Raises CliError where it is not known and too little is stated."""
+    for key in said:
+        if key not in _PRICE_KEYS | _FACT_KEYS:
+            known = ", ".join(sorted(_PRICE_KEYS | _FACT_KEYS))
+            raise CliError("config.bad-value", f"devices.{name}.{key}: not known", f"keys: {known}")
+    facts = {key: said[key] for key in said if key in _FACT_KEYS}
+    peak = {key: facts.pop(key) for key in _PRECISIONS if key in facts}
+    device = named(name)
+    if device is not None and not facts and not peak:
+        return device
+    base: dict[str, Any] = msgspec.to_builtins(device) if device is not None else {"name": name, "kind": "gpu"}
+    stated = {**base, **facts, "peak": {**base.get("peak", {}), **peak}, "sources": ("the configuration",)}
+    try:
+        found = msgspec.convert(stated, Device)
+    except msgspec.ValidationError as error:
+        hint = "state memory (GiB), bandwidth (GB/s) and a rate (10^12/s) such as fp16 = 121, or use a name of the catalogue"
+        raise CliError("config.bad-value", f"devices.{name}: {error}", hint) from error
+    if not found.peak or min(found.memory, found.bandwidth, *found.peak.values()) <= 0:
+        raise CliError("config.bad-value", f"devices.{name}: it has no rate", "state one such as fp16 = 121")
+    return found
+
+
+def prices(config: Config) -> Mapping[str, DevicePrice]:
+    """By name of the device. Raises CliError where a price does not add up to an hour."""
+    found = {}
+    for name, said in _tables(config):
+        device = configured(name, said)
+        price = _price(name, said, config.prices.currency, device.watts)
+        if price is not None:
+            found[device.name] = price
+    return found
+
+
+def _tables(config: Config) -> list[tuple[str, Mapping[str, Any]]]:
+    """Raises CliError for an entry that is no table."""
+    found = []
+    for name, said in config.devices.items():
+        if not isinstance(said, Mapping):
+            raise CliError("config.bad-value", f"devices.{name} is not a table", f'write [devices."{name}"]')
+        found.append((name, said))
+    return found
+
+
+def _price(name: str, said: Mapping[str, Any], currency: str | None, watts: float | None) -> DevicePrice | None:
+    hourly: float | None = said.get("hourly")
+    bought: float | None = said.get("purchase_price")
+    if hourly is None and bought is None:
+        return None
+    currency = said.get("currency", currency)
+    if currency is None or not _CURRENCY.fullmatch(currency):
+        hint = "set it there or in [prices], three capital letters: EUR"
+        raise CliError("config.bad-value", f"devices.{name}.currency: {currency!r} is no currency", hint)
+    if hourly is not None and bought is not None:
+        raise CliError(
+            "config.bad-value", f"devices.{name}.purchase_price: hourly is set as well", "set one of the two"
+        )
+    if bought is not None:
+        seconds = parse_duration(str(said["amortisation"])) if "amortisation" in said else 0.0
+        if seconds <= 0:
+            hint = "state over how long it is paid off: amortisation = '3y'"
+            raise CliError("config.bad-value", f"devices.{name}.purchase_price: it says nothing without that", hint)
+        draws = said.get("power_watts", watts or 0.0)
+        hourly = bought / (seconds / 3600) + draws / 1000 * said.get("power_price_per_kwh", 0.0)
+    return DevicePrice(currency=currency, hourly=float(hourly or 0.0), as_of=said.get("as_of"))

@@ -1,0 +1,26 @@
+"""Which work of the services would be better off on a device?"""
+
+from aiohttp import web
+
+from advisor.migration.result import MigrationEstimate
+from agent.http.context import from_snapshot, need_snapshot, of_service
+from agent.http.envelope import data
+from agent.http.route import Query, Route
+
+
+async def get_migration(request: web.Request) -> web.Response:
+    service = of_service(request, need_snapshot(request)) if request.query else None
+    if service is None:
+        return from_snapshot(request, "migration", lambda snapshot: snapshot.migrations)
+    return data([one for one in need_snapshot(request).migrations if one.service == service])
+
+
+ROUTES = (
+    Route(
+        path="/v1/migration",
+        handler=get_migration,
+        doc="Of each service on CPUs: would a device be faster, does the model fit, what would it cost, and the verdict.",
+        answer=tuple[MigrationEstimate, ...],
+        query=(Query("service", "Only this service, by its name."),),
+    ),
+)

@@ -1,0 +1,169 @@
+"""How does a person ask what moving work would bring, on other devices, at other prices, or under other circumstances?"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from advisor.migration.devices import Device, catalogue, named
+from advisor.migration.estimate import Market, on_devices
+from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situation
+from advisor.migration.spread import Percentiles, Spread
+from agent.client import Client
+from agent.config import Config
+from agent.devices import configured, prices
+from agent.errors import CliError
+from agent.prices import node_price
+from agent.units import parse_duration
+
+
+def migrate(
+    client: Client, config: Config, service: str | None, devices: Sequence[str], what_if: Sequence[str], *, priced: bool
+) -> tuple[MigrationEstimate, ...]:
+    """What the agent says, or worked out anew from what it has seen: on other `devices`, at the prices of `config` where it is
+    `priced`, under other circumstances. Raises CliError."""
+    found: tuple[MigrationEstimate, ...] = client.get("/v1/migration", tuple[MigrationEstimate, ...])
+    if service is not None:
+        names = [one.service for one in found]
+        found = tuple(one for one in found if one.service == service or one.service.startswith(service))
+        if not found:
+            known = ", ".join(names) or "none is on CPUs"
+            raise CliError("service.unknown", f"nothing is known of a service {service!r}", f"services: {known}")
+    if not (devices or priced or what_if):
+        return found
+    wanted, changes = _wanted(devices, config), [_change(text) for text in what_if]
+    return tuple(_again(one, wanted, config, priced, changes) for one in found)
+
+
+def _again(
+    one: MigrationEstimate, wanted: tuple[Device, ...], config: Config, priced: bool,
+    changes: Sequence[Callable[[Situation], Situation]],
+) -> MigrationEstimate:  # fmt: skip
+    now = one.situation
+    if now is None:
+        return one
+    if priced and (price := node_price(config.prices)) is not None:
+        now = msgspec.structs.replace(now, price=price)
+    for change in changes:
+        now = change(now)
+    here = {d.device: round(d.fit.free) for d in one.devices if d.present}
+    devices = wanted or tuple(device for d in one.devices if (device := _of_name(d.device, config)) is not None)
+    return on_devices(now, Market(devices=devices, free=here, prices=prices(config)))
+
+
+def _wanted(names: Sequence[str], config: Config) -> tuple[Device, ...]:
+    found = []
+    for name in names:
+        device = _of_name(name, config)
+        if device is None:
+            known = ", ".join(device.name for device in catalogue())
+            hint = f'one of: {known}; or state it in [devices."{name}"]'
+            raise CliError("device.unknown", f"no device {name!r} is known", hint)
+        found.append(device)
+    return tuple(found)
+
+
+def _of_name(name: str, config: Config) -> Device | None:
+    own = config.devices.get(name)
+    return configured(name, own) if isinstance(own, Mapping) else named(name)
+
+
+def _change(text: str) -> Callable[[Situation], Situation]:
+    key, equals, value = text.partition("=")
+    make = _CHANGES.get(key)
+    if make is None or not equals:
+        raise CliError(
+            "what-if.unknown", f"--what-if {text}: not known", f"one of: {', '.join(_CHANGES)}, as KEY=VALUE"
+        )
+    try:
+        return make(value)
+    except ValueError as error:
+        raise CliError(
+            "what-if.invalid", f"--what-if {text}: {error}", "a number above 0, or a time such as 100ms"
+        ) from error
+
+
+def _above_zero(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e12:
+        raise ValueError(f"{text} is not above 0")
+    return value
+
+
+def _load(text: str) -> Callable[[Situation], Situation]:
+    rate = _above_zero(text)
+    return lambda now: msgspec.structs.replace(now, work=msgspec.structs.replace(now.work, per_second=rate))
+
+
+def _slo(text: str) -> Callable[[Situation], Situation]:
+    seconds = parse_duration(text)
+    return lambda now: msgspec.structs.replace(now, slo_p99_seconds=seconds)
+
+
+def _cores(text: str) -> Callable[[Situation], Situation]:
+    cores = _above_zero(text)
+    return lambda now: msgspec.structs.replace(now, cores=cores, configured_per_second=None)
+
+
+def _part(text: str) -> Callable[[Situation], Situation]:
+    value = _above_zero(text)
+    if value > 1:
+        raise ValueError(f"{text} is above 1")
+
+    def change(now: Situation) -> Situation:
+        part = msgspec.structs.replace(now.work.part, share=Spread.exactly(value))
+        return msgspec.structs.replace(now, work=msgspec.structs.replace(now.work, part=part))
+
+    return change
+
+
+_CHANGES = {"load": _load, "slo": _slo, "cores": _cores, "part": _part}
+
+
+def text(found: Sequence[MigrationEstimate]) -> str:
+    if not found:
+        return "no service on CPUs was found (see: nodewright doctor)"
+    return "\n".join(line for one in found for line in _service(one))
+
+
+def _service(one: MigrationEstimate) -> Iterator[str]:
+    now = one.situation
+    if now is None:
+        yield f"{one.service}: cannot tell, needs {one.needs.text if one.needs else 'more load'}"
+        return
+    part = now.work.part.share
+    yield (
+        f"{one.service}: {now.work.per_second:.3g} requests a second, {now.work.cpu_seconds * 1e3:.3g} ms of CPU time each, "
+        f"of which {part.low:.0%} to {part.high:.0%} could move"
+    )
+    for device in one.devices:
+        yield from _device(device)
+    for text_ in one.assumes:
+        yield f"  assumed: {text_}"
+
+
+def _device(one: DeviceEstimate) -> Iterator[str]:
+    where = "in this node" if one.present else "not in this node"
+    yield f"  {one.device} ({where}, grade {one.grade}; {one.note}): {one.verdict}"
+    yield from (f"    because {reason}" for reason in one.reasons)
+    yield from (f"    it would change with {flip}" for flip in one.flips)
+    yield f"    memory: {one.fit.verdict}, {one.fit.need / 1e9:.2f} GB of {one.fit.free / 1e9:.1f} GB"
+    seen = one.simulated
+    if seen is not None:
+        yield f"    throughput {_ratio(seen.throughput)} against these CPUs set right, {_ratio(seen.as_configured)} as they are"
+        yield f"    latency {_ratio(seen.latency)} without a queue, ×{1 / one.ceiling:.2f} at best (what stays on the host)"
+        terms = ", ".join(f"{term} {share:.0%}" for term, share in seen.terms.items())
+        yield f"    in batches of {seen.batch}; what binds: {terms}"
+    if one.costs is not None:
+        costs = one.costs
+        yield f"    cost of 1000 requests: {costs.at_load:.3g} {costs.currency} now, {_ratio(costs.ratio)} moved, at this load"
+        even = costs.break_even_per_second
+        pays = (
+            "at no load"
+            if even is None
+            else f"from {even.p50:.3g} ({even.p10:.3g} to {even.p90:.3g}) requests a second on"
+        )
+        yield f"    it pays {pays}"
+
+
+def _ratio(found: Percentiles) -> str:
+    return f"×{found.p10:.2f} – ×{found.p90:.2f}, likely ×{found.p50:.2f}"

@@ -1,0 +1,78 @@
+"""What would moving a service's work to a device bring? Worked out once for each profile of it."""
+
+from collections.abc import Mapping, Sequence
+from math import log
+
+import msgspec
+
+from advisor.facts import ServiceFacts
+from advisor.gpu.view import GpuView
+from advisor.migration.cpu import host_cpu
+from advisor.migration.devices import Device
+from advisor.migration.estimate import Market, estimate
+from advisor.migration.money import DevicePrice
+from advisor.migration.result import MigrationEstimate
+from advisor.view import View
+from agent.config import Config
+from agent.devices import candidates, prices
+from collectors.cpu_features import CpuFeatures
+from collectors.entities import Service
+
+_ANOTHER_LOAD = 0.2
+"""Logarithm of the rate: at another load the costs are others."""
+
+
+class _Known(msgspec.Struct, frozen=True):
+    same: tuple[object, ...]
+    result: MigrationEstimate
+
+
+class Migrations:
+    """Keeps the last estimate of each service. One thread uses it."""
+
+    def __init__(self, config: Config) -> None:
+        """Raises CliError where `[devices]` says too little."""
+        self._config = config
+        self._prices: Mapping[str, DevicePrice] = prices(config)
+        self._known: dict[str, _Known] = {}
+        self.features = CpuFeatures()
+        """Of this node's CPUs."""
+
+    def of(self, view: View, facts: ServiceFacts, gpus: Sequence[GpuView]) -> MigrationEstimate | None:
+        """None of a service that runs on a device already, or runs no model."""
+        if view.gpus or not view.serving:
+            self._known.pop(view.service.id, None)
+            return None
+        devices, here = candidates(self._config, gpus)
+        free = {name: gpu.memory_free_bytes for name, gpu in here.items()}
+        same = (
+            facts.profile,
+            facts.service,
+            view.loaded_now,
+            _step(view.requests_per_second),
+            facts.slo_p99_seconds,
+            *sorted(here),
+        )
+        known = self._known.get(view.service.id)
+        if known is not None and all(a is b or a == b for a, b in zip(known.same, same, strict=False)):
+            return known.result
+        result = estimate(view, facts, self._market(view, devices, free))
+        self._known[view.service.id] = _Known(same, result)
+        return result
+
+    def known(self, services: Sequence[Service]) -> tuple[MigrationEstimate, ...]:
+        """The last estimate of each."""
+        return tuple(found.result for one in services if (found := self._known.get(one.id)) is not None)
+
+    def keep_only(self, services: Mapping[str, object]) -> None:
+        for name in self._known.keys() - services.keys():
+            del self._known[name]
+
+    def _market(self, view: View, devices: tuple[Device, ...], free: Mapping[str, int | None]) -> Market:
+        bandwidth = self._config.node.memory_bandwidth_bytes_per_second
+        host = host_cpu(view, self.features.flags, bandwidth)
+        return Market(devices=devices, free=free, prices=self._prices, host=host)
+
+
+def _step(rate: float | None) -> int | None:
+    return None if not rate else round(log(rate) / _ANOTHER_LOAD)

@@ -1,0 +1,156 @@
+"""What moving would bring, what it costs, and when the answer is to stay."""
+
+import pytest
+from msgspec.structs import replace
+
+from advisor.migration.estimate import DeviceEstimate, estimate
+from advisor.migration.money import break_even, per_1000_at
+from collectors.model_file import ModelFile
+from tests.advisor.migration.migrating import NODE, encoder, known, market
+
+
+def on(seen, facts, devices: str = "L4", **prices: float) -> DeviceEstimate:
+    (found,) = estimate(seen, facts, market(seen, devices, **prices)).devices
+    return found
+
+
+def test_a_saturated_encoder_with_an_slo_and_prices_is_a_candidate():
+    seen = encoder()
+    facts = replace(known(seen), slo_p99_seconds=0.1, price=NODE)
+    found = on(seen, facts, L4=1.2)
+    assert (found.verdict, found.present, found.grade, found.validated) == ("candidate", False, "C", False)
+    assert found.fit.verdict == "fits"
+    assert found.simulated is not None
+    assert 1.5 < found.simulated.throughput.p10 < found.simulated.throughput.p50 < found.simulated.throughput.p90
+    assert found.simulated.latency.p90 < 1
+    assert found.simulated.binding == max(found.simulated.terms, key=lambda term: found.simulated.terms[term])
+    assert sum(found.simulated.terms.values()) == pytest.approx(1)
+    assert found.ceiling == pytest.approx(1 / (1 - (0.95 + 1.96 * 0.0065)), rel=0.2)
+    assert found.costs is not None
+    even = found.costs.break_even_per_second
+    assert even is not None
+    assert even.p10 <= even.p50 <= even.p90
+    assert even.p50 < (seen.requests_per_second or 0)
+    assert "210 ms miss the 100 ms" in found.reasons[0]
+    assert found.flips == (
+        f"below {even.p50:.3g} requests a second ({even.p10:.3g} to {even.p90:.3g}), or other prices",
+    )
+
+
+def test_below_the_break_even_load_it_is_not_worth_it_any_more():
+    facts = {}
+    for busy in (1.0, 0.3):
+        seen = encoder(busy)
+        facts[busy] = on(seen, replace(known(seen), price=NODE), L4=1.2)
+    assert facts[1.0].verdict == "candidate"
+    assert facts[1.0].costs is not None
+    assert facts[0.3].costs is not None
+    assert facts[1.0].costs.ratio.p50 < 0.9
+    assert facts[0.3].verdict == "not worth it"
+    assert facts[0.3].costs.ratio.p50 == pytest.approx(1.5)
+    assert "it costs ×1.50" in facts[0.3].reasons[0]
+    assert facts[0.3].flips[0].startswith("above ")
+
+
+def test_without_objective_and_prices_it_is_no_more_than_possible():
+    seen = encoder()
+    found = on(seen, known(seen))
+    assert (found.verdict, found.costs) == ("possible", None)
+    assert "prices of the node and of the device" in found.flips[0]
+
+
+def test_on_a_fast_device_what_stays_on_the_host_binds():
+    seen = encoder()
+    found = on(seen, known(seen, kernel=0.7, array=0.05, serialise=0.25), "H100")
+    assert found.simulated is not None
+    assert (found.simulated.binding, found.simulated.terms["host"] > 0.9) == ("host", True)
+
+
+def test_nothing_is_promised_beyond_what_stays_on_the_host():
+    for share in (0.6, 0.8, 0.95):
+        seen = encoder()
+        found = on(seen, known(seen, kernel=share, serialise=1 - share), "H100")
+        assert found.simulated is not None
+        assert found.simulated.throughput.p90 <= 1.34 * found.ceiling, "more than one process of the host works beside"
+        assert found.simulated.latency.p10 >= 1 / found.ceiling
+
+
+@pytest.mark.parametrize(
+    ("architecture", "classes", "says"),
+    [
+        ("RandomForestClassifier", {"trees": 0.2, "kernel": 0.7}, "decision trees"),
+        ("BertModel", {"trees": 0.6, "kernel": 0.3}, "decision trees"),
+        ("LogisticRegression", {"kernel": 0.9}, "linear"),
+        ("BertModel", {"kernel": 0.3, "serialise": 0.6}, "30% of its CPU time could move"),
+    ],
+)
+def test_what_never_goes_to_a_device(architecture: str, classes: dict[str, float], says: str):
+    seen = encoder()
+    file = ModelFile(path="/m/x", format="pickle", size_bytes=10_000, architecture=architecture)
+    model = replace(seen.service.models[0], files=(file,))
+    other = replace(seen, service=replace(seen.service, models=(model,)))
+    facts = replace(known(other, **classes), price=NODE, slo_p99_seconds=0.01)
+    found = on(other, facts, "H100", H100=0.1)
+    assert found.verdict == "not worth it"
+    assert any(says in reason for reason in found.reasons)
+    assert found.flips
+
+
+def test_weights_that_are_not_known_are_at_most_what_a_worker_holds():
+    seen = encoder()
+    unknown = replace(seen, service=replace(seen.service, models=()))
+    now = estimate(unknown, known(unknown), market(unknown)).situation
+    assert now is not None
+    assert (now.work.weights, now.work.exact) == (200 << 20, False)
+    huge = replace(unknown, workers=tuple(replace(w, resident_bytes=40 << 30) for w in unknown.workers))
+    found = on(huge, known(huge))
+    assert (found.verdict, "GB that are free" in found.reasons[0]) == ("does not fit", True)
+
+
+def test_a_tiny_net_waits_for_the_host():
+    seen = encoder(cpu_seconds=0.0003)
+    small = replace(seen, service=replace(seen.service, models=()))
+    found = on(small, replace(known(small), price=NODE), L4=0.1)
+    assert found.verdict == "not worth it"
+    assert "a device would wait for the host" in found.reasons[0]
+
+
+def test_an_idle_service_is_not_judged():
+    seen = encoder(busy=0.002)
+    found = estimate(seen, known(seen), market(seen))
+    assert (found.devices, found.needs and found.needs.kind) == ((), "load")
+
+
+def test_what_is_missing_is_named():
+    seen = encoder()
+    assert (estimate(seen, replace(known(seen), profile=None), market(seen)).needs or 0).kind == "profile"
+    assert (estimate(seen, known(seen, samples=100), market(seen)).needs or 0).kind == "profile"
+    silent = replace(seen, requests_per_second=None)
+    assert (estimate(silent, known(silent), market(silent)).needs or 0).kind == "metrics"
+    assert (estimate(seen, known(seen), replace(market(seen), host=None)).needs or 0).kind == "kernel"
+
+
+def test_time_that_threads_wait_for_each_other_is_no_work_for_a_device():
+    seen = encoder()
+    clean = estimate(seen, known(seen), market(seen)).situation
+    spinning = known(seen, kernel=0.34, array=0.04, tokenise=0.012, spin=0.6)
+    found = estimate(seen, spinning, market(seen)).situation
+    assert clean is not None
+    assert found is not None
+    assert found.work.part.needless == pytest.approx(0.6, abs=0.01)
+    assert found.work.part.share.mode == pytest.approx(clean.work.part.share.mode, abs=0.02)
+    assert found.work.cpu_seconds == pytest.approx(0.4 * found.work.as_configured_seconds, rel=0.02)
+
+
+def test_the_same_window_gives_the_same_numbers():
+    seen = encoder()
+    facts = replace(known(seen), price=NODE)
+    assert on(seen, facts, L4=1.2) == on(seen, facts, L4=1.2)
+
+
+def test_break_even_counts_whole_nodes():
+    assert break_even(1.0, 100.0, 3.0, 1000.0) == pytest.approx(3 * 85.0)
+    assert break_even(1.0, 100.0, 0.5, 1000.0) == 0.0
+    assert break_even(1.0, 100.0, 20.0, 1000.0) is None
+    assert per_1000_at(10.0, 1.8, 100.0) == pytest.approx(1.8 / 36)
+    assert per_1000_at(100.0, 1.8, 100.0) == pytest.approx(2 * 1.8 / 360)

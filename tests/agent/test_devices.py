@@ -1,0 +1,104 @@
+"""Devices and their prices as the configuration states them, beside those of the node."""
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from agent.config import Config
+from agent.config_sources import load_config
+from agent.devices import USUAL, candidates, prices
+from agent.errors import CliError
+from tests.advisor.gpus_built import gpu
+
+YEAR_HOURS = 8760
+
+
+def load(folder: Path, text: str) -> Config:
+    file = folder / "given.toml"
+    file.write_text(text)
+    return load_config(file, environ={}, system_file=folder / "none.toml").config
+
+
+def test_hourly_prices_and_those_of_a_purchase_with_power(tmp_path):
+    found = prices(load(tmp_path, """
+[prices]
+currency = "EUR"
+[devices.l4]
+hourly = 0.7
+as_of = 2026-11-01
+[devices."H100"]
+purchase_price = 26280
+amortisation = "3y"
+power_price_per_kwh = 0.30
+currency = "USD"
+"""))  # fmt: skip
+    assert (found["L4"].currency, found["L4"].hourly, found["L4"].as_of) == ("EUR", 0.7, "2026-11-01")
+    assert found["H100"].currency == "USD"
+    assert found["H100"].hourly == pytest.approx(26280 / (3 * YEAR_HOURS) + 0.7 * 0.30), (
+        "its 700 W are in the catalogue"
+    )
+
+
+def test_a_device_of_its_own_and_one_that_is_known_with_other_numbers(tmp_path):
+    config = load(tmp_path, """
+[devices.X1]
+memory = 8
+bandwidth = 100
+fp16 = 10
+[devices.L4]
+memory = 12
+""")  # fmt: skip
+    devices = {device.name: device for device in candidates(config, ())[0]}
+    assert (devices["X1"].memory, devices["X1"].peak, devices["X1"].sources) == (
+        8,
+        {"fp16": 10},
+        ("the configuration",),
+    )
+    assert (devices["L4"].memory, devices["L4"].peak["fp16"]) == (12, 121)
+
+
+def test_devices_of_the_node_are_looked_at_with_what_is_free_on_the_emptiest():
+    one, other = gpu(name="NVIDIA L40S"), gpu(name="NVIDIA L40S")
+    full, empty = (
+        replace(one, uuid="a", memory_free_bytes=1 << 30),
+        replace(other, uuid="b", memory_free_bytes=40 << 30),
+    )
+    devices, here = candidates(Config(), (full, empty))
+    assert [device.name for device in devices] == ["L40S"]
+    assert here["L40S"].uuid == "b"
+    assert candidates(Config(), (replace(full, mig=True),))[1] == {}
+
+
+def test_without_any_the_usual_one_is_looked_at():
+    devices, here = candidates(Config(), ())
+    assert ([device.name for device in devices], here) == ([USUAL], {})
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[devices.X1]\nhourly = 1", "devices.X1"),
+        ("[devices.L4]\nhourly = 1", "devices.L4.currency: None is no currency"),
+        ("[devices.L4]\nhourly = 1\ncurrency = 'euro'", "devices.L4.currency: 'euro' is no currency"),
+        ("[devices.L4]\nhourly = 1\npurchase_price = 2\ncurrency = 'EUR'", "hourly is set as well"),
+        ("[devices.L4]\npurchase_price = 2\ncurrency = 'EUR'", "purchase_price: it says nothing without that"),
+        ("[devices.L4]\nspeed = 3", "devices.L4.speed: not known"),
+        ("[devices.L4]\nmemory = 'much'", "devices.L4"),
+        ("[devices.L4]\nfp16 = -3", "devices.L4: it has no rate"),
+        ("[devices]\nL4 = 3", "devices.L4 is not a table"),
+    ],
+)
+def test_what_does_not_add_up_is_one_clear_line(tmp_path, text, says):
+    with pytest.raises(CliError, match=says) as raised:
+        load(tmp_path, text)
+    assert raised.value.exit_status == 2
+    assert "\n" not in str(raised.value)
+
+
+def test_a_price_file_states_devices_too(tmp_path):
+    file = tmp_path / "prices.toml"
+    file.write_text('[prices]\ncurrency = "EUR"\nhourly = 0.8\n[devices.T4]\nhourly = 0.5\n')
+    loaded = load_config(None, environ={}, system_file=tmp_path / "none.toml", flags={"prices.file": str(file)})
+    assert prices(loaded.config)["T4"].hourly == 0.5
+    assert loaded.config.prices.hourly == 0.8

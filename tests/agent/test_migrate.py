@@ -1,0 +1,107 @@
+"""What a person asks of moving work: the agent's answer, and the same under other circumstances."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from advisor.finding import Need
+from advisor.migration.estimate import estimate
+from advisor.migration.result import MigrationEstimate
+from agent.config import Config
+from agent.config_sources import load_config
+from agent.errors import CliError
+from agent.migrate import migrate, text
+from agent.migrating import Migrations
+from collectors.cpu_features import CpuFeatures
+from tests.advisor.migration.migrating import AVX512, NODE, encoder, known, market
+
+SEEN = encoder()
+BLIND = MigrationEstimate(service="gunicorn/other:1", needs=Need(kind="profile", text="a profile of its workers"))
+
+
+class Agent:
+    """Answers as `/v1/migration` does."""
+
+    def __init__(self, *more: MigrationEstimate) -> None:
+        facts = replace(known(SEEN), price=NODE)
+        self.found = (estimate(SEEN, facts, market(SEEN, "L4", L4=1.2)), *more)
+
+    def get(self, path: str, kind: Any) -> Any:
+        assert path == "/v1/migration"
+        return self.found
+
+
+def asked(*what_if: str, devices: tuple[str, ...] = (), config: Config | None = None, **other: Any):
+    return migrate(Agent(BLIND), config or Config(), other.get("service"), devices, what_if, priced=config is not None)
+
+
+def test_the_answer_of_the_agent_reads_as_text():
+    said = text(asked())
+    assert "gunicorn/app:8000: 78.4 requests a second, 200 ms of CPU time each" in said
+    assert "L4 (not in this node, grade C; not validated" in said
+    assert "candidate" in said
+    assert "it pays from" in said
+    assert "gunicorn/other:1: cannot tell, needs a profile of its workers" in said
+    assert text(()) == "no service on CPUs was found (see: nodewright doctor)"
+
+
+def test_other_devices_and_prices(tmp_path: Path):
+    file = tmp_path / "prices.toml"
+    file.write_text('[prices]\ncurrency = "EUR"\nhourly = 0.8\n[devices.H100]\nhourly = 80\n')
+    config = load_config(None, environ={}, system_file=tmp_path / "x", flags={"prices.file": str(file)}).config
+    (found, _) = asked(devices=("h100", "T4"), config=config)
+    verdicts = {one.device: one.verdict for one in found.devices}
+    assert verdicts == {"H100": "not worth it", "T4": "possible"}, "of the T4 no price is stated"
+
+
+def test_what_if_the_load_were_another():
+    (found, _) = asked("load=5")
+    assert found.situation is not None
+    assert found.situation.work.per_second == 5
+    assert found.devices[0].device == "L4"
+    (slower, _) = asked("part=0.3")
+    assert slower.devices[0].verdict == "not worth it"
+    (wanted, _) = asked("slo=100ms", "cores=4")
+    assert wanted.situation is not None
+    assert (wanted.situation.slo_p99_seconds, wanted.situation.cores) == (0.1, 4)
+
+
+def test_one_service_by_the_beginning_of_its_name():
+    assert [one.service for one in asked(service="gunicorn/other")] == ["gunicorn/other:1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"service": "none"}, "nothing is known of a service 'none'"),
+        ({"devices": ("GTX 970",)}, "no device 'GTX 970' is known"),
+    ],
+)
+def test_what_is_not_known_is_one_line(arguments: dict[str, Any], says: str):
+    with pytest.raises(CliError, match=says):
+        asked(**arguments)
+
+
+@pytest.mark.parametrize(
+    "change", ["load", "load=", "load=-3", "load=nan", "part=1.5", "slo=fast", "colour=red", "cores=1e99"]
+)
+def test_a_supposition_that_makes_no_sense_is_one_line(change: str):
+    with pytest.raises(CliError, match="--what-if"):
+        asked(change)
+
+
+def test_it_is_worked_out_again_for_another_profile_or_load_only():
+    migrations = Migrations(Config())
+    migrations.features = CpuFeatures(flags=tuple(sorted(AVX512)))
+    facts = known(SEEN)
+    first = migrations.of(SEEN, facts, ())
+    assert first is not None
+    assert first.devices[0].device == "L4"
+    assert migrations.of(replace(SEEN, requests_per_second=80.0), facts, ()) is first
+    assert migrations.of(replace(SEEN, requests_per_second=200.0), facts, ()) is not first
+    assert migrations.of(SEEN, replace(facts, profile=replace(facts.profile, age_seconds=1.0)), ()) is not first
+    assert migrations.known((SEEN.service,))[0].service == SEEN.service.name
+    migrations.keep_only({})
+    assert migrations.known((SEEN.service,)) == ()
