@@ -27,7 +27,8 @@ def test_threads_that_share_the_gil_are_divided_too() -> None:
     watched = watch("mixture.py", "--threads", "3", "json=5", "python=5")
     check_classes(watched)
     assert watched.seen.gil_held is not None
-    assert watched.seen.gil_held.value == pytest.approx(1.0, abs=0.1)
+    held = watched.seen.gil_held
+    assert held.value == pytest.approx(1.0, abs=0.1 + 3 * held.error)
     assert watched.seen.gil_waiting > 0.5
 
 
