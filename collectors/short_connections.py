@@ -40,6 +40,7 @@ class ShortConnections:
         self.read = 0
         self._looks += 1
         self._seen |= {port: self._looks for port, one in moved.items() if one.opened}
+        self._seen = {port: look for port, look in self._seen.items() if port in listening}
         if unseen < 1:
             return {}
         if len(listening) == 1:

@@ -120,6 +120,14 @@ def test_a_table_too_long_to_read_is_not_read_unless_one_port_is_left_out(
     assert short.read == 0
 
 
+def test_a_port_at_which_nobody_listens_any_more_is_not_beside_its_successor(short: ShortConnections) -> None:
+    """A server that comes back at another port."""
+    for _ in range(ALONE_LOOKS + 1):
+        look(short, 100, p8000=NEW)
+    after: Families = {OTHER: PORTS[OTHER], 2024: PORTS[OTHER]}
+    assert look(short, 5000, listening=after, rests=1_000_000, p8001=NEW) == {OTHER: 5000}
+
+
 def test_what_ended_over_a_minute_ago_has_left_nothing(short: ShortConnections, tables: Tables) -> None:
     tables.ended.update({ONE: 100})
     assert look(short, 100, seconds=60.0, p8000=NEW) is None
