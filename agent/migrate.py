@@ -15,6 +15,9 @@ from agent.errors import CliError
 from agent.prices import node_price
 from agent.units import parse_duration
 
+WORTH_TELLING = 100.0
+"""A ceiling above it says no more than that nearly all of the work could move."""
+
 
 def migrate(
     client: Client, config: Config, service: str | None, devices: Sequence[str], what_if: Sequence[str], *, priced: bool
@@ -150,7 +153,8 @@ def _device(one: DeviceEstimate) -> Iterator[str]:
     seen = one.simulated
     if seen is not None:
         yield f"    throughput {_ratio(seen.throughput)} against these CPUs set right, {_ratio(seen.as_configured)} as they are"
-        yield f"    latency {_ratio(seen.latency)} without a queue, ×{1 / one.ceiling:.2f} at best (what stays on the host)"
+        best = f", ×{1 / one.ceiling:.2f} at best (what stays on the host)" if one.ceiling < WORTH_TELLING else ""
+        yield f"    latency {_ratio(seen.latency)} without a queue{best}"
         terms = ", ".join(f"{term} {share:.0%}" for term, share in seen.terms.items())
         yield f"    in batches of {seen.batch}; what binds: {terms}"
     if one.costs is not None:
