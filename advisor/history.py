@@ -212,10 +212,10 @@ class History:
         seconds = 0.0 if self._mono_ns is None else (now.mono_ns - self._mono_ns) * 1e-9
         self._mono_ns = now.mono_ns
         self.tracks.now = now.mono_ns / 1e9
+        self._end_cores()
+        for worker in self.tracks.workers.values():
+            worker.end_tick(self.tracks.tick)
         if seconds > 0:
-            self._end_cores()
-            for worker in self.tracks.workers.values():
-                worker.end_tick(self.tracks.tick)
             busy = sum(core[0] for core in self._core_now.values()) / seconds
             for service in services:
                 self._end_second(service, seconds, busy, now.wall_ns / 1e9)

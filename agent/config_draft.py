@@ -15,7 +15,7 @@ from agent.units import parse_duration
 RuleThresholds = Mapping[str, frozenset[str]]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _THRESHOLD = SettingSpec(kind=Kind.NUMBER, doc="A threshold of the rule.")
-_MONEY = ("hourly", "purchase_price", "power_watts", "price_per_kwh")
+_MONEY = ("hourly", "purchase_price", "power_watts", "power_price_per_kwh")
 
 
 class Draft:

@@ -4,6 +4,7 @@
 of one that the catalogue does not know it also states what it can do.
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -11,11 +12,13 @@ from typing import Any, get_args
 import msgspec
 
 from advisor.gpu.view import GpuView
-from advisor.migration.devices import Device, Precision, named
+from advisor.migration.devices import BadDevices, Device, Precision, check, named
 from advisor.migration.money import DevicePrice
 from agent.config import Config
 from agent.errors import CliError
 from agent.units import parse_duration
+
+log = logging.getLogger("nodewright.devices")
 
 USUAL = "L4"
 """Looked at where there is no device and none is configured: a small one that most clouds have."""
@@ -25,11 +28,18 @@ _PRICE_KEYS = frozenset((
 _PRECISIONS: tuple[str, ...] = get_args(Precision)
 _FACT_KEYS = frozenset(("kind", "memory", "bandwidth", "compute_capability", "watts", "pcie", "sparsity", *_PRECISIONS))
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_STATE = "state memory (GiB), bandwidth (GB/s) and a rate (10^12/s) such as fp16 = 121, or use a name of the catalogue"
 
 
-def candidates(config: Config, gpus: Sequence[GpuView]) -> tuple[tuple[Device, ...], Mapping[str, GpuView]]:
-    """Those that are configured, and those that are here, by name; else the usual one."""
-    found = {device.name: device for device in (configured(name, said) for name, said in _tables(config))}
+def configured_devices(config: Config) -> tuple[Device, ...]:
+    """Raises CliError where what is stated of one makes no sense."""
+    found = (configured(name, said) for name, said in _tables(config))
+    return tuple(device for device in found if device is not None)
+
+
+def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> tuple[tuple[Device, ...], Mapping[str, GpuView]]:
+    """Those that the configuration states, and those that are here, by name; else the usual one."""
+    found = {device.name: device for device in stated}
     here: dict[str, GpuView] = {}
     for gpu in gpus:
         device = named(gpu.name, (*found.values(),)) or named(gpu.name)
@@ -45,8 +55,9 @@ def candidates(config: Config, gpus: Sequence[GpuView]) -> tuple[tuple[Device, .
     return tuple(found.values()), here
 
 
-def configured(name: str, said: Mapping[str, Any]) -> Device:
-    """The device of `[devices."NAME"]`. Raises CliError where it is not known and too little is stated."""
+def configured(name: str, said: Mapping[str, Any]) -> Device | None:
+    """The device of `[devices."NAME"]`. None of one that is not known, and of which nothing is stated but its price: there is
+    nothing to work out then. Raises CliError where what is stated makes no sense."""
     for key in said:
         if key not in _PRICE_KEYS | _FACT_KEYS:
             known = ", ".join(sorted(_PRICE_KEYS | _FACT_KEYS))
@@ -54,17 +65,17 @@ def configured(name: str, said: Mapping[str, Any]) -> Device:
     facts = {key: said[key] for key in said if key in _FACT_KEYS}
     peak = {key: facts.pop(key) for key in _PRECISIONS if key in facts}
     device = named(name)
-    if device is not None and not facts and not peak:
+    if not facts and not peak:
+        if device is None:
+            log.warning("devices.%s is not in the catalogue: %s", name, _STATE, extra={"once": f"device {name}"})
         return device
     base: dict[str, Any] = msgspec.to_builtins(device) if device is not None else {"name": name, "kind": "gpu"}
     stated = {**base, **facts, "peak": {**base.get("peak", {}), **peak}, "sources": ("the configuration",)}
     try:
         found = msgspec.convert(stated, Device)
-    except msgspec.ValidationError as error:
-        hint = "state memory (GiB), bandwidth (GB/s) and a rate (10^12/s) such as fp16 = 121, or use a name of the catalogue"
-        raise CliError("config.bad-value", f"devices.{name}: {error}", hint) from error
-    if not found.peak or min(found.memory, found.bandwidth, *found.peak.values()) <= 0:
-        raise CliError("config.bad-value", f"devices.{name}: it has no rate", "state one such as fp16 = 121")
+        check(found)
+    except (msgspec.ValidationError, BadDevices) as error:
+        raise CliError("config.bad-value", f"devices.{name}: {error}", _STATE) from error
     return found
 
 
@@ -73,19 +84,21 @@ def prices(config: Config) -> Mapping[str, DevicePrice]:
     found = {}
     for name, said in _tables(config):
         device = configured(name, said)
-        price = _price(name, said, config.prices.currency, device.watts)
-        if price is not None:
+        price = _price(name, said, config.prices.currency, None if device is None else device.watts)
+        if price is not None and device is not None:
             found[device.name] = price
     return found
 
 
 def _tables(config: Config) -> list[tuple[str, Mapping[str, Any]]]:
-    """Raises CliError for an entry that is no table."""
-    found = []
+    """Each device, with what `[devices]` says of the prices of all. Raises CliError for another entry that is no table."""
+    of_all = {key: value for key, value in config.devices.items() if key in _PRICE_KEYS}
+    found: list[tuple[str, Mapping[str, Any]]] = []
     for name, said in config.devices.items():
-        if not isinstance(said, Mapping):
+        if isinstance(said, Mapping):
+            found.append((name, {**of_all, **said}))
+        elif name not in of_all:
             raise CliError("config.bad-value", f"devices.{name} is not a table", f'write [devices."{name}"]')
-        found.append((name, said))
     return found
 
 
@@ -98,6 +111,8 @@ def _price(name: str, said: Mapping[str, Any], currency: str | None, watts: floa
     if currency is None or not _CURRENCY.fullmatch(currency):
         hint = "set it there or in [prices], three capital letters: EUR"
         raise CliError("config.bad-value", f"devices.{name}.currency: {currency!r} is no currency", hint)
+    if not isinstance(said.get("as_of", ""), str):
+        raise CliError("config.bad-value", f"devices.{name}.as_of is no day", "write it as 2026-11-01")
     if hourly is not None and bought is not None:
         raise CliError(
             "config.bad-value", f"devices.{name}.purchase_price: hourly is set as well", "set one of the two"

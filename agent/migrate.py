@@ -13,6 +13,7 @@ from agent.config import Config
 from agent.devices import configured, prices
 from agent.errors import CliError
 from agent.prices import node_price
+from agent.profiling.frames import printable
 from agent.units import parse_duration
 
 WORTH_TELLING = 100.0
@@ -125,7 +126,12 @@ _CHANGES = {"load": _load, "slo": _slo, "cores": _cores, "part": _part}
 def text(found: Sequence[MigrationEstimate]) -> str:
     if not found:
         return "no service on CPUs was found (see: nodewright doctor)"
-    return "\n".join(line for one in found for line in _service(one))
+    return "\n".join(_kept_in(line) for one in found for line in _service(one))
+
+
+def _kept_in(line: str) -> str:
+    """With its indent, and nothing in it that a terminal would obey: names of services and models are anyone's."""
+    return line[: len(line) - len(line.lstrip(" "))] + printable(line)
 
 
 def _service(one: MigrationEstimate) -> Iterator[str]:

@@ -5,6 +5,7 @@ from math import log
 
 import msgspec
 
+from advisor.answered import answered_per_second, seen_of
 from advisor.facts import ServiceFacts
 from advisor.gpu.view import GpuView
 from advisor.migration.cpu import host_cpu
@@ -14,7 +15,7 @@ from advisor.migration.money import DevicePrice
 from advisor.migration.result import MigrationEstimate
 from advisor.view import View
 from agent.config import Config
-from agent.devices import candidates, prices
+from agent.devices import candidates, configured_devices, prices
 from collectors.cpu_features import CpuFeatures
 from collectors.entities import Service
 
@@ -24,6 +25,7 @@ _ANOTHER_LOAD = 0.2
 
 class _Known(msgspec.Struct, frozen=True):
     same: tuple[object, ...]
+    moved: tuple[object, ...]
     result: MigrationEstimate
 
 
@@ -32,8 +34,8 @@ class Migrations:
 
     def __init__(self, config: Config) -> None:
         """Raises CliError where `[devices]` says too little."""
-        self._config = config
         self._prices: Mapping[str, DevicePrice] = prices(config)
+        self._configured = configured_devices(config)
         self._known: dict[str, _Known] = {}
         self.features = CpuFeatures()
         """Of this node's CPUs."""
@@ -43,21 +45,16 @@ class Migrations:
         if view.gpus or not view.serving:
             self._known.pop(view.service.id, None)
             return None
-        devices, here = candidates(self._config, gpus)
+        devices, here = candidates(self._configured, gpus)
         free = {name: gpu.memory_free_bytes for name, gpu in here.items()}
-        same = (
-            facts.profile,
-            facts.service,
-            view.loaded_now,
-            _step(view.requests_per_second),
-            facts.slo_p99_seconds,
-            *sorted(here),
-        )
+        answered = answered_per_second(seen_of(view))
+        moved = (view.loaded_now, None if answered is None else _step(answered.value), _in_gib(free))
+        same = (facts.profile, facts.service)
         known = self._known.get(view.service.id)
-        if known is not None and all(a is b or a == b for a, b in zip(known.same, same, strict=False)):
+        if known is not None and known.moved == moved and all(a is b for a, b in zip(known.same, same, strict=True)):
             return known.result
         result = estimate(view, facts, self._market(view, devices, free))
-        self._known[view.service.id] = _Known(same, result)
+        self._known[view.service.id] = _Known(same, moved, result)
         return result
 
     def known(self, services: Sequence[Service]) -> tuple[MigrationEstimate, ...]:
@@ -69,10 +66,13 @@ class Migrations:
             del self._known[name]
 
     def _market(self, view: View, devices: tuple[Device, ...], free: Mapping[str, int | None]) -> Market:
-        bandwidth = self._config.node.memory_bandwidth_bytes_per_second
-        host = host_cpu(view, self.features.flags, bandwidth)
-        return Market(devices=devices, free=free, prices=self._prices, host=host)
+        return Market(devices=devices, free=free, prices=self._prices, host=host_cpu(view, self.features.flags))
 
 
-def _step(rate: float | None) -> int | None:
-    return None if not rate else round(log(rate) / _ANOTHER_LOAD)
+def _step(rate: float) -> int | None:
+    return round(log(rate) / _ANOTHER_LOAD) if rate > 0 else None
+
+
+def _in_gib(free: Mapping[str, int | None]) -> tuple[tuple[str, int | None], ...]:
+    """What is free of devices wavers."""
+    return tuple((name, None if value is None else value >> 30) for name, value in sorted(free.items()))

@@ -1,4 +1,4 @@
-"""How fast do this node's CPUs compute and read, as far as their instructions and clocks tell?"""
+"""How fast do this node's CPUs compute, as far as their instructions and clocks tell?"""
 
 from collections.abc import Collection
 
@@ -20,21 +20,18 @@ USUAL_HERTZ = Spread(2.0e9, 2.7e9, 3.5e9)
 """Under load, where the host does not tell its clock, as in most virtual machines."""
 OF_PEAK = Spread(0.35, 0.6, 0.85)
 """What matrix libraries reach of a core's peak on the sizes of models."""
-OF_BANDWIDTH = Spread(0.5, 0.7, 0.85)
 SHARED_THREADS = 0.55
 """Of a core, what one of its two hardware threads does while both compute."""
 
 
 class HostCpu(msgspec.Struct, frozen=True, kw_only=True):
-    """`flops`: 32-bit operations per second that a logical CPU really does; `bandwidth`: bytes per second of the node, None =
-    its owner has not said."""
+    """`flops`: 32-bit operations per second that a logical CPU really does."""
 
     flops: Spread
-    bandwidth: Spread | None
     told_by: str
 
 
-def host_cpu(view: View, flags: Collection[str] | None, bandwidth: int | None) -> HostCpu | None:
+def host_cpu(view: View, flags: Collection[str] | None) -> HostCpu | None:
     """None where its instructions are not known."""
     wide = next((rest for needed, *rest in FLOPS_PER_CYCLE if flags is not None and set(needed) <= set(flags)), None)
     if wide is None:
@@ -48,5 +45,4 @@ def host_cpu(view: View, flags: Collection[str] | None, bandwidth: int | None) -
     flops = Spread(
         threads * peak.low * OF_PEAK.low, peak.mode * OF_PEAK.mode * (1 + threads) / 2, peak.high * OF_PEAK.high
     )
-    had = None if bandwidth is None else Spread(*(bandwidth * part for part in OF_BANDWIDTH.ends))
-    return HostCpu(flops=flops, bandwidth=had, told_by=told)
+    return HostCpu(flops=flops, told_by=told)

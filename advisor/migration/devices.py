@@ -89,10 +89,18 @@ def read_devices(text: str) -> tuple[Device, ...]:
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
         raise BadDevices(str(error)) from error
     for device in found:
-        numbers = (device.memory, device.bandwidth, *device.peak.values(), device.watts or 1.0)
-        if not device.peak or not all(0 < number < 1e9 for number in numbers):
-            raise BadDevices(f"device {device.name!r}: memory, bandwidth and peak are numbers above 0")
+        check(device)
     return found
+
+
+def check(device: Device) -> None:
+    """Raises BadDevices where its numbers make no sense."""
+    numbers = (device.memory, device.bandwidth, *device.peak.values(), device.watts or 1.0)
+    if not device.peak or not all(0 < number < 1e9 for number in numbers):
+        raise BadDevices(f"device {device.name!r}: memory, bandwidth and peak are numbers above 0")
+    if device.pcie is not None and device.pcie not in PCIE_BYTES_PER_SECOND:
+        known = ", ".join(map(str, PCIE_BYTES_PER_SECOND))
+        raise BadDevices(f"device {device.name!r}: pcie is a generation, one of {known}")
 
 
 def named(name: str, devices: Sequence[Device] | None = None) -> Device | None:

@@ -12,6 +12,7 @@ from advisor.migration.devices import Device, Precision
 from advisor.migration.fit import Fit, Need, fit
 from advisor.migration.money import DevicePrice, break_even, per_1000_at, per_1000_at_capacity
 from advisor.migration.offload import ENOUGH_SAMPLES
+from advisor.migration.precisions import FEWER_BITS, on_device
 from advisor.migration.result import Costs, DeviceEstimate, MigrationEstimate, Situation
 from advisor.migration.simulate import Simulated, simulate
 from advisor.migration.spread import Percentiles
@@ -76,7 +77,8 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
     simulated = simulate(now.work, device, precision, now.cores, now.configured_per_second, now.slo_p99_seconds, seed)
     placed = _fit(now.work, device, market.free.get(device.name))
     costs = _costs(now.work, simulated, now.price, market.prices.get(device.name))
-    verdict, reasons, flips = verdict_of(now, simulated, placed, costs)
+    smaller = _smaller(now.work, device, placed.free) if placed.verdict in ("split", "no room") else ()
+    verdict, reasons, flips = verdict_of(now, simulated, placed, smaller, costs)
     sure = now.work.exact and now.work.part.samples >= ENOUGH_SAMPLES and device.name in market.free
     return DeviceEstimate(
         device=device.name,
@@ -94,7 +96,20 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
 
 
 def _fit(work: Work, device: Device, free: int | None) -> Fit:
-    return fit(Need(weights=work.weights), device.memory_bytes if free is None else free)
+    need = Need(weights=work.weights, cache=work.generation.held)
+    return fit(need, device.memory_bytes if free is None else free, work.layers)
+
+
+def _smaller(work: Work, device: Device, free: float) -> tuple[str, ...]:
+    """Forms of fewer bits in which it would fit the device, as far as it is known how many it has."""
+    if work.bits is None:
+        return ()
+    found = []
+    for form in FEWER_BITS:
+        need = Need(weights=work.weights * form.bits / work.bits, cache=work.generation.held)
+        if form.bits < work.bits and on_device(form, device) and fit(need, free).verdict == "fits":
+            found.append(f"weights in {form.name}: {need.total / 1e9:.1f} GB (measure its quality first)")
+    return tuple(found)
 
 
 def _costs(work: Work, simulated: Simulated | None, node: NodePrice | None, device: DevicePrice | None) -> Costs | None:

@@ -10,8 +10,7 @@ import msgspec
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
-    """`norms`: of a layer; `norm_values`: 1 for a weight alone, 2 with a bias. `biases` of an attention: how many of query,
-    key, value and output have one."""
+    """`norms`: of a layer; `norm_values`: 1 for a weight alone, 2 with a bias."""
 
     kind: Literal["decoder", "encoder", "vision", "speech"] = "decoder"
     gated: bool = True
@@ -23,8 +22,6 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     value_bias: bool = False
     output_bias: bool = False
     feed_forward_bias: bool = False
-    head_norms: bool = False
-    """Queries and keys of each head are normalised."""
     positions: bool = False
     """A learnt vector for each position."""
     embedding_norm: bool = False
@@ -53,8 +50,6 @@ FAMILIES: Mapping[str, Family] = {
     "mixtral": _LLAMA,
     "phi3": _LLAMA,
     "qwen2": _QWEN2,
-    "qwen3": Family(head_norms=True),
-    "gemma": Family(tied=True),
     "gemma2": Family(norms=4, tied=True),
     "falcon": Family(gated=False, norms=1, norm_values=2, tied=True, feed_forward_factor=4),
     "deepseek_v2": _LLAMA,

@@ -2,9 +2,6 @@
 
 from collectors.model_geometry import Geometry
 
-Q8_0_BYTES = 34 / 32
-"""Of one number in llama.cpp's block form: 32 of them and a scale."""
-
 
 def elements_per_token(shape: Geometry, *, expanded: bool = False) -> int | None:
     """Numbers that one token takes while no window is full. `expanded`: of latent attention the keys and values of each head,

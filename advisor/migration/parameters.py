@@ -87,7 +87,7 @@ def _attention(shape: Geometry, family: Family, width: int | None = None) -> int
     queries, keys = heads * size, (shape.kv_heads or heads) * size
     found = hidden * queries + 2 * (width or hidden) * keys + queries * hidden
     found += queries * family.query_bias + keys * (family.key_bias + family.value_bias) + hidden * family.output_bias
-    return found + (2 * size if family.head_norms else 0)
+    return found
 
 
 def _latent_attention(shape: Geometry, latent: Latent) -> int | None:

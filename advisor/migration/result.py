@@ -14,7 +14,7 @@ from advisor.prices import NodePrice
 
 UNVALIDATED = "not validated: no such device was measured with this model"
 Verdict = Literal["candidate", "possible", "not worth it", "does not fit"]
-Grade = Literal["A", "B", "C"]
+Grade = Literal["B", "C"]
 
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):

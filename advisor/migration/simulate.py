@@ -22,11 +22,13 @@ OF_BANDWIDTH = Spread(0.6, 0.7, 0.85)
 LAUNCH_SECONDS = Spread(3e-6, 8e-6, 20e-6)
 OF_LANES = Spread(0.4, 0.6, 0.8)
 TRANSFER_SECONDS = 2 * 10e-6
+USUAL_PCIE = 4
 ALL_CORES = Spread(0.75, 0.9, 1.0)
 """Of the throughput of one core times the cores, what a service with the right workers and threads does on all of them."""
 BATCHES = (1, 2, 4, 8, 16, 32)
 BATCH_SECONDS = 0.05
-"""A batch takes no longer than that on the device, or half of the latency that is wanted."""
+"""A step of a batch takes no longer than that on the device, and all of them no more than half of the latency that is
+wanted."""
 
 Term = Literal["compute", "memory bandwidth", "launches", "transfer", "host"]
 
@@ -96,29 +98,33 @@ class _Draw:
         self.part = work.part.share.draw(random)
         self._flops = work.flops.draw(random)
         self._peak = peak * OF_PEAK.draw(random)
-        self._weights = work.weights
+        self._steps = work.generation.steps
+        self._weights, self._cache = work.weights, work.generation.read
         self._activations = work.activations.draw(random)
         self._bandwidth = device.bandwidth_bytes * OF_BANDWIDTH.draw(random)
-        self._launches = work.launches.draw(random) * LAUNCH_SECONDS.draw(random)
+        self._launches = self._steps * work.launches.draw(random) * LAUNCH_SECONDS.draw(random)
         self._moved = work.moved.draw(random)
-        self._lanes = PCIE_BYTES_PER_SECOND[device.pcie or 4] * OF_LANES.draw(random)
+        self._lanes = PCIE_BYTES_PER_SECOND[device.pcie or USUAL_PCIE] * OF_LANES.draw(random)
 
     def seconds(self, batch: int) -> dict[Term, float]:
+        read = self._steps * (self._weights + self._cache * batch) + self._activations * batch
         return {
             "compute": self._flops * batch / self._peak,
-            "memory bandwidth": (self._weights + self._activations * batch) / self._bandwidth,
+            "memory bandwidth": read / self._bandwidth,
             "launches": self._launches,
             "transfer": self._moved * batch / self._lanes + TRANSFER_SECONDS,
         }
 
 
 def _batch(work: Work, device: Device, peak: float, slo_seconds: float | None) -> int:
-    """The largest that the device does in the time that there is, as is likely."""
-    longest = BATCH_SECONDS if slo_seconds is None else min(BATCH_SECONDS, slo_seconds / 2)
+    """The largest of which the device does a step in the time that there is, as is likely."""
+    longest = BATCH_SECONDS if slo_seconds is None else min(BATCH_SECONDS, slo_seconds / 2 / work.generation.steps)
     chosen = 1
     for batch in BATCHES:
-        compute = work.flops.mode * batch / (peak * OF_PEAK.mode)
-        read = (work.weights + work.activations.mode * batch) / (device.bandwidth_bytes * OF_BANDWIDTH.mode)
+        steps = work.generation.steps
+        compute = work.flops.mode / steps * batch / (peak * OF_PEAK.mode)
+        each = work.activations.mode / steps + work.generation.read
+        read = (work.weights + each * batch) / (device.bandwidth_bytes * OF_BANDWIDTH.mode)
         if max(compute, read) + work.launches.mode * LAUNCH_SECONDS.mode <= longest:
             chosen = batch
     return chosen

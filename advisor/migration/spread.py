@@ -25,10 +25,6 @@ class Spread(msgspec.Struct, frozen=True):
     def around(cls, value: float, part: float) -> "Spread":
         return cls(value * (1 - part), value, value * (1 + part))
 
-    @property
-    def ends(self) -> tuple[float, float, float]:
-        return self.low, self.mode, self.high
-
     def draw(self, random: Random) -> float:
         return self.mode if self.low == self.high else random.triangular(self.low, self.high, self.mode)
 

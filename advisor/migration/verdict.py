@@ -24,10 +24,17 @@ FIXED_FIRST = (
 Told = tuple[Verdict, tuple[str, ...], tuple[str, ...]]
 
 
-def verdict_of(now: Situation, simulated: Simulated | None, placed: Fit, costs: Costs | None) -> Told:
+def verdict_of(
+    now: Situation, simulated: Simulated | None, placed: Fit, smaller: tuple[str, ...], costs: Costs | None
+) -> Told:
+    """`smaller`: forms of the weights in which it would fit, where it does not."""
     if placed.verdict in ("split", "no room"):
         reason = f"it needs {placed.need / 1e9:.1f} GB of {placed.free / 1e9:.1f} GB that are free"
-        return "does not fit", (reason,), ("a device with more memory, or weights of fewer bits",)
+        if placed.on_device is not None:
+            reason += (
+                f": {placed.on_device} of {placed.layers} layers go in, and what stays on the host decides the speed"
+            )
+        return "does not fit", (reason,), (*smaller, "a device with more memory")
     against = [*_of_the_model(now), *_of_the_speed(now, simulated)]
     if against or simulated is None:
         return "not worth it", tuple(reason for reason, _ in against), tuple(flip for _, flip in against if flip)

@@ -9,6 +9,8 @@ from advisor.answered import answered_per_second, seen_of
 from advisor.finding import Need
 from advisor.gpu.holding import geometry_of, weights_bytes
 from advisor.migration.cpu import HostCpu
+from advisor.migration.fit import Layers
+from advisor.migration.generation import Generation, generation_of
 from advisor.migration.offload import LEAST_SAMPLES, Offloadable, offloadable
 from advisor.migration.parameters import parameters_of
 from advisor.migration.spread import Spread
@@ -43,6 +45,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     part: Offloadable
     flops: Spread
     weights: float
+    layers: Layers | None
+    """None = the model cannot be placed layer by layer, or its headers do not tell."""
+    bits: float | None
+    """Of a weight as it is stored."""
+    generation: Generation
     activations: Spread
     moved: Spread
     launches: Spread
@@ -66,6 +73,9 @@ def work_of(view: View, profile: ProfileView | None, host: HostCpu | None) -> Wo
     if host is None:
         return Need(kind="kernel", text="what its CPUs compute: the flags of /proc/cpuinfo")
     configured = view.cores_used / answered.value
+    generation = generation_of(view)
+    if not isinstance(generation, Generation):
+        return generation
     useful = configured * (1 - part.needless)
     if useful <= 0:
         return Need(kind="profile", text="a profile in which its threads do more than wait for each other")
@@ -81,6 +91,9 @@ def work_of(view: View, profile: ProfileView | None, host: HostCpu | None) -> Wo
         part=part,
         flops=flops,
         weights=weights,
+        layers=_layers(view.service.models),
+        bits=_bits(view.service.models),
+        generation=generation,
         activations=Spread(flops.low / high, flops.mode / likely, flops.high / low),
         moved=_moved(view, answered.value),
         launches=_launches(view.service.models),
@@ -101,6 +114,23 @@ def _weights(view: View) -> tuple[float, str]:
         return float(stored), "weights as the model's files say"
     held = max((w.resident_bytes or 0 for w in view.serving), default=0)
     return float(held), f"weights are not known: at most the {held / 1e9:.2f} GB that a worker holds"
+
+
+def _bits(models: Sequence[Model]) -> float | None:
+    stored, counted = weights_bytes(models), [model.parameters for model in models]
+    known = sum(one for one in counted if one is not None)
+    return 8 * stored / known if stored and known and None not in counted else None
+
+
+def _layers(models: Sequence[Model]) -> Layers | None:
+    """Parts of the weights: those of one layer and of the output layer."""
+    shape = geometry_of(models[0]) if len(models) == 1 else None
+    counted = parameters_of(shape) if shape is not None else None
+    if shape is None or counted is None or not shape.layers:
+        return None
+    count = shape.layers + (shape.encoder_layers or 0)
+    output = counted.output or (counted.table if counted.tied else 0)
+    return Layers(count=count, layer=counted.layers / count / counted.total, output=output / counted.total)
 
 
 def family_of(view: View, part: Offloadable) -> Family:

@@ -346,3 +346,15 @@ def test_where_too_many_connections_ended_to_read_them_all_the_last_look_says_ho
     seen = [s.established for s in node.history.tracks.services["service:s1"].seconds]
     assert seen[:50] == [16] * 50
     assert seen[-1] is None, "that look is too old"
+
+
+def test_a_tick_of_no_length_makes_nothing_of_what_was_long_before():
+    node = Node()
+    for _ in range(100):
+        node.second(0.4)
+    node.history.end_tick([node.service], Instant(node.now * SECOND, node.now * SECOND))
+    for _ in range(3):
+        node.second(0.4)
+    seen = node.view()
+    assert [w.cores_used for w in seen.workers] == pytest.approx([0.4, 0.4])
+    assert all(core.busy < 0.5 for core in seen.cores)

@@ -47,6 +47,11 @@ def test_the_answer_of_the_agent_reads_as_text():
     assert text(()) == "no service on CPUs was found (see: nodewright doctor)"
 
 
+def test_names_that_a_terminal_would_obey_are_shown_as_they_are():
+    hostile = MigrationEstimate(service="app\x1b[2J:1", needs=Need(kind="profile", text="a profile"))
+    assert "\x1b" not in text((hostile,))
+
+
 def test_other_devices_and_prices(tmp_path: Path):
     file = tmp_path / "prices.toml"
     file.write_text('[prices]\ncurrency = "EUR"\nhourly = 0.8\n[devices.H100]\nhourly = 80\n')

@@ -15,7 +15,7 @@ import pytest
 from agent.demo.environment import prepare
 from agent.demo.processes import Programs
 from agent.demo.serving import free_ports
-from tests.agent.running import Agent, agent, free_port
+from tests.agent.running import Agent, free_port
 from tests.live.counted_load import Counted, counted_load
 from tests.live.recognised import server
 from tests.live.servers import CPU_CGROUPS, ONE_THREAD, cpu_quota, gunicorn
@@ -31,12 +31,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CPUS < 2, reason="needs two CPUs"),
 ]
-
-
-@pytest.fixture(scope="module")
-def watching(tmp_path_factory) -> Iterator[Agent]:
-    with agent(tmp_path_factory.mktemp("agent")) as running:
-        yield running
 
 
 def outcomes(document: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

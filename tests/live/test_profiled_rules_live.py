@@ -12,7 +12,7 @@ import pytest
 from agent.demo.environment import prepare
 from agent.demo.processes import Programs
 from agent.demo.serving import LOAD
-from tests.agent.running import Agent, agent, free_port
+from tests.agent.running import free_port
 from tests.live.environments import environment
 from tests.live.recognised import mlserver, server
 from tests.live.servers import HERE, ONE_THREAD, Neighbours, gunicorn, load, program
@@ -20,12 +20,6 @@ from tests.live.servers import HERE, ONE_THREAD, Neighbours, gunicorn, load, pro
 CPUS = len(os.sched_getaffinity(0))
 needs_two = pytest.mark.skipif(CPUS < 2, reason="needs two CPUs")
 pytestmark = [pytest.mark.live, pytest.mark.slow, needs_two]
-
-
-@pytest.fixture(scope="module")
-def watching(tmp_path_factory) -> Iterator[Agent]:
-    with agent(tmp_path_factory.mktemp("agent")) as running:
-        yield running
 
 
 @contextmanager

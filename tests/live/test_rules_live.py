@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.running import Agent, agent
 from tests.live.servers import CPU_CGROUPS, HERE, ONE_THREAD, Neighbours, cpu_quota, gunicorn, hogs, load, narrow
 
 CPUS = len(os.sched_getaffinity(0))
@@ -16,12 +15,6 @@ needs_quota = pytest.mark.skipif(
 )
 needs_two = pytest.mark.skipif(CPUS < 2, reason="needs two CPUs")
 pytestmark = [pytest.mark.live, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def watching(tmp_path_factory) -> Iterator[Agent]:
-    with agent(tmp_path_factory.mktemp("agent")) as running:
-        yield running
 
 
 @contextmanager

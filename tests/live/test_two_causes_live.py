@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.agent.running import Agent, agent
 from tests.live.servers import CPU_CGROUPS, ONE_THREAD, Neighbours, cpu_quota, gunicorn, load, narrow
 
 CPUS = len(os.sched_getaffinity(0))
@@ -22,12 +21,6 @@ pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(CPUS < 2, reason="needs two CPUs"),
 ]
-
-
-@pytest.fixture(scope="module")
-def watching(tmp_path_factory) -> Iterator[Agent]:
-    with agent(tmp_path_factory.mktemp("agent")) as running:
-        yield running
 
 
 @contextmanager

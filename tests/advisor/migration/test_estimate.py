@@ -7,6 +7,7 @@ from advisor.migration.estimate import DeviceEstimate, estimate
 from advisor.migration.money import break_even, per_1000_at
 from collectors.model_file import ModelFile
 from tests.advisor.migration.migrating import NODE, encoder, known, market
+from tests.advisor.migration.published import BY_ID, shape
 
 
 def on(seen, facts, devices: str = "L4", **prices: float) -> DeviceEstimate:
@@ -105,6 +106,55 @@ def test_weights_that_are_not_known_are_at_most_what_a_worker_holds():
     huge = replace(unknown, workers=tuple(replace(w, resident_bytes=40 << 30) for w in unknown.workers))
     found = on(huge, known(huge))
     assert (found.verdict, "GB that are free" in found.reasons[0]) == ("does not fit", True)
+
+
+def generating(tokens_out: float | None = 400.0, **size: int):
+    """A Llama-3-8B: 20 requests a second of 100 tokens in and 20 out each, on all cores."""
+    seen = encoder(cpu_seconds=0.8)
+    file = ModelFile(
+        path="/m/model.safetensors", format="safetensors", size_bytes=16_060_522_496, parameters=8_030_261_248,
+        architecture="LlamaForCausalLM", geometry=shape(BY_ID["llama-3-8b"]),
+    )  # fmt: skip
+    model = replace(seen.service.models[0], name="llama", files=(file,))
+    return replace(
+        seen, service=replace(seen.service, models=(model,)), tokens_out_per_second=tokens_out, tokens_in_per_second=2000.0,
+        requests_per_second=20.0, in_flight=4.0,
+    )  # fmt: skip
+
+
+def test_a_model_that_generates_reads_its_weights_for_each_token():
+    seen = generating()
+    facts = known(seen)
+    found = on(seen, facts, "A100 80GB")
+    now = estimate(seen, facts, market(seen)).situation
+    assert now is not None
+    assert found.simulated is not None
+    assert (now.work.generation.steps, now.work.bits) == (20.0, 16.0)
+    assert now.work.generation.read == 131072 * (100 + 10)
+    assert now.work.generation.held == 4 * 131072 * (100 + 20)
+    least = 20 * 16_060_522_496 / (0.85 * 2039e9)
+    assert found.simulated.device_seconds.p10 > least
+    assert found.simulated.binding == "memory bandwidth"
+    once = replace(seen, tokens_out_per_second=20.0)
+    faster = on(once, facts, "A100 80GB").simulated
+    assert faster is not None
+    assert faster.device_seconds.p50 / faster.batch < found.simulated.device_seconds.p50 / found.simulated.batch
+
+
+def test_a_model_that_generates_and_does_not_say_how_much_is_not_judged():
+    seen = generating(None)
+    missing = estimate(seen, known(seen), market(seen)).needs
+    assert missing is not None
+    assert (missing.kind, "tokens" in missing.text) == ("metrics", True)
+
+
+def test_where_it_does_not_fit_forms_of_fewer_bits_and_layers_are_named():
+    seen = generating()
+    found = on(seen, known(seen), "T4")
+    assert (found.verdict, found.fit.verdict) == ("does not fit", "split")
+    assert f"{found.fit.on_device} of 32 layers go in" in found.reasons[0]
+    assert found.flips[0].startswith("weights in int8: ")
+    assert found.flips[-1] == "a device with more memory"
 
 
 def test_a_tiny_net_waits_for_the_host():

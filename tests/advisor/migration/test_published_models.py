@@ -2,7 +2,8 @@
 
 import pytest
 
-from advisor.migration.kv_cache import Q8_0_BYTES, cache_bytes, cross_bytes, elements_per_token
+from advisor.gpu.holding import VALUE_BYTES
+from advisor.migration.kv_cache import cache_bytes, cross_bytes, elements_per_token
 from advisor.migration.parameters import Parameters, parameters_of
 from advisor.migration.vision_nets import NETS, net_of
 from tests.advisor.migration.published import BY_ID, FAMILY, MODELS, shape
@@ -76,7 +77,7 @@ def test_caches_that_servers_have_logged():
     assert (cache_bytes(llama, 1478 * 16) or 0) / GIB == pytest.approx(measured("llama-3.1-8b", "same, max"), rel=0.02)
     long = cache_bytes(phi, 131328, windows=False) or 0
     assert long / MIB == pytest.approx(measured("phi-3-mini-4k", "llama.cpp"), rel=0.0001)
-    latent = cache_bytes(v3, 32768, Q8_0_BYTES) or 0
+    latent = cache_bytes(v3, 32768, VALUE_BYTES["q8_0"]) or 0
     assert latent / MIB == pytest.approx(measured("deepseek-v3", "ik_llama"), rel=0.0001)
     for name, layers in (("deepseek-v2-lite", 27), ("deepseek-v3", 61)):
         width = (elements_per_token(shape(BY_ID[name]), expanded=True) or 0) / layers
