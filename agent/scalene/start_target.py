@@ -5,6 +5,7 @@ program: scalene's own way of passing arguments on, `---`, reorders those that c
 argument that ends in `.py`, which for `fastapi run main.py` is the wrong file.
 """
 
+import resource  # noqa: F401, I001 - first: see below
 import json
 import os
 import runpy
@@ -13,6 +14,9 @@ import sys
 import tempfile
 import types
 import zipfile
+
+# scalene's signal handler imports `resource`. Where that is the first time and the signal comes while the program takes
+# the lock of a module of its own, Python 3.11 and older fail in that import with a KeyError (`_blocking_on`).
 
 
 def start(path: str) -> None:

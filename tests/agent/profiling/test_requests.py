@@ -19,12 +19,14 @@ class Taking:
 
     def __init__(self) -> None:
         self.kept: list[str] = []
+        self.begun = threading.Event()
         self.go_on = threading.Event()
         self.requests = Requests(
             self._take, lambda kept: self.kept.append(kept.service), lambda: SERVICES, lambda _: None
         )
 
     def _take(self, key, spec: ProfileSpec, end: threading.Event):
+        self.begun.set()
         while not (self.go_on.is_set() or end.is_set()):
             time.sleep(0.005)
         return profile_of(key, spec)
@@ -70,7 +72,17 @@ def test_those_that_ended_make_room(taking):
 
 def test_at_the_end_what_was_seen_is_kept(taking):
     name = taking.start("gunicorn/two:8000")
+    assert taking.begun.wait(10)
     taking.requests.end()
     taking.requests.stop(10)
     assert taking.requests.state(name).state == "done"
     assert taking.kept == ["gunicorn/two:8000"]
+
+
+def test_what_had_not_begun_at_the_end_says_so(taking):
+    taking.requests.end()
+    name = taking.start("gunicorn/two:8000")
+    taking.requests.stop(10)
+    state = taking.requests.state(name)
+    assert (state.state, taking.kept) == ("failed", [])
+    assert "ended before" in state.reason
