@@ -11,6 +11,7 @@ from advisor.orphaned import Orphaned
 from advisor.prices import NodePrice
 from advisor.profiling.view import ProfileView
 from collectors.compute_threads import ThreadsSetting
+from collectors.cpu_features import CpuFeatures
 from collectors.entities import Service, WorkerKey
 from collectors.facts import Environ, Limits, ProcessFacts
 from collectors.levers import Lever, Setting
@@ -32,6 +33,8 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What an hour of the node costs; None = the owner has not said."""
     measured: MeasuredCapacity | None = None
     """What a load test found in its present configuration."""
+    cpu: CpuFeatures = CpuFeatures()
+    """Of the node; its `flags` None = the kernel does not tell."""
     memory_bandwidth_bytes_per_second: int | None = None
     """What the memory of the whole node can give at once; None = the owner has not said."""
     thread_elasticity: float | None = None

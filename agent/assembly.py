@@ -123,7 +123,7 @@ def assemble(
     topology = read_topology(host)
     history.know_cpus(topology)
     judging = Judging(config, history, host.clock.now)
-    judging.migrations.features = topology.features
+    judging.cpu = topology.features
     collectors = all_collectors()
     profiler = Profiler(take or direct_take(host), on_profile, limits_of(config.profiling))
     judging.profile_of = profiler.view

@@ -36,6 +36,7 @@ from agent.migrating import Migrations
 from agent.prices import node_price
 from agent.profiling.scene import ServiceScene, scene_of
 from collectors.compute_threads import compute_threads
+from collectors.cpu_features import CpuFeatures
 from collectors.cpulist import format_cpulist, union
 from collectors.entities import Service
 from collectors.framework import Facts
@@ -71,6 +72,8 @@ class Judging:
         self._views: dict[str, View] = {}
         self._steady = Steady()
         self.migrations = Migrations(config)
+        self.cpu = CpuFeatures()
+        """Of this node."""
         self._gpus: tuple[GpuView, ...] = ()
         self._generations: dict[str, int] = {}
         self.profile_of: Callable[[Service, int], ProfileView | None] = lambda service, generation: None
@@ -229,6 +232,7 @@ class Judging:
             profile=profile,
             measured=self.measured(service),
             thread_elasticity=self._elasticity(service),
+            cpu=self.cpu,
         )
         facts = msgspec.structs.replace(facts, migration=self._migration(view, facts))
         if service.orphaned_ns is None:

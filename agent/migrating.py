@@ -9,14 +9,12 @@ from advisor.answered import answered_per_second, seen_of
 from advisor.facts import ServiceFacts
 from advisor.gpu.view import GpuView
 from advisor.migration.cpu import host_cpu
-from advisor.migration.devices import Device
 from advisor.migration.estimate import Market, estimate
 from advisor.migration.money import DevicePrice
 from advisor.migration.result import MigrationEstimate
 from advisor.view import View
 from agent.config import Config
 from agent.devices import candidates, configured_devices, prices
-from collectors.cpu_features import CpuFeatures
 from collectors.entities import Service
 
 _ANOTHER_LOAD = 0.2
@@ -37,8 +35,6 @@ class Migrations:
         self._prices: Mapping[str, DevicePrice] = prices(config)
         self._configured = configured_devices(config)
         self._known: dict[str, _Known] = {}
-        self.features = CpuFeatures()
-        """Of this node's CPUs."""
 
     def of(self, view: View, facts: ServiceFacts, gpus: Sequence[GpuView]) -> MigrationEstimate | None:
         """None of a service that runs on a device already, or runs no model."""
@@ -53,7 +49,8 @@ class Migrations:
         known = self._known.get(view.service.id)
         if known is not None and known.moved == moved and all(a is b for a, b in zip(known.same, same, strict=True)):
             return known.result
-        result = estimate(view, facts, self._market(view, devices, free))
+        market = Market(devices=devices, free=free, prices=self._prices, host=host_cpu(view, facts))
+        result = estimate(view, facts, market)
         self._known[view.service.id] = _Known(same, moved, result)
         return result
 
@@ -64,9 +61,6 @@ class Migrations:
     def keep_only(self, services: Mapping[str, object]) -> None:
         for name in self._known.keys() - services.keys():
             del self._known[name]
-
-    def _market(self, view: View, devices: tuple[Device, ...], free: Mapping[str, int | None]) -> Market:
-        return Market(devices=devices, free=free, prices=self._prices, host=host_cpu(view, self.features.flags))
 
 
 def _step(rate: float) -> int | None:

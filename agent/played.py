@@ -81,7 +81,7 @@ class _Player:
         topology = Topology(()) if meta.topology is None else msgspec.json.decode(meta.topology, type=Topology)
         self._history.know_cpus(topology)
         judging = Judging(settings(config, meta), self._history, lambda: self.played.now)
-        judging.migrations.features = topology.features
+        judging.cpu = topology.features
         judging.profile_of = self._profile
         if meta.ledger is not None:
             judging.recall(msgspec.json.decode(meta.ledger, type=LedgerSnapshot))

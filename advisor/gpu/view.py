@@ -34,6 +34,8 @@ class GpuView(msgspec.Struct, frozen=True, kw_only=True):
     index: int | None
     vendor: str
     architecture: str | None
+    compute_capability: float | None = None
+    """Of CUDA: 8.9."""
     state: str
     samples: int
     window_seconds: float

@@ -1,5 +1,6 @@
 """How do the remembered readings of GPUs become views: of all devices, and of what a service has over its loaded seconds?"""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ OPENED_BY_ITS_USER_ALONE = frozenset(("google",))
 use, whichever they do use."""
 HORIZON_SECONDS = 60.0
 ERRORS_SECONDS = 300.0
+_CAPABILITY = re.compile(r"[0-9]{1,3}\.[0-9]{1,2}")
 FRESH_SECONDS = 6.0
 """A device that was not read for longer is not there now."""
 
@@ -110,6 +112,7 @@ def _device_view(entity: str, track: DeviceTrack, workers: Mapping[str, Worker],
         index=info.index if info else None,
         vendor=vendor,
         architecture=info.architecture if info else None,
+        compute_capability=_number(info.compute_capability if info else None),
         state=last.state or "ok",
         **windowed(chosen, track),
         memory_total_bytes=last.memory_total_bytes,
@@ -220,3 +223,8 @@ def _worker(sample: GpuProcessSample, vendor: str, workers: Mapping[str, Worker]
 
 def _scaled(value: float | None, scale: float) -> float | None:
     return None if value is None else value * scale
+
+
+def _number(text: str | None) -> float | None:
+    """Of `9.0`; None of what is no such number."""
+    return None if text is None or not _CAPABILITY.fullmatch(text) else float(text)

@@ -1,9 +1,8 @@
 """How fast do this node's CPUs compute, as far as their instructions and clocks tell?"""
 
-from collections.abc import Collection
-
 import msgspec
 
+from advisor.facts import ServiceFacts
 from advisor.migration.spread import Spread
 from advisor.view import View
 
@@ -24,17 +23,36 @@ SHARED_THREADS = 0.55
 """Of a core, what one of its two hardware threads does while both compute."""
 
 
+USUAL_BYTES_PER_CORE = Spread(4e9, 10e9, 22e9)
+"""Per second, of the memory for one core while all of them read, where nobody stated or measured it: from loaded servers with
+many cores to small desktops."""
+INT8_PER_FLOAT = (
+    (("amx_int8",), Spread(4.0, 9.0, 20.0)),
+    (("avx512_vnni",), Spread(1.8, 2.8, 4.0)),
+    (("avx_vnni",), Spread(1.8, 2.8, 4.0)),
+    (("i8mm",), Spread(2.5, 3.5, 6.0)),
+    (("asimddp",), Spread(1.6, 2.4, 4.0)),
+    (("avx2",), Spread(0.8, 1.2, 2.0)),
+)
+"""Instructions -> products of 8 bits per product of 32 bits: at best 4 with VNNI (four in each lane), less where the inputs are
+quantised on the way; AMX multiplies tiles, AVX2 widens to 16 bits first."""
+
+
 class HostCpu(msgspec.Struct, frozen=True, kw_only=True):
-    """`flops`: 32-bit operations per second that a logical CPU really does."""
+    """`flops`: 32-bit operations per second that a logical CPU really does; `bytes_per_core`: what it gets of the memory's
+    bandwidth while all read; `int8`: rate of 8-bit products / `flops`, None where nothing is known of them."""
 
     flops: Spread
+    bytes_per_core: Spread = USUAL_BYTES_PER_CORE
+    int8: Spread | None = None
     told_by: str
 
 
-def host_cpu(view: View, flags: Collection[str] | None) -> HostCpu | None:
+def host_cpu(view: View, facts: ServiceFacts) -> HostCpu | None:
     """None where its instructions are not known."""
+    flags = facts.cpu.flags
     wide = next((rest for needed, *rest in FLOPS_PER_CYCLE if flags is not None and set(needed) <= set(flags)), None)
-    if wide is None:
+    if flags is None or wide is None:
         return None
     known = [core.frequency.hertz for core in view.cores if core.frequency is not None and core.frequency.hertz]
     hertz = USUAL_HERTZ if not known else Spread.around(sum(known) / len(known), 0.05)
@@ -45,4 +63,14 @@ def host_cpu(view: View, flags: Collection[str] | None) -> HostCpu | None:
     flops = Spread(
         threads * peak.low * OF_PEAK.low, peak.mode * OF_PEAK.mode * (1 + threads) / 2, peak.high * OF_PEAK.high
     )
-    return HostCpu(flops=flops, told_by=told)
+    return HostCpu(flops=flops, bytes_per_core=_bytes_per_core(view, facts), int8=int8_of(flags), told_by=told)
+
+
+def int8_of(flags: tuple[str, ...]) -> Spread | None:
+    """How many products of 8 bits a core does in the time of one of 32 bits; None where its instructions say nothing of it."""
+    return next((rate for needed, rate in INT8_PER_FLOAT if set(needed) <= set(flags)), None)
+
+
+def _bytes_per_core(view: View, facts: ServiceFacts) -> Spread:
+    stated = facts.memory_bandwidth_bytes_per_second
+    return USUAL_BYTES_PER_CORE if stated is None else Spread.around(stated / max(1, len(view.cores)), 0.15)

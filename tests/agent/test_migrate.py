@@ -14,7 +14,6 @@ from agent.config_sources import load_config
 from agent.errors import CliError
 from agent.migrate import migrate, text
 from agent.migrating import Migrations
-from collectors.cpu_features import CpuFeatures
 from tests.advisor.migration.migrating import AVX512, NODE, encoder, known, market
 
 SEEN = encoder()
@@ -99,8 +98,7 @@ def test_a_supposition_that_makes_no_sense_is_one_line(change: str):
 
 def test_it_is_worked_out_again_for_another_profile_or_load_only():
     migrations = Migrations(Config())
-    migrations.features = CpuFeatures(flags=tuple(sorted(AVX512)))
-    facts = known(SEEN)
+    facts = replace(known(SEEN), cpu=AVX512)
     first = migrations.of(SEEN, facts, ())
     assert first is not None
     assert first.devices[0].device == "L4"

@@ -9,13 +9,14 @@ from advisor.migration.estimate import Market
 from advisor.migration.money import DevicePrice
 from advisor.prices import NodePrice
 from advisor.view import View
+from collectors.cpu_features import CpuFeatures
 from collectors.entities import Model
 from collectors.model_file import ModelFile
 from collectors.model_geometry import Geometry
 from tests.advisor.built import thread, view, worker
 from tests.advisor.profiles_built import profiled, worker_profile
 
-AVX512 = frozenset(("avx", "avx2", "fma", "avx512f", "avx512_vnni"))
+AVX512 = CpuFeatures(flags=("avx", "avx2", "avx512_vnni", "avx512f", "fma"))
 BERT = Geometry(layers=12, hidden_size=768, heads=12, vocabulary=30522, context=512, family="bert", feed_forward=3072,
                 token_types=2)  # fmt: skip
 CORES = 16
@@ -43,7 +44,7 @@ def known(seen: View, samples: int = 4000, **classes: float) -> ServiceFacts:
 
 def market(seen: View, *devices: str, **prices: float) -> Market:
     found = tuple(device for name in devices or ("L4",) if (device := named(name)) is not None)
-    host = host_cpu(seen, AVX512)
+    host = host_cpu(seen, ServiceFacts(service=seen.service, cpu=AVX512))
     return Market(
         devices=found,
         host=host,
