@@ -1,8 +1,9 @@
 """How fast do this node's CPUs compute, as far as their instructions and clocks tell?"""
 
+from collections.abc import Collection
+
 import msgspec
 
-from advisor.facts import ServiceFacts
 from advisor.migration.spread import Spread
 from advisor.view import View
 
@@ -48,9 +49,8 @@ class HostCpu(msgspec.Struct, frozen=True, kw_only=True):
     told_by: str
 
 
-def host_cpu(view: View, facts: ServiceFacts) -> HostCpu | None:
-    """None where its instructions are not known."""
-    flags = facts.cpu.flags
+def host_cpu(view: View, flags: Collection[str] | None, bytes_per_second: float | None = None) -> HostCpu | None:
+    """`bytes_per_second`: of the node's memory, as stated or measured. None where its instructions are not known."""
     wide = next((rest for needed, *rest in FLOPS_PER_CYCLE if flags is not None and set(needed) <= set(flags)), None)
     if flags is None or wide is None:
         return None
@@ -63,14 +63,15 @@ def host_cpu(view: View, facts: ServiceFacts) -> HostCpu | None:
     flops = Spread(
         threads * peak.low * OF_PEAK.low, peak.mode * OF_PEAK.mode * (1 + threads) / 2, peak.high * OF_PEAK.high
     )
-    return HostCpu(flops=flops, bytes_per_core=_bytes_per_core(view, facts), int8=int8_of(flags), told_by=told)
+    return HostCpu(
+        flops=flops, bytes_per_core=_bytes_per_core(view, bytes_per_second), int8=int8_of(flags), told_by=told
+    )
 
 
-def int8_of(flags: tuple[str, ...]) -> Spread | None:
+def int8_of(flags: Collection[str]) -> Spread | None:
     """How many products of 8 bits a core does in the time of one of 32 bits; None where its instructions say nothing of it."""
     return next((rate for needed, rate in INT8_PER_FLOAT if set(needed) <= set(flags)), None)
 
 
-def _bytes_per_core(view: View, facts: ServiceFacts) -> Spread:
-    stated = facts.memory_bandwidth_bytes_per_second
+def _bytes_per_core(view: View, stated: float | None) -> Spread:
     return USUAL_BYTES_PER_CORE if stated is None else Spread.around(stated / max(1, len(view.cores)), 0.15)
