@@ -49,7 +49,7 @@ class Migrations:
         known = self._known.get(view.service.id)
         if known is not None and known.moved == moved and all(a is b for a, b in zip(known.same, same, strict=True)):
             return known.result
-        host = host_cpu(view, facts.cpu.flags, facts.memory_bandwidth_bytes_per_second)
+        host = host_cpu(view.cores, facts.cpu, facts.memory_bandwidth_bytes_per_second)
         market = Market(devices=devices, free=free, prices=self._prices, host=host)
         result = estimate(view, facts, market)
         self._known[view.service.id] = _Known(same, moved, result)

@@ -13,10 +13,12 @@ MATTER = frozenset((
 
 
 class CpuFeatures(msgspec.Struct, frozen=True, kw_only=True):
-    """`flags`: those that every CPU has, sorted; None = the kernel does not tell."""
+    """`flags`: those that every CPU has, sorted; None = the kernel does not tell. `cache_bytes`: of the last level of one
+    CPU, which others may share; None = not told."""
 
     name: str | None = None
     flags: tuple[str, ...] | None = None
+    cache_bytes: int | None = None
 
 
 def read_cpu_features(host: Host) -> CpuFeatures:

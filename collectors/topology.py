@@ -56,7 +56,14 @@ def read_topology(host: Host) -> Topology:
     online = _cpulist(host, f"{base}/online")
     nodes = _node_of_cpu(host)
     cpus = tuple(_read_cpu(host, cpu, online is None or cpu in online, nodes) for cpu in sorted(present))
-    return Topology(cpus, read_cpu_features(host))
+    features = msgspec.structs.replace(read_cpu_features(host), cache_bytes=_last_cache(cpus))
+    return Topology(cpus, features)
+
+
+def _last_cache(cpus: tuple[Cpu, ...]) -> int | None:
+    """The least of all CPUs' largest."""
+    each = [max((c.size_bytes or 0 for c in cpu.cache), default=0) for cpu in cpus if cpu.online]
+    return min(each, default=0) or None
 
 
 def _read_cpu(host: Host, cpu: int, online: bool, nodes: dict[int, int]) -> Cpu:

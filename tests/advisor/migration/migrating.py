@@ -44,7 +44,7 @@ def known(seen: View, samples: int = 4000, **classes: float) -> ServiceFacts:
 
 def market(seen: View, *devices: str, **prices: float) -> Market:
     found = tuple(device for name in devices or ("L4",) if (device := named(name)) is not None)
-    host = host_cpu(seen, AVX512.flags)
+    host = host_cpu(seen.cores, AVX512)
     return Market(
         devices=found,
         host=host,

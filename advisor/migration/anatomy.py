@@ -1,0 +1,114 @@
+"""What does the CPU time of one request consist of, as far as another form of the same model would change it?
+
+Matrix libraries name their functions: a matrix times a vector (`gemv`) reads each weight for one row and waits for the
+memory; a matrix times a matrix packs its operands first (`pack`, `copy`) and then computes. Where a library is stripped, or
+makes its code at run time, what the weights are in bytes tells how much of the time reading them can be.
+"""
+
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from advisor.migration.cpu import HostCpu
+from advisor.migration.spread import Spread
+from advisor.profiling.view import HotSpot, ProfileView
+
+_OF_A_LINE = re.compile(r":\d+\)$")
+_VECTOR = re.compile(r"gemv|gevv|_mv_|matvec|vec_dot", re.IGNORECASE)
+_PACKING = re.compile(r"pack|copy|im2col|unfold", re.IGNORECASE)
+_PRODUCT = re.compile(r"gemm|gebp|kernel_0|conv|dot|mul_mat|attention", re.IGNORECASE)
+_CONVOLUTION = re.compile(r"conv", re.IGNORECASE)
+_HANDING = re.compile(r"joblib/|loky/|concurrent/futures/")
+NAMED = 0.5
+"""Of the kernels' time, the part whose functions must be named for their names to tell."""
+_NOT_THE_MODEL = ("serialise", "decode", "tokenise", "features", "glue", "loop", "io", "logging", "gc")
+
+
+class Anatomy(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares of the CPU time that is work; together 1. `stream`: kernels that wait for weights out of the memory;
+    `packing`: copies that kernels make of their operands at each call; `compute`: their products; `array`: elementwise
+    work, allocation, and the library's own Python; `trees`: decision trees, `walking` of it in native code; `calling`:
+    Python around the model's calls; `outside`: of the request, whatever the model. `error`: one standard error of a share."""
+
+    stream: Spread
+    packing: float
+    kernel: float
+    """With `stream` and `packing`."""
+    array: float
+    trees: float
+    walking: float
+    calling: float
+    outside: Spread
+    convolution: float
+    error: float
+
+
+def anatomy_of(profile: ProfileView, cpu_seconds: float, weights: float, host: HostCpu) -> Anatomy | None:
+    """`cpu_seconds`: of one call of the model, work alone; `weights`: bytes that a call reads. None where too little was
+    seen."""
+    needless = profile.share("spin", "lock", "gil-wait").value
+    work = 1 - needless
+    if not profile.samples or work <= 0.05:
+        return None
+    kernel, trees = (profile.share(name).value / work for name in ("kernel", "trees"))
+    array = profile.share("array", "allocation").value / work
+    fixed = max(0.0, 1 - kernel - trees - array)
+    spots = [(spot, worker.cores / profile.cores) for worker in profile.workers for spot in worker.hot]
+    native = [(spot, weight) for spot, weight in spots if not _OF_A_LINE.search(spot.where)]
+    vector, packing, product = _kernels(native, work)
+    outside = outside_of(profile, work)
+    calling = max(0.0, fixed - outside.mode)
+    walking = sum(weight * spot.share for spot, weight in native if spot.work == "trees") / work
+    return Anatomy(
+        stream=_stream(vector, packing + product, kernel, cpu_seconds, weights, host),
+        packing=min(packing, kernel),
+        kernel=kernel,
+        array=array,
+        trees=trees,
+        walking=min(trees, walking),
+        calling=calling,
+        outside=outside,
+        convolution=sum(weight * spot.share for spot, weight in spots if _CONVOLUTION.search(spot.where)) / work,
+        error=(0.25 / profile.samples) ** 0.5,
+    )
+
+
+def outside_of(profile: ProfileView, work: float) -> Spread:
+    """What is not of the model's call: classes of work around it, and Python of the application as far as the names of its
+    functions do not say that it is under a call of the model. Handing the parts of a call to a pool is of the call."""
+    shares = [(worker, worker.cores / profile.cores) for worker in profile.workers]
+    handing = sum(
+        part * spot.share for w, part in shares for spot in w.hot if spot.work == "glue" and _HANDING.search(spot.where)
+    )
+    known = max(0.0, profile.share(*_NOT_THE_MODEL).value - handing) / work
+    predicting = sum(part * worker.phases.get("predict", 0.0) for worker, part in shares)
+    python = max(0.0, min(profile.share("python").value, 1 - predicting) / work)
+    return Spread(0.9 * known, min(1.0, known + 0.3 * python), min(1.0, known + python))
+
+
+def _kernels(native: Iterable[tuple[HotSpot, float]], work: float) -> tuple[float, float, float]:
+    """Shares of matrix times vector, of packing, and of products, by the names of functions."""
+    vector = packing = product = 0.0
+    for spot, weight in native:
+        share = weight * spot.share / work
+        if spot.work != "kernel":
+            continue
+        if _VECTOR.search(spot.where):
+            vector += share
+        elif _PACKING.search(spot.where):
+            packing += share
+        elif _PRODUCT.search(spot.where):
+            product += share
+    return vector, packing, product
+
+
+def _stream(vector: float, others: float, kernel: float, cpu_seconds: float, weights: float, host: HostCpu) -> Spread:
+    """As the functions are called, else as much as reading the weights can take of the kernels' time."""
+    if vector + others >= NAMED * kernel:
+        return Spread(min(kernel, 0.9 * vector), min(kernel, vector), min(kernel, 1.1 * vector))
+    speed = host.bytes_per_core
+    likely = min(kernel, weights / speed.mode / cpu_seconds)
+    # less than half of the kernels' time is hidden behind computing
+    least = likely if likely > 0.5 * kernel else 0.0
+    return Spread(min(least, likely), likely, min(kernel, max(likely, weights / speed.low / cpu_seconds)))

@@ -1,0 +1,179 @@
+"""How much faster would the same model answer on the same CPUs in another form: in a runtime, with weights of 8 bits, in
+batches, or with more threads?
+
+Each part of a request's time (`anatomy.py`) is changed by what the form does to it, drawn many times from what is not
+known. What a form does not touch stays: that is the ceiling. What is said of runtimes and kernels here are bounds of what
+each can do to a part, not of the gain; `bench/run.py migration` holds the sums against measured models.
+"""
+
+from collections.abc import Callable
+from random import Random
+from typing import Literal
+
+import msgspec
+
+from advisor.migration.anatomy import Anatomy
+from advisor.migration.cpu import HostCpu
+from advisor.migration.spread import Percentiles, Spread, percentiles
+
+DRAWS = 1000
+Kind = Literal["runtime", "int8", "batches", "threads"]
+
+GRAPH_OF_ARRAY = Spread(0.1, 0.35, 0.7)
+"""What a graph runtime (ONNX Runtime, OpenVINO) leaves of elementwise work and of the library's own Python: it fuses it
+with the products before, and calls nothing in between."""
+GRAPH_OF_CALLING = Spread(0.0, 0.05, 0.25)
+GRAPH_OF_PACKING = Spread(0.0, 0.15, 0.6)
+"""Weights are packed once, inputs at each call."""
+GRAPH_OF_PRODUCTS = Spread(0.65, 0.85, 1.05)
+"""Other kernels, for better or worse."""
+TREES_OF_WALKING = Spread(0.15, 0.5, 1.0)
+TREES_OF_THE_REST = Spread(0.001, 0.006, 0.03)
+"""One call for all trees instead of one call of Python for each tree, or checks of inputs."""
+BYTES_OF_INT8 = Spread(0.25, 0.27, 0.32)
+"""Of weights of 32 bits; scales and rows that stay wide on top."""
+INT8_OF_PACKING = Spread(0.0, 0.1, 0.4)
+"""Inputs alone, a quarter as wide."""
+CACHED = Spread(0.2, 0.4, 0.8)
+"""Time to read weights that the last-level cache holds / out of the memory."""
+ARRAY_WITH_INT8 = Spread(0.9, 1.05, 1.35)
+"""Inputs of each product are quantised at each call."""
+CALL_OF_ARRAY = Spread(0.0, 0.3, 0.7)
+CALL_OF_SMALL_ARRAY = Spread(0.5, 0.85, 1.0)
+"""Of elementwise work on what a matrix times a vector gives."""
+"""Of elementwise work beside kernels, what a call costs whatever its rows; of a model without kernels nearly all."""
+CALL_OF_LIBRARY = Spread(0.8, 0.97, 1.0)
+CALL_OF_PACKING = Spread(0.3, 0.8, 1.0)
+ROW_OF_PRODUCTS = Spread(0.75, 0.95, 1.05)
+ROW_OF_CONVOLUTIONS = Spread(0.5, 0.85, 1.1)
+"""Libraries take other algorithms for batches."""
+ROW_OF_WALKING = Spread(0.2, 0.8, 1.0)
+PACKED_WITH_ROWS = Spread(0.0, 0.3, 1.0)
+"""Matrix times matrix packs the weights that matrix times vector read in place: so much on top of reading them."""
+ARRAY_ON_THREADS = Spread(0.1, 0.5, 0.9)
+"""Of elementwise work, what libraries divide among threads."""
+EACH_THREAD = Spread(0.6, 0.85, 1.0)
+"""Of one more thread, what kernels make of it."""
+STREAM_ON_THREADS = Spread(1.0, 1.5, 2.0)
+
+
+class Alternative(msgspec.Struct, frozen=True, kw_only=True):
+    """`throughput`: of one worker on the same cores, after / before. `ceiling`: of what the form touches were nothing left."""
+
+    kind: Kind
+    what: str
+    throughput: Percentiles
+    ceiling: float
+
+
+class _Drawn(msgspec.Struct):
+    """One case of what a request consists of; shares of its time."""
+
+    stream: float
+    packing: float
+    products: float
+    array: float
+    walking: float
+    trees: float
+    calling: float
+    outside: float
+
+
+def in_runtime(anatomy: Anatomy, seed: str) -> Percentiles:
+    """In a graph runtime, from a framework that calls each operation by itself."""
+
+    def after(now: _Drawn, draw: Callable[[Spread], float]) -> float:
+        if anatomy.trees > anatomy.kernel:
+            rest = draw(TREES_OF_THE_REST)
+            left = now.walking * draw(TREES_OF_WALKING)
+            return left + rest * (now.trees + now.array + now.calling + now.stream + now.packing + now.products)
+        kernels = draw(GRAPH_OF_PRODUCTS) * (now.stream + now.products) + draw(GRAPH_OF_PACKING) * now.packing
+        return (
+            kernels + draw(GRAPH_OF_ARRAY) * now.array + draw(GRAPH_OF_CALLING) * now.calling + now.trees + now.walking
+        )
+
+    return _drawn(anatomy, after, seed)
+
+
+def in_int8(anatomy: Anatomy, host: HostCpu, weights: float, quantised: Spread, seed: str) -> Percentiles | None:
+    """With weights and products of 8 bits. `weights`: bytes that are read now, in 32 bits; `quantised`: part of them that
+    would be (tables of embeddings that are the output layer as well stay). None where these CPUs' instructions are not
+    known."""
+    rate = host.int8
+    if rate is None:
+        return None
+
+    def after(now: _Drawn, draw: Callable[[Spread], float]) -> float:
+        part = draw(quantised)
+        left = 1 - part + part * draw(BYTES_OF_INT8)
+        if host.cache_bytes is not None and left * weights <= host.cache_bytes < weights:
+            left *= draw(CACHED)
+        products = (1 - part) + part / draw(rate)
+        packing = (1 - part) + part * draw(INT8_OF_PACKING)
+        touched = left * now.stream + products * now.products + packing * now.packing
+        return touched + draw(ARRAY_WITH_INT8) * now.array + now.calling + now.trees + now.walking
+
+    return _drawn(anatomy, after, seed)
+
+
+def in_batches(anatomy: Anatomy, host: HostCpu, rows: int, seed: str) -> Percentiles:
+    """So many requests in one call that were one each."""
+    small, streams = anatomy.kernel < 0.1, anatomy.stream.mode > anatomy.kernel / 2
+    row_of_products = ROW_OF_CONVOLUTIONS if anatomy.convolution > anatomy.kernel / 2 else ROW_OF_PRODUCTS
+
+    def after(now: _Drawn, draw: Callable[[Spread], float]) -> float:
+        once = draw(CALL_OF_LIBRARY if small else CALL_OF_SMALL_ARRAY if streams else CALL_OF_ARRAY)
+        array = now.array * (once / rows + 1 - once)
+        packed = draw(CALL_OF_PACKING)
+        packing = now.packing * (packed / rows + 1 - packed)
+        speed = draw(host.bytes_per_core)
+        # of each weight of four bytes that is read, two operations
+        computed = now.stream * speed / 2 / draw(host.flops)
+        stream = now.stream * (1 + draw(PACKED_WITH_ROWS)) / rows + min(computed, now.stream)
+        row = draw(ROW_OF_WALKING)
+        trees = now.walking * row + (now.walking * (1 - row) + now.trees) / rows
+        return stream + packing + draw(row_of_products) * now.products + array + trees + now.calling / rows
+
+    return _drawn(anatomy, after, seed)
+
+
+def on_threads(anatomy: Anatomy, threads: int, seed: str) -> Percentiles:
+    """With so many compute threads instead of one, on cores that are free."""
+
+    def after(now: _Drawn, draw: Callable[[Spread], float]) -> float:
+        many = 1 + (threads - 1) * draw(EACH_THREAD)
+        divided = draw(ARRAY_ON_THREADS)
+        array = now.array * (1 - divided + divided / many)
+        kernels = (now.products + now.packing) / many + now.stream / min(many, draw(STREAM_ON_THREADS))
+        return kernels + array + now.trees + now.walking + now.calling
+
+    return _drawn(anatomy, after, seed)
+
+
+def _drawn(anatomy: Anatomy, after: Callable[[_Drawn, Callable[[Spread], float]], float], seed: str) -> Percentiles:
+    """Time before / after; what is outside of the model stays. The same seed gives the same numbers."""
+    random = Random(seed)  # noqa: S311 - a simulation
+    found = []
+    for _ in range(DRAWS):
+        now = _now(anatomy, random)
+        found.append(1 / max(1e-6, now.outside + after(now, lambda spread: spread.draw(random))))
+    return percentiles(found)
+
+
+def _now(anatomy: Anatomy, random: Random) -> _Drawn:
+    """Shares as they may really be, together 1."""
+    noisy = [
+        max(0.0, value + random.gauss(0.0, anatomy.error * min(1.0, 2 * value**0.5)))
+        for value in (anatomy.kernel, anatomy.array, anatomy.trees)
+    ]
+    outside = min(1.0, anatomy.outside.draw(random))
+    calling = max(0.0, anatomy.calling + anatomy.outside.mode - outside)
+    whole = sum(noisy) + outside + calling or 1.0
+    kernel, array, trees, calling, outside = (value / whole for value in (*noisy, calling, outside))
+    stream = min(kernel, anatomy.stream.draw(random))
+    packing = min(kernel - stream, anatomy.packing)
+    walking = min(trees, anatomy.walking)
+    return _Drawn(
+        stream=stream, packing=packing, products=kernel - stream - packing, array=array, walking=walking,
+        trees=trees - walking, calling=calling, outside=outside,
+    )  # fmt: skip
