@@ -8,7 +8,7 @@ import msgspec
 class Lever(StrEnum):
     """Something that advice may change, independent of the server that has it. In the words that most servers use:
     `workers` are processes (or replicas) that serve, `model_instances` copies of one model inside a process, `recycle_after`
-    the requests after which a worker is replaced."""
+    the requests after which a worker is replaced, `precision` how weights are quantised, `dtype` the type of what is not."""
 
     WORKERS = "workers"
     REQUEST_THREADS = "request_threads"
@@ -30,6 +30,7 @@ class Lever(StrEnum):
     MODEL_POOL = "model_pool"
     CONTEXT_LENGTH = "context_length"
     PRECISION = "precision"
+    DTYPE = "dtype"
     KV_CACHE_PRECISION = "kv_cache_precision"
     GPU_MEMORY_SHARE = "gpu_memory_share"
     GPU_LAYERS = "gpu_layers"

@@ -21,5 +21,5 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     stated_dtype: str | None = None
     """Type of the weights as a config.json states it (`bfloat16`)."""
     quantization: str | None = None
-    """How a config.json says that they are quantised (`awq`, `fp8`)."""
+    """How a config.json says that they are quantised (`awq`, `fp8`); of ONNX `w8a8`: weights and inputs of layers are."""
     problem: str | None = None

@@ -57,7 +57,7 @@ def misfit_of(view: View, facts: ServiceFacts) -> Misfit | None:
     """None where it fits, has been loaded, is spread over devices in another way, or a size is not known."""
     models = facts.service.models
     stored = weights_bytes(models)
-    if facts.service.framework not in WHOLE or len(models) != 1 or not stored or _loaded(view, stored):
+    if facts.service.framework not in WHOLE or len(models) != 1 or not stored or may_have_loaded(view, stored):
         return None
     if not _spread_evenly(facts):
         return None
@@ -103,7 +103,7 @@ def _bytes_per_token(facts: ServiceFacts, model: Model, devices: int) -> float |
     return per_token / (devices if by_tokens else min(devices, shape.kv_heads or shape.heads or devices))
 
 
-def _loaded(view: View, stored: int) -> bool:
+def may_have_loaded(view: View, stored: int) -> bool:
     """Whether it has, or may have: it answers, its processes hold half of the weights, or somebody does who is not known."""
     held = [one.memory_bytes for one in view.gpus]
     if view.metrics_age_seconds is not None or None in held or sum(each or 0 for each in held) >= stored / 2:

@@ -35,6 +35,11 @@ _TELLING: Final = {
     b"SVMClassifier": "SVMClassifier", b"SVMRegressor": "SVMRegressor",
 }  # fmt: skip
 """Operators that are a whole model, in the order of what says most."""
+_ON_8_BITS: Final = frozenset((
+    b"MatMulInteger", b"ConvInteger", b"QLinearMatMul", b"QLinearConv", b"QuantizeLinear", b"DynamicQuantizeLinear",
+    b"DynamicQuantizeMatMul", b"DynamicQuantizeLSTM", b"MatMulIntegerToFloat", b"QAttention", b"QGemm",
+))  # fmt: skip
+"""Operators of models whose inputs of layers are quantised, too; of weights alone there is DequantizeLinear or MatMulNBits."""
 _FIXED = {_FIXED64: Struct("<Q"), _FIXED32: Struct("<I")}
 
 
@@ -115,6 +120,7 @@ def read_onnx(source: Source) -> ModelFile:
         parameters=sum(graph.dtypes.values()) if graph.dtypes else None,
         dtypes=graph.dtypes,
         architecture=next((name for operator, name in _TELLING.items() if operator in graph.operators), None),
+        quantization="w8a8" if graph.operators & _ON_8_BITS and graph.dtypes.keys() & {"INT8", "UINT8"} else None,
     )
 
 
@@ -136,7 +142,7 @@ def _operator(walk: _Walk, end: int) -> Iterator[bytes]:
             length = until - walk.cursor.position
             if length <= _OPERATOR_LIMIT_BYTES:
                 name = walk.cursor.take(length)
-                if name in _TELLING:
+                if name in _TELLING or name in _ON_8_BITS:
                     yield name
 
 

@@ -60,6 +60,12 @@ KNOBS = (
         advise="the weights leave too little memory for the KV cache",
     ),
     Knob(
+        lever=Lever.DTYPE,
+        sources=(argument("--dtype"),),
+        default="auto",
+        advise="the CPU has no instruction for the type in which the model is stored",
+    ),
+    Knob(
         lever=Lever.KV_CACHE_PRECISION,
         sources=(argument("--kv-cache-dtype"),),
         default="auto",

@@ -58,6 +58,12 @@ KNOBS = (
         advise="the weights leave too little memory for the KV cache",
     ),
     Knob(
+        lever=Lever.DTYPE,
+        sources=(argument("--dtype"),),
+        default="auto",
+        advise="bfloat16 on a GPU below compute capability 8.0: float16",
+    ),
+    Knob(
         lever=Lever.KV_CACHE_PRECISION,
         sources=(argument("--kv-cache-dtype"),),
         default="auto",

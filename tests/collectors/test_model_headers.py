@@ -120,6 +120,24 @@ def test_onnx_reads_packed_shapes_and_small_types(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("operators", "kind", "expected"),
+    [
+        (("DynamicQuantizeLinear", "MatMulInteger"), 3, "w8a8"),
+        (("QuantizeLinear", "DequantizeLinear", "Conv"), 3, "w8a8"),
+        (("QLinearConv",), 2, "w8a8"),
+        (("DequantizeLinear", "MatMul"), 3, None),
+        (("MatMulNBits",), 2, None),
+        (("QuantizeLinear", "Conv"), 1, None),
+    ],
+)
+def test_onnx_tells_inputs_of_8_bits_from_weights_alone(
+    tmp_path: Path, operators: tuple[str, ...], kind: int, expected: str | None
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(onnx(initializer((7,), kind), *map(node, operators)))
+    assert read(tmp_path / "m.onnx").quantization == expected
+
+
+@pytest.mark.parametrize(
     ("name", "form", "architecture", "problem"),
     [
         ("forest-protocol0.pkl", "pickle", "RandomForestClassifier", None),

@@ -123,6 +123,7 @@ def test_its_model() -> None:
         (Lever.MAX_BATCH_TOKENS, (), 16384, "default"),
         (Lever.CONTEXT_LENGTH, ("--context-length", "32k"), 32_000, "argument --context-length"),
         (Lever.PRECISION, ("--quantization", "fp8"), "fp8", "argument --quantization"),
+        (Lever.DTYPE, ("--dtype", "float16"), "float16", "argument --dtype"),
         (Lever.KV_CACHE_PRECISION, (), "auto", "default"),
         (Lever.CPU_OFFLOAD, ("--cpu-offload-gb", "8"), 8, "argument --cpu-offload-gb"),
         (Lever.TENSOR_PARALLEL, ("--tp", "2"), 2, "argument --tp-size"),

@@ -189,6 +189,8 @@ def test_nothing_is_asked_for_where_there_is_no_file_here() -> None:
         (Lever.MAX_QUEUE, (), None, "default (no limit)"),
         (Lever.CONTEXT_LENGTH, ("--max-model-len", "32k"), 32_000, "argument --max-model-len"),
         (Lever.PRECISION, ("-q", "awq"), "awq", "argument --quantization"),
+        (Lever.DTYPE, ("--dtype=bfloat16",), "bfloat16", "argument --dtype"),
+        (Lever.DTYPE, (), "auto", "default"),
         (Lever.KV_CACHE_PRECISION, ("--kv-cache-dtype", "fp8"), "fp8", "argument --kv-cache-dtype"),
         (Lever.KV_CACHE_PRECISION, (), "auto", "default"),
         (Lever.CPU_OFFLOAD, ("--cpu-offload-gb", "4"), 4, "argument --cpu-offload-gb"),
