@@ -2,7 +2,8 @@
 
 A test holds it against the catalogue and recorded cards. GeForce cards add floating-point products up in 32 bits at half of the
 rate (an RTX 3090 was measured at 78, an A10G, which does the same, at 70 of 10^12: mag-/gpu_benchmark). The highest clock that
-is told of cards with a screen is one that they do not hold: a boost of 2520 MHz of 3105 (RTX 4090), of 1695 of 2100 (RTX 3090).
+is told is not held everywhere: cards with a screen boost to 2520 MHz of 3105 (RTX 4090), 1695 of 2100 (RTX 3090), and tensor
+cores compute at 1830 of 1980 (H100), 1860 of 1980 (B200).
 """
 
 import re
@@ -28,12 +29,13 @@ _DOUBLINGS = {1: -4, 2: -3, 4: -2, 8: -1, 16: 0}
 
 
 class Unit(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one multiprocessor: CUDA cores, and operations in a clock by its tensor cores."""
+    """Of one multiprocessor: CUDA cores, and operations in a clock by its tensor cores, with `held` of the highest clock."""
 
     cores: int
     fp16: int
     int8: int | None = None
     fp8: int | None = None
+    held: float = 1.0
 
 
 UNITS: Mapping[float, Unit] = {
@@ -42,8 +44,8 @@ UNITS: Mapping[float, Unit] = {
     8.0: Unit(cores=64, fp16=2048, int8=4096),
     8.6: Unit(cores=128, fp16=1024, int8=2048),
     8.9: Unit(cores=128, fp16=1024, int8=2048, fp8=2048),
-    9.0: Unit(cores=128, fp16=4096, int8=8192, fp8=8192),
-    10.0: Unit(cores=128, fp16=8192, int8=16384, fp8=16384),
+    9.0: Unit(cores=128, fp16=4096, int8=8192, fp8=8192, held=1830 / 1980),
+    10.0: Unit(cores=128, fp16=8192, int8=16384, fp8=16384, held=1860 / 1980),
     12.0: Unit(cores=128, fp16=1024, int8=2048, fp8=2048),
 }
 """By compute capability."""
@@ -121,14 +123,14 @@ def _share(gpu: GpuView, parent: GpuView | None) -> float | None:
 def _peak(unit: Unit, gpu: GpuView, clocks: float) -> dict[Precision, float]:
     """10^12 per second. `clocks`: of all multiprocessors together, per second."""
     half = 0.5 if _GEFORCE.search(gpu.name) else 1.0
-    fp16 = unit.fp16 * half
+    fp16 = unit.fp16 * unit.held * half
     found: dict[Precision, float] = {"fp32": 2.0 * unit.cores, "fp16": fp16}
     if (gpu.compute_capability or 0.0) >= AMPERE:
         found |= {"bf16": fp16, "tf32": fp16 / 2}
     if unit.int8 is not None:
-        found["int8"] = unit.int8
+        found["int8"] = unit.int8 * unit.held
     if unit.fp8 is not None:
-        found["fp8"] = unit.fp8 * half
+        found["fp8"] = unit.fp8 * unit.held * half
     return {precision: rate * clocks / 1e12 for precision, rate in found.items()}
 
 

@@ -147,7 +147,7 @@ def test_an_instance_is_never_taken_for_its_whole_card():
     found = candidates((), (whole, part))
     (device,) = found.devices
     assert round(device.bandwidth) == 3352 // 8
-    assert device.peak["fp16"] == pytest.approx(16 * 4096 * 1.98e9 / 1e12)
+    assert device.peak["fp16"] == pytest.approx(16 * 4096 * 1.83e9 / 1e12)
     assert candidates((), (part,)).left_out == (
         "NVIDIA H100 80GB HBM3 in this node: not judged, the driver does not tell its part of its GPU",
     )
