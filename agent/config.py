@@ -155,7 +155,7 @@ class NodeSettings:
     memory_bandwidth_bytes_per_second: int | None = setting(
         Kind.RATE,
         None,
-        "What all of its memory can give at once, measured (STREAM) or channels × transfers × 8 bytes: 204.8GB/s.",
+        "What all of its memory can give at once: `nodewright migrate --probe`, or channels × transfers × 8 bytes: 204.8GB/s.",
         minimum=1 << 20,
     )
 

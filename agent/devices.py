@@ -12,7 +12,18 @@ from typing import Any, get_args
 import msgspec
 
 from advisor.gpu.view import GpuView
-from advisor.migration.devices import BadDevices, Device, Precision, check, named
+from advisor.migration.derived import derive
+from advisor.migration.devices import (
+    BadDevices,
+    Device,
+    Precision,
+    alike,
+    brandless,
+    catalogue,
+    check,
+    named,
+    of_memory,
+)
 from advisor.migration.money import DevicePrice
 from agent.config import Config
 from agent.errors import CliError
@@ -37,22 +48,55 @@ def configured_devices(config: Config) -> tuple[Device, ...]:
     return tuple(device for device in found if device is not None)
 
 
-def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> tuple[tuple[Device, ...], Mapping[str, GpuView]]:
-    """Those that the configuration states, and those that are here, by name; else the usual one."""
+class Candidates(msgspec.Struct, frozen=True, kw_only=True):
+    """`here`: of those that are in the node, the GPU of which most memory is free, by name of the device. `left_out`: GPUs of
+    the node that cannot be judged, each with why."""
+
+    devices: tuple[Device, ...]
+    here: Mapping[str, GpuView]
+    left_out: tuple[str, ...] = ()
+
+
+def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> Candidates:
+    """Those that the configuration states, and those that are here; the usual one where there are none."""
     found = {device.name: device for device in stated}
     here: dict[str, GpuView] = {}
+    left_out: dict[str, str] = {}
+    of = {f"gpu:{gpu.uuid}": gpu for gpu in gpus}
     for gpu in gpus:
-        device = named(gpu.name, (*found.values(),)) or named(gpu.name)
-        if device is not None and not gpu.mig:
-            found[device.name] = device
-            better = device.name not in here or (gpu.memory_free_bytes or 0) > (
-                here[device.name].memory_free_bytes or 0
-            )
-            here |= {device.name: gpu} if better else {}
-    if not found:
-        usual = named(USUAL)
-        found = {USUAL: usual} if usual is not None else {}
-    return tuple(found.values()), here
+        if gpu.mig:
+            continue
+        device = named(gpu.name, stated) or of_node(gpu, of.get(gpu.parent or ""))
+        if isinstance(device, str):
+            left_out[gpu.name] = f"{gpu.name} in this node: not judged, {device}"
+            continue
+        found[device.name] = device
+        if device.name not in here or _free(gpu) > _free(here[device.name]):
+            here[device.name] = gpu
+    usual = named(USUAL)
+    if not found and usual is not None:
+        found = {USUAL: usual}
+    return Candidates(devices=tuple(found.values()), here=here, left_out=tuple(left_out.values()))
+
+
+def of_node(gpu: GpuView, parent: GpuView | None) -> Device | str:
+    """The catalogue's device of that name and memory, else what its driver tells makes one; why none can be made."""
+    known = None if gpu.parent is not None else named(gpu.name)
+    if known is not None and (gpu.memory_total_bytes is None or known.has_memory(gpu.memory_total_bytes)):
+        return known
+    found = derive(gpu, parent)
+    if isinstance(found, Device) or gpu.parent is not None:
+        return found
+    return of_memory(gpu.name, gpu.memory_total_bytes) or found
+
+
+def unknown(name: str) -> tuple[str, str]:
+    """What is wrong with the name of a device that is in no catalogue, and what to do."""
+    several = [device.name for device in alike(name)]
+    if several:
+        return f"device {name!r} may be {' or '.join(several)}", "name one of them"
+    known = ", ".join(device.name for device in catalogue())
+    return f"no device {name!r} is known", f'one of: {known}; or state it in [devices."{name}"]'
 
 
 def configured(name: str, said: Mapping[str, Any]) -> Device | None:
@@ -67,7 +111,8 @@ def configured(name: str, said: Mapping[str, Any]) -> Device | None:
     device = named(name)
     if not facts and not peak:
         if device is None:
-            log.warning("devices.%s is not in the catalogue: %s", name, _STATE, extra={"once": f"device {name}"})
+            text = "devices.%s: %s; its price counts where this node has it, else %s"
+            log.warning(text, name, unknown(name)[0], _STATE, extra={"once": f"device {name}"})
         return device
     base: dict[str, Any] = msgspec.to_builtins(device) if device is not None else {"name": name, "kind": "gpu"}
     stated = {**base, **facts, "peak": {**base.get("peak", {}), **peak}, "sources": ("the configuration",)}
@@ -80,13 +125,14 @@ def configured(name: str, said: Mapping[str, Any]) -> Device | None:
 
 
 def prices(config: Config) -> Mapping[str, DevicePrice]:
-    """By name of the device. Raises CliError where a price does not add up to an hour."""
+    """By name of the device; of one that is not known as it is written, since the node may have it. Raises CliError where a
+    price does not add up to an hour."""
     found = {}
     for name, said in _tables(config):
         device = configured(name, said)
         price = _price(name, said, config.prices.currency, None if device is None else device.watts)
-        if price is not None and device is not None:
-            found[device.name] = price
+        if price is not None:
+            found[brandless(name) if device is None else device.name] = price
     return found
 
 
@@ -100,6 +146,10 @@ def _tables(config: Config) -> list[tuple[str, Mapping[str, Any]]]:
         elif name not in of_all:
             raise CliError("config.bad-value", f"devices.{name} is not a table", f'write [devices."{name}"]')
     return found
+
+
+def _free(gpu: GpuView) -> int:
+    return gpu.memory_free_bytes or 0
 
 
 def _price(name: str, said: Mapping[str, Any], currency: str | None, watts: float | None) -> DevicePrice | None:

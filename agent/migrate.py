@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from advisor.migration.devices import Device, catalogue, named
+from advisor.migration.devices import Device, named
 from advisor.migration.estimate import Market, on_devices
 from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situation
 from advisor.migration.spread import Percentiles, Spread
 from agent.client import Client
 from agent.config import Config
-from agent.devices import configured, prices
+from agent.devices import configured, prices, unknown
 from agent.errors import CliError
 from agent.prices import node_price
 from agent.profiling.frames import printable
@@ -34,7 +34,8 @@ def migrate(
             raise CliError("service.unknown", f"nothing is known of a service {service!r}", f"services: {known}")
     if not (devices or priced or what_if):
         return found
-    wanted, changes = _wanted(devices, config), [_change(text) for text in what_if]
+    wanted = _wanted(devices, config, {device.name: device for one in found for device in one.derived})
+    changes = [_change(text) for text in what_if]
     return tuple(_again(one, wanted, config, priced, changes) for one in found)
 
 
@@ -50,25 +51,30 @@ def _again(
     for change in changes:
         now = change(now)
     here = {d.device: round(d.fit.free) for d in one.devices if d.present}
-    devices = wanted or tuple(device for d in one.devices if (device := _of_name(d.device, config)) is not None)
-    return on_devices(now, Market(devices=devices, free=here, prices=prices(config)))
+    derived = {device.name: device for device in one.derived}
+    devices = wanted or tuple(
+        device for d in one.devices if (device := _of_name(d.device, config, derived)) is not None
+    )
+    left_out = () if wanted else one.left_out
+    return on_devices(now, Market(devices=devices, free=here, prices=prices(config), left_out=left_out))
 
 
-def _wanted(names: Sequence[str], config: Config) -> tuple[Device, ...]:
+def _wanted(names: Sequence[str], config: Config, derived: Mapping[str, Device]) -> tuple[Device, ...]:
     found = []
     for name in names:
-        device = _of_name(name, config)
+        device = _of_name(name, config, derived)
         if device is None:
-            known = ", ".join(device.name for device in catalogue())
-            hint = f'one of: {known}; or state it in [devices."{name}"]'
-            raise CliError("device.unknown", f"no device {name!r} is known", hint)
+            message, hint = unknown(name)
+            raise CliError("device.unknown", message, hint)
         found.append(device)
     return tuple(found)
 
 
-def _of_name(name: str, config: Config) -> Device | None:
+def _of_name(name: str, config: Config, derived: Mapping[str, Device]) -> Device | None:
+    """As the configuration states it, else as the node has it, else the catalogue's."""
     own = config.devices.get(name)
-    return configured(name, own) if isinstance(own, Mapping) else named(name)
+    stated = configured(name, own) if isinstance(own, Mapping) else None
+    return stated or named(name, (*derived.values(),)) or named(name)
 
 
 def _change(text: str) -> Callable[[Situation], Situation]:
@@ -146,6 +152,7 @@ def _service(one: MigrationEstimate) -> Iterator[str]:
     )
     for device in one.devices:
         yield from _device(device)
+    yield from (f"  {why}" for why in one.left_out)
     for text_ in one.assumes:
         yield f"  assumed: {text_}"
 

@@ -41,8 +41,8 @@ class Migrations:
         if view.gpus or not view.serving:
             self._known.pop(view.service.id, None)
             return None
-        devices, here = candidates(self._configured, gpus)
-        free = {name: gpu.memory_free_bytes for name, gpu in here.items()}
+        found = candidates(self._configured, gpus)
+        free = {name: gpu.memory_free_bytes for name, gpu in found.here.items()}
         answered = answered_per_second(seen_of(view))
         moved = (view.loaded_now, None if answered is None else _step(answered.value), _in_gib(free))
         same = (facts.profile, facts.service)
@@ -50,7 +50,7 @@ class Migrations:
         if known is not None and known.moved == moved and all(a is b for a, b in zip(known.same, same, strict=True)):
             return known.result
         host = host_cpu(view.cores, facts.cpu, facts.memory_bandwidth_bytes_per_second)
-        market = Market(devices=devices, free=free, prices=self._prices, host=host)
+        market = Market(devices=found.devices, free=free, prices=self._prices, host=host, left_out=found.left_out)
         result = estimate(view, facts, market)
         self._known[view.service.id] = _Known(same, moved, result)
         return result

@@ -26,7 +26,7 @@ HEAD = "# Reference\n\nMade from the code by `make docs`; do not edit.\n"
 
 
 def page() -> str:
-    parts = (rules(), collectors(), samples(), frameworks(), metrics(), settings(), routes())
+    parts = (rules(), collectors(), samples(), frameworks(), metrics(), settings(), devices(), routes())
     return "\n".join((HEAD, *parts))
 
 
@@ -102,6 +102,22 @@ def settings() -> str:
         parts.append(f"### `[{name}]`\n")
         parts.append(table(("key", "kind", "default", "meaning"), rows))
     return "\n".join(parts)
+
+
+def devices() -> str:
+    from advisor.migration.devices import catalogue
+
+    rows = []
+    for one in catalogue():
+        rates = [one.peak.get("fp16", one.peak.get("bf16")), one.peak.get("fp8"), one.peak.get("int8")]
+        shown = ["" if number is None else f"{number:g}" for number in (one.memory, one.bandwidth, *rates, one.watts)]
+        rows.append((one.name, *shown, "yes" if one.sparsity else "", "; ".join(one.sources)))
+    header = ("device", "GiB", "GB/s", "16 bits", "FP8", "INT8", "W", "2:4", "from")
+    text = (
+        "What `nodewright migrate` knows without being told ([migration.md](migration.md)). Rates are 10^12 operations a "
+        "second on dense matrices; `2:4` marks those that do twice as many with two zeros in each four."
+    )
+    return section("Devices", text, header, rows)
 
 
 def routes() -> str:

@@ -11,7 +11,8 @@ FOLDER = Path(__file__).parent / "fixtures" / "gpu"
 Json = dict[str, Any]
 
 NUMBERS = {
-    "Name": "name", "Architecture": "architecture", "MinorNumber": "minor", "PersistenceMode": "persistence",
+    "Name": "name", "Architecture": "architecture", "MinorNumber": "minor", "NumGpuCores": "cores",
+    "MemoryBusWidth": "memory.bus", "PersistenceMode": "persistence",
     "ComputeMode": "compute.mode", "MaxMigDeviceCount": "mig.most", "MaxPcieLinkGeneration": "pcie.generation.max",
     "MaxPcieLinkWidth": "pcie.width.max", "PowerManagementDefaultLimit": "power.limit.default",
     "EnforcedPowerLimit": "power.limit", "PowerUsage": "power", "TotalEnergyConsumption": "energy",

@@ -36,6 +36,13 @@ class GpuView(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str | None
     compute_capability: float | None = None
     """Of CUDA: 8.9."""
+    cuda_cores: int | None = None
+    """Of a whole device."""
+    multiprocessors: int | None = None
+    """Of an instance, or of a device of another vendor."""
+    memory_bus_bits: int | None = None
+    """Of the whole device, also where this is an instance."""
+    memory_clock_max_hertz: float | None = None
     state: str
     samples: int
     window_seconds: float

@@ -11,6 +11,9 @@ import msgspec
 
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
 GIB = 1 << 30
+ANOTHER_MEMORY = 0.15
+"""A card of that name with so much more or less memory is another one: what is sold as 24 GB shows 22.5 GiB."""
+_BRAND = re.compile(r"^(?:(?:NVIDIA|Tesla|GeForce|AMD|Instinct) +)+", re.IGNORECASE)
 _OTHER_CHARACTERS = re.compile(r"[^a-z0-9]+")
 PCIE_BYTES_PER_SECOND: Mapping[int, float] = {3: 15.75e9, 4: 31.5e9, 5: 63.0e9}
 """Of sixteen lanes, by generation: computed from the line rate and its coding."""
@@ -34,6 +37,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Generation of its connection to the host."""
     sparsity: bool = False
     """Whether matrices with two zeros in each four are computed at twice the rate."""
+    derived: bool = False
+    """From what the driver of this node tells; `sources` say of what."""
     units: int | None = None
     clock_ghz: float | None = None
     per_clock: int | None = None
@@ -43,6 +48,10 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     @property
     def memory_bytes(self) -> float:
         return self.memory * GIB
+
+    def has_memory(self, memory_bytes: int) -> bool:
+        """Whether a card with so much may be this one."""
+        return abs(memory_bytes / self.memory_bytes - 1) <= ANOTHER_MEMORY
 
     @property
     def bandwidth_bytes(self) -> float:
@@ -106,11 +115,29 @@ def check(device: Device) -> None:
 def named(name: str, devices: Sequence[Device] | None = None) -> Device | None:
     """The device of that name, in any spelling: `l4`, `NVIDIA L4`, `a100-80gb`."""
     known, wanted = catalogue() if devices is None else devices, _plain(name)
-    for device in known:
-        if wanted == _plain(device.name) or any(wanted == _plain(other) for other in device.match):
-            return device
-    return None
+    return next((device for device in known if wanted in _names(device)), None)
+
+
+def alike(name: str) -> tuple[Device, ...]:
+    """Those of the catalogue that may be meant by the beginning of a name: `a100` is three cards."""
+    wanted = _plain(name)
+    return tuple(one for one in catalogue() if wanted and any(found.startswith(wanted) for found in _names(one)))
+
+
+def of_memory(name: str, memory_bytes: int | None) -> Device | None:
+    """The one of the catalogue that a driver calls by the beginning of its name, and that alone has this memory."""
+    fit = [one for one in alike(name) if memory_bytes is not None and one.has_memory(memory_bytes)]
+    return fit[0] if len(fit) == 1 else None
+
+
+def brandless(name: str) -> str:
+    """As people write it: `H100 80GB HBM3`."""
+    return _BRAND.sub("", name)
+
+
+def _names(device: Device) -> tuple[str, ...]:
+    return (_plain(device.name), *map(_plain, device.match))
 
 
 def _plain(name: str) -> str:
-    return _OTHER_CHARACTERS.sub("", name.lower().removeprefix("nvidia ").removeprefix("tesla "))
+    return _OTHER_CHARACTERS.sub("", brandless(name).lower())

@@ -29,12 +29,13 @@ ASSUMED = "computed in 16 bits; one process on the device; the same requests as 
 
 class Market(msgspec.Struct, frozen=True, kw_only=True):
     """What a service may move to: devices, bytes that are free on those of them that are here, and prices, by name of device.
-    `host`: the node's own CPUs."""
+    `host`: the node's own CPUs. `left_out`: GPUs that are here and cannot be judged, with why."""
 
     devices: tuple[Device, ...] = ()
     free: Mapping[str, int | None] = {}
     prices: Mapping[str, DevicePrice] = {}
     host: HostCpu | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def estimate(view: View, facts: ServiceFacts, market: Market) -> MigrationEstimate:
@@ -46,8 +47,15 @@ def estimate(view: View, facts: ServiceFacts, market: Market) -> MigrationEstima
 
 
 def on_devices(now: Situation, market: Market) -> MigrationEstimate:
-    devices = tuple(_on(now, device, market) for device in market.devices)
-    return MigrationEstimate(service=now.service, situation=now, devices=devices, assumes=(ASSUMED, *now.work.told))
+    derived = tuple(device for device in market.devices if device.derived)
+    return MigrationEstimate(
+        service=now.service,
+        situation=now,
+        devices=tuple(_on(now, device, market) for device in market.devices),
+        derived=derived,
+        left_out=market.left_out,
+        assumes=(ASSUMED, *now.work.told, *(f"{one.name}: {one.sources[0]}" for one in derived)),
+    )
 
 
 def situation_of(view: View, facts: ServiceFacts, host: HostCpu | None) -> Situation | Missing:

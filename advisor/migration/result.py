@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from advisor.finding import Need as Missing
-from advisor.migration.devices import Precision
+from advisor.migration.devices import Device, Precision
 from advisor.migration.fit import Fit
 from advisor.migration.simulate import Simulated
 from advisor.migration.spread import Percentiles
@@ -66,10 +66,14 @@ class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MigrationEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one service. `needs`: what is missing to tell; the rest is empty then."""
+    """Of one service. `needs`: what is missing to tell; the rest is empty then. `derived`: those of the devices that the
+    catalogue does not have, as this node's driver tells of them. `left_out`: GPUs of the node that cannot be judged, with
+    why."""
 
     service: str
     needs: Missing | None = None
     situation: Situation | None = None
     devices: tuple[DeviceEstimate, ...] = ()
+    derived: tuple[Device, ...] = ()
+    left_out: tuple[str, ...] = ()
     assumes: tuple[str, ...] = ()

@@ -85,7 +85,8 @@ class MemoryBandwidthBound(Rule):
             return None
         return Need(
             kind="metrics",
-            text=f"[node] memory_bandwidth in the configuration: {traffic.told} {gib(traffic.bytes_per_second)}/s",
+            text=f"[node] memory_bandwidth in the configuration (nodewright migrate --probe measures it): {traffic.told} "
+            f"{gib(traffic.bytes_per_second)}/s",
         )
 
     def _told(

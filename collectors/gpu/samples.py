@@ -152,6 +152,10 @@ class GpuInfoSample(Sample, frozen=True, kw_only=True, gc=False):
     pcie_generation_max: Annotated[int | None, metric("", "PCIe generation that device and slot can do.")]
     pcie_width_max: Annotated[int | None, metric("lanes", "PCIe lanes that device and slot can do.")]
     multiprocessors: Annotated[int | None, metric("multiprocessors", "Its multiprocessors (compute units, cores).")]
+    cuda_cores: Annotated[int | None, metric("cores", "CUDA cores of the whole device.")] = None
+    memory_bus_bits: Annotated[
+        int | None, metric("bits", "Width of the bus to its memory (of the whole device, where this is an instance).")
+    ] = None
     unified_memory: Annotated[int | None, metric("flag", "1: it shares the node's memory.")]
     mig: Annotated[int | None, metric("flag", "1: it is divided into MIG instances, which are devices of their own.")]
     parent: Annotated[str | None, metric("", "gpu:UUID of the device of which it is an instance.")]

@@ -87,3 +87,10 @@ def alone(one: GpuView) -> View:
     """The view on which rules judge a device."""
     (view,) = device_views([one], 60.0)
     return view
+
+
+A5000 = gpu(
+    name="NVIDIA RTX A5000", compute_capability=8.6, cuda_cores=8192, sm_clock_max_hertz=2100e6, memory_bus_bits=384,
+    memory_clock_max_hertz=8001e6, memory_total_bytes=24 * GIB, memory_free_bytes=23 * GIB,
+)  # fmt: skip
+"""One that the catalogue of devices does not have, and of which its driver tells all."""

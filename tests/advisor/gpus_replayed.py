@@ -69,7 +69,10 @@ def _info(card: str) -> GpuInfoSample:
     once = next(line for line in _lines(card) if line["kind"] == "once")["answers"]
     found = nothing_known(
         GpuInfoSample, "gpu:GPU-1", vendor="nvidia", name=once["Name"], index=0, architecture="hopper",
+        compute_capability="{}.{}".format(*once["CudaComputeCapability"]), cuda_cores=once["NumGpuCores"],
+        memory_bus_bits=once["MemoryBusWidth"], memory_clock_max_mhz=once["MaxClockInfo.memory"],
         sm_clock_max_mhz=once["MaxClockInfo.sm"], power_limit_default_mw=once["PowerManagementDefaultLimit"],
+        pcie_generation_max=once["MaxPcieLinkGeneration"], pcie_width_max=once["MaxPcieLinkWidth"],
     )  # fmt: skip
     assert isinstance(found, GpuInfoSample)
     return found

@@ -29,7 +29,7 @@ FLAGS = {
     "ack": {"--reason", "--owner", "--for", "--url"},
     "snooze": {"--for", "--reason", "--owner", "--url"},
     "reopen": {"--reason", "--owner", "--url"},
-    "migrate": {"--device", "--price", "--what-if", "--format", "--url"},
+    "migrate": {"--device", "--price", "--what-if", "--probe", "--format", "--url"},
     "history": {"--since", "--limit", "--format", "--url"},
 }
 
@@ -88,6 +88,8 @@ def test_every_command_and_option_has_help():
         (["profile", "4194304"], 2, "profile.no-target"),
         (["profile"], 2, "usage"),
         (["profile", "--scalene"], 2, "usage"),
+        (["migrate", "--probe", "--device", "L4"], 2, "usage"),
+        (["migrate", "app", "--probe"], 2, "usage"),
         (["top"], 2, "top.order"),
         (["explain", "nothing-like-it"], 2, "rule.unknown"),
         (["run", "--interval", "5"], 2, "config.bad-value"),

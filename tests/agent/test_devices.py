@@ -9,9 +9,10 @@ from agent.config import Config
 from agent.config_sources import load_config
 from agent.devices import USUAL, candidates, configured_devices, prices
 from agent.errors import CliError
-from tests.advisor.gpus_built import gpu
+from tests.advisor.gpus_built import A5000, gpu
 
 YEAR_HOURS = 8760
+GIB = 1 << 30
 
 
 def load(folder: Path, text: str) -> Config:
@@ -75,26 +76,88 @@ currency = "USD"
 
 
 def test_a_price_of_a_device_that_nobody_knows_is_no_fault(tmp_path, caplog):
-    config = load(tmp_path, '[devices."A10G"]\nhourly = 1\ncurrency = "EUR"')
-    assert (configured_devices(config), dict(prices(config))) == ((), {})
-    assert "A10G is not in the catalogue" in caplog.text
+    config = load(tmp_path, '[devices."NVIDIA A5000"]\nhourly = 1\ncurrency = "EUR"')
+    assert configured_devices(config) == ()
+    assert {name: price.hourly for name, price in prices(config).items()} == {"A5000": 1}, "the node may have one"
+    assert "no device 'NVIDIA A5000' is known" in caplog.text
+
+
+def test_a_name_that_may_be_several_says_which(tmp_path, caplog):
+    assert configured_devices(load(tmp_path, '[devices.a100]\nhourly = 1\ncurrency = "EUR"')) == ()
+    assert "device 'a100' may be A100 40GB or A100 80GB or A100 80GB PCIe" in caplog.text
 
 
 def test_devices_of_the_node_are_looked_at_with_what_is_free_on_the_emptiest():
-    one, other = gpu(name="NVIDIA L40S"), gpu(name="NVIDIA L40S")
+    one, other = (gpu(name="NVIDIA L40S", memory_total_bytes=45 * GIB) for _ in range(2))
     full, empty = (
         replace(one, uuid="a", memory_free_bytes=1 << 30),
         replace(other, uuid="b", memory_free_bytes=40 << 30),
     )
-    devices, here = candidates((), (full, empty))
-    assert [device.name for device in devices] == ["L40S"]
-    assert here["L40S"].uuid == "b"
-    assert candidates((), (replace(full, mig=True),))[1] == {}
+    found = candidates((), (full, empty))
+    assert [device.name for device in found.devices] == ["L40S"]
+    assert found.here["L40S"].uuid == "b"
+    assert candidates((), (replace(full, mig=True),)).here == {}
 
 
 def test_without_any_the_usual_one_is_looked_at():
-    devices, here = candidates((), ())
-    assert ([device.name for device in devices], here) == ([USUAL], {})
+    found = candidates((), ())
+    assert ([device.name for device in found.devices], found.here, found.left_out) == ([USUAL], {}, ())
+
+
+def test_one_that_the_catalogue_does_not_have_is_derived():
+    found = candidates((), (A5000,))
+    (device,) = found.devices
+    assert (device.name, device.derived, round(device.bandwidth), round(device.peak["fp16"])) == (
+        "RTX A5000",
+        True,
+        768,
+        110,
+    )
+    assert found.here["RTX A5000"] is A5000
+
+
+def test_one_of_a_known_name_with_other_memory_is_another_card():
+    """As those that one customer had made."""
+    made = replace(A5000, name="NVIDIA A100-SXM4-80GB", memory_total_bytes=64 * GIB, compute_capability=8.0)
+    (device,) = candidates((), (made,)).devices
+    assert (device.name, device.derived, device.memory) == ("A100-SXM4-80GB", True, 64)
+
+
+def test_the_memory_tells_which_of_several_it_is_where_nothing_can_be_derived():
+    old = gpu(name="NVIDIA A100", memory_total_bytes=int(39.4 * GIB))
+    assert [device.name for device in candidates((), (old,)).devices] == ["A100 40GB"]
+
+
+def test_one_that_cannot_be_judged_is_left_out_with_why():
+    found = candidates((), (replace(A5000, cuda_cores=None), replace(A5000, uuid="b", cuda_cores=None)))
+    assert [device.name for device in found.devices] == [USUAL]
+    assert found.left_out == (
+        "NVIDIA RTX A5000 in this node: not judged, the driver does not tell its multiprocessors",
+    )
+
+
+def test_an_instance_is_never_taken_for_its_whole_card():
+    whole = gpu(
+        name="NVIDIA H100 80GB HBM3", mig=True, compute_capability=9.0, memory_bus_bits=5120, memory_clock_max_hertz=2619e6
+    )  # fmt: skip
+    part = replace(
+        whole, uuid="MIG-1", name="NVIDIA H100 80GB HBM3", mig=False, parent=f"gpu:{whole.uuid}", multiprocessors=16,
+        memory_total_bytes=whole.memory_total_bytes // 8, memory_free_bytes=9 * GIB,
+    )  # fmt: skip
+    found = candidates((), (whole, part))
+    (device,) = found.devices
+    assert round(device.bandwidth) == 3352 // 8
+    assert device.peak["fp16"] == pytest.approx(16 * 4096 * 1.83e9 / 1e12)
+    assert candidates((), (part,)).left_out == (
+        "NVIDIA H100 80GB HBM3 in this node: not judged, the driver does not tell its part of its GPU",
+    )
+
+
+def test_what_the_owner_states_of_a_card_of_the_node_counts(tmp_path):
+    config = load(tmp_path, '[devices."RTX A5000"]\nmemory = 20\nbandwidth = 700\nfp16 = 100')
+    found = candidates(configured_devices(config), (A5000,))
+    assert [(device.name, device.bandwidth, device.derived) for device in found.devices] == [("RTX A5000", 700, False)]
+    assert found.here["RTX A5000"] is A5000
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from agent.config_sources import load_config
 from agent.errors import CliError
 from agent.migrate import migrate, text
 from agent.migrating import Migrations
+from tests.advisor.gpus_built import A5000
 from tests.advisor.migration.migrating import AVX512, NODE, encoder, known, market
 
 SEEN = encoder()
@@ -72,6 +74,38 @@ def test_what_if_the_load_were_another():
     assert (wanted.situation.slo_p99_seconds, wanted.situation.cores) == (0.1, 4)
 
 
+def on_this_node(*names: str) -> Agent:
+    """The agent of a node with these GPUs, which is asked about the encoder."""
+    views = [replace(A5000, name=name, uuid=name) for name in names]
+    found = Migrations(Config()).of(SEEN, replace(known(SEEN), cpu=AVX512, price=NODE), views)
+    assert found is not None
+    agent = Agent()
+    agent.found = (msgspec.convert(msgspec.to_builtins(found), MigrationEstimate),)
+    return agent
+
+
+def test_a_card_of_the_node_that_the_catalogue_does_not_have_stays_when_it_is_worked_out_again(tmp_path: Path):
+    agent = on_this_node("NVIDIA RTX A5000", "NVIDIA H20")
+    said = text(agent.found)
+    assert "RTX A5000 (in this node, grade" in said
+    assert (
+        "NVIDIA H20 in this node: not judged, it is sold with fewer operations than its multiprocessors could do"
+        in said
+    )
+    assert (
+        "assumed: RTX A5000: derived from NVML: 64 multiprocessors at 80% of 2100 MHz, a memory bus of 384 bit" in said
+    )
+    file = tmp_path / "prices.toml"
+    file.write_text('[prices]\ncurrency = "EUR"\nhourly = 0.8\n[devices."NVIDIA RTX A5000"]\nhourly = 0.1\n')
+    config = load_config(None, environ={}, system_file=tmp_path / "x", flags={"prices.file": str(file)}).config
+    (again,) = migrate(agent, config, None, (), ("load=40",), priced=True)
+    (device,) = again.devices
+    assert (device.device, device.present, again.left_out) == ("RTX A5000", True, agent.found[0].left_out)
+    assert device.costs is not None
+    (asked_for,) = migrate(agent, config, None, ("nvidia rtx a5000", "L4"), (), priced=False)
+    assert [one.device for one in asked_for.devices] == ["RTX A5000", "L4"]
+
+
 def test_one_service_by_the_beginning_of_its_name():
     assert [one.service for one in asked(service="gunicorn/other")] == ["gunicorn/other:1"]
 
@@ -81,6 +115,7 @@ def test_one_service_by_the_beginning_of_its_name():
     [
         ({"service": "none"}, "nothing is known of a service 'none'"),
         ({"devices": ("GTX 970",)}, "no device 'GTX 970' is known"),
+        ({"devices": ("a100",)}, "device 'a100' may be A100 40GB or A100 80GB or A100 80GB PCIe"),
     ],
 )
 def test_what_is_not_known_is_one_line(arguments: dict[str, Any], says: str):

@@ -1,9 +1,11 @@
 """What is one NVIDIA device?"""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 from collectors.cpulist import format_cpulist
+from collectors.gpu.asked import Answer
 from collectors.gpu.nvml.devices import Device, text
 from collectors.gpu.nvml.library import Nvml
 from collectors.gpu.nvml.memory import unified
@@ -70,6 +72,8 @@ def device_info(library: Nvml, device: Device, host: Host, beside: Beside) -> Sa
         pcie_generation_max=ask("MaxPcieLinkGeneration", api.nvmlDeviceGetMaxPcieLinkGeneration, handle),
         pcie_width_max=ask("MaxPcieLinkWidth", api.nvmlDeviceGetMaxPcieLinkWidth, handle),
         multiprocessors=own.multiprocessorCount if own else None,
+        cuda_cores=None if device.parent else _once(whole, "NumGpuCores", api.nvmlDeviceGetNumGpuCores),
+        memory_bus_bits=_once(whole, "MemoryBusWidth", api.nvmlDeviceGetMemoryBusWidth),
         unified_memory=int(unified(device)),
         mig=int(device.mig),
         parent=None if device.parent is None else device.parent.entity,
@@ -79,6 +83,17 @@ def device_info(library: Nvml, device: Device, host: Host, beside: Beside) -> Sa
         other_readers=" ".join(beside.readers) or None,
         unsupported=" ".join(sorted(device.asked.unsupported)) or None,
     )
+
+
+def _once(device: Device, name: str, call: Callable[..., Answer]) -> Answer | None:
+    """What does not change while the driver is loaded, asked until it is answered."""
+    if name not in device.kept:
+        answer = device.asked.ask(name, call, device.handle)
+        if answer is None:
+            return None
+        device.kept[name] = answer
+    known: Answer = device.kept[name]
+    return known
 
 
 def _cpus(library: Nvml, device: Device) -> str | None:

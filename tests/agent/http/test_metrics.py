@@ -21,7 +21,7 @@ OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 UNITS = (
     "seconds", "bytes", "ratio", "cores", "connections", "threads", "processes", "per_second", "info", "weight",
     "total", "finding", "pages", "requests", "models",
-    "hertz", "watts", "celsius", "lanes", "links", "rows", "multiprocessors",
+    "hertz", "watts", "celsius", "lanes", "links", "rows", "multiprocessors", "bits",
 )  # fmt: skip
 LABELS = {
     "core",

@@ -175,6 +175,8 @@ def test_what_a_card_is(nvidia: Reader, card: str, phase: str) -> None:
         "pcie_generation_max": said.number("PCIe Generation", "Max"),
         "pcie_width_max": said.number("Link Width", "Max"),
         "multiprocessors": None,
+        "cuda_cores": None,
+        "memory_bus_bits": None,
         "unified_memory": 0,
         "mig": int("mig" in card),
         "parent": None,

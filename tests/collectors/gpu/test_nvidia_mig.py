@@ -33,6 +33,22 @@ def test_a_divided_device_is_said_to_be_and_is_not_busy_as_a_whole(nvidia: Reade
     assert [(one["mig"], one["parent"]) for one in info["samples"]] == [(1, None), (0, "gpu:GPU-0"), (0, "gpu:GPU-0")]
 
 
+def test_an_instance_has_the_bus_of_its_device_and_none_of_its_cores(nvidia: Reader) -> None:
+    info = nvidia.fresh(divided(0).set(0, "cores", 16896).set(0, "memory.bus", 5120)).reading(INFO)
+    assert [(one["cuda_cores"], one["memory_bus_bits"]) for one in info["samples"]] == [(16896, 5120), (None, 5120)]
+
+
+def test_cores_and_bus_are_asked_once(nvidia: Reader) -> None:
+    scenario = Scenario()
+    scenario.card(cores=8192, memory_bus=384)
+    nvidia.fresh(scenario).reading(INFO)
+    for function in ("nvmlDeviceGetNumGpuCores", "nvmlDeviceGetMemoryBusWidth"):
+        scenario.fail(0, function, "NOT_SUPPORTED")
+    nvidia.show(scenario)
+    info = nvidia.device(collector=INFO)
+    assert (info["cuda_cores"], info["memory_bus_bits"], "NumGpuCores" in info["unsupported"]) == (8192, 384, False)
+
+
 def test_each_instance_has_its_own_memory_and_processes(nvidia: Reader) -> None:
     scenario = divided(0, 1)
     scenario.process(0, 450, 60 * MIB, gi=10, ci=0, sm=50).process(0, 453, 90 * MIB, gi=11, ci=0, sm=50)

@@ -126,6 +126,8 @@ def info_expected(header: Json, once: Json) -> Json:
         "pcie_generation_max": once["MaxPcieLinkGeneration"],
         "pcie_width_max": once["MaxPcieLinkWidth"],
         "multiprocessors": None,
+        "cuda_cores": once["NumGpuCores"],
+        "memory_bus_bits": once["MemoryBusWidth"],
         "unified_memory": 0,
         "mig": 0,
         "parent": None,
