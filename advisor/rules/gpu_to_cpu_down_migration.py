@@ -129,11 +129,12 @@ def _told(
 ) -> Conclusion:  # fmt: skip
     cores, most = int(asked.cores), asked.asked.per_second
     within = f"{found.p99.p50 * 1e3:.3g} to {found.p99.p90 * 1e3:.3g} ms"
-    aim = "" if wanted is None else f", {wanted * 1e3:.3g} ms are wanted"
+    can = "could take its load" if wanted is None else "would do"
+    aim = f"{asked.asked.besides * 1e3:.3g} ms now" if wanted is None else f"{wanted * 1e3:.3g} ms are wanted"
     return Conclusion(
         subject=subject_of(view),
-        title=f"{gpu.subject_name} is hardly used, and {cores} cores of this node would do: 99 of 100 requests within {within}"
-        f"{aim}",
+        title=f"{gpu.subject_name} is hardly used, and {cores} cores of this node {can}: 99 of 100 requests within "
+        f"{within}, {aim}",
         summary=f"Over {_span(hours)} it was busy for at most {gpu.week_busy_p95 or 0.0:.1%} of the time in 95 of 100 minutes. "
         f"A request is {asked.told}: {found.seconds.p10 * 1e3:.3g} to {found.seconds.p90 * 1e3:.3g} ms on {cores} "
         f"cores that are left ({found.binding} binds). At the most requests that were seen, {most:.3g} a second, they keep "

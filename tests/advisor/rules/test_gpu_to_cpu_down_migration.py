@@ -94,6 +94,8 @@ def test_without_objective_and_prices_it_says_so_and_promises_nothing():
     found = concluded(RULE, seen, unpriced(seen))
     assert found.gains == ()
     assert found.confidence == 0.25
+    assert "14 cores of this node could take its load" in found.title
+    assert found.title.endswith("20 ms now")
     assert "What the node costs without the device is not known. No objective says" in found.summary
     cost = replace(unpriced(seen), objective="cost")
     assert [j.severity for j in judged([RULE], seen, cost).judged] == [Severity.INFO]
