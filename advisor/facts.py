@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from advisor.measured import MeasuredCapacity
+from advisor.migration.money import DevicePrice
 from advisor.migration.result import MigrationEstimate
 from advisor.orphaned import Orphaned
 from advisor.prices import NodePrice
@@ -31,6 +32,8 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
     slo_p99_seconds: float | None = None
     price: NodePrice | None = None
     """What an hour of the node costs; None = the owner has not said."""
+    device_prices: Mapping[str, DevicePrice] = {}
+    """What an hour of a node with a device costs, by name of the device in the catalogue, as far as the owner has said."""
     measured: MeasuredCapacity | None = None
     """What a load test found in its present configuration."""
     cpu: CpuFeatures = CpuFeatures()

@@ -5,7 +5,7 @@ real arrivals come in bursts and wait longer, equal requests wait half as long. 
 Statistics, and Queueing Theory", chapter 5.
 """
 
-from math import ceil
+from math import ceil, log
 
 MOST_BUSY = 0.98
 """Beyond it the waiting time of the guide grows without bound, and nothing is this even for long."""
@@ -15,6 +15,13 @@ def wait_of_one(busy: float) -> float:
     """Mean wait for one server that is `busy` (0..1), in service times: ρ / (1 − ρ)."""
     share = min(MOST_BUSY, max(0.0, busy))
     return share / (1 - share)
+
+
+def wait_exceeded(busy: float, share: float) -> float:
+    """The wait for one server that is `busy` (0..1) that no more than `share` of requests exceed, in service times:
+    ln(ρ / share) / (1 − ρ)."""
+    most = min(MOST_BUSY, max(0.0, busy))
+    return log(most / share) / (1 - most) if most > share else 0.0
 
 
 def wait_of_many(servers: float, busy: float) -> float:

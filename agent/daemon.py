@@ -24,7 +24,7 @@ from agent.capacities import Capacities, CapacityRequest
 from agent.config import Config, LoadedConfig
 from agent.errors import CliError
 from agent.findings_log import FindingsLog
-from agent.gpu_history import last_day
+from agent.gpu_history import last_week
 from agent.http.app import build_app
 from agent.http.deps import AckRequest, HttpDeps
 from agent.http.server import serve
@@ -188,8 +188,8 @@ class _Daemon:
         self._watch.history.tracks.restored.append((f"service:{service}", *kept))
 
     def _restore_gpu(self, entity: str) -> None:
-        """What the device did in the last day, before a restart; taken in with a later tick."""
-        self._watch.history.tracks.gpus.restored.append((entity, last_day(self._reader, entity, time.time())))
+        """What the device did in the last week, before a restart; taken in with a later tick."""
+        self._watch.history.tracks.gpus.restored.append((entity, last_week(self._reader, entity, time.time())))
 
     def _aside(self, task: Callable[[], None]) -> None:
         """Let another thread do what may wait for a disk."""

@@ -1,16 +1,16 @@
-"""What GPUs did in the last day, from before a restart: rules on idle devices want hours, and agents are restarted."""
+"""What GPUs did in the last week, from before a restart: rules on idle devices want hours, and agents are restarted."""
 
 import sqlite3
 from collections.abc import Mapping
 
-from advisor.gpu.day import DAY_MINUTES, MINUTE_SECONDS, DayMinute
+from advisor.gpu.day import MINUTE_SECONDS, WEEK_MINUTES, DayMinute
 from agent.store.reader import StoreReader
 
 _KIND = "gpu"
 
 
-def last_day(reader: StoreReader, entity: str, now_unix: float) -> tuple[DayMinute, ...]:
-    """The minutes of `gpu:UUID` in the last day, oldest first; none where the store cannot be read."""
+def last_week(reader: StoreReader, entity: str, now_unix: float) -> tuple[DayMinute, ...]:
+    """The minutes of `gpu:UUID` in the last week, oldest first; none where the store cannot be read."""
     try:
         return _minutes(reader, entity, now_unix)
     except (sqlite3.Error, LookupError):
@@ -32,7 +32,7 @@ def _minutes(reader: StoreReader, entity: str, now_unix: float) -> tuple[DayMinu
 
 def _means(reader: StoreReader, entity: str, field: str, now_unix: float) -> Mapping[int, float]:
     """Mean by minute; empty for a field that was never stored."""
-    start = now_unix - DAY_MINUTES * MINUTE_SECONDS
+    start = now_unix - WEEK_MINUTES * MINUTE_SECONDS
     try:
         series = reader.series(_KIND, entity, field, start, now_unix, MINUTE_SECONDS)
     except LookupError:

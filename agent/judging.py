@@ -233,6 +233,7 @@ class Judging:
             measured=self.measured(service),
             thread_elasticity=self._elasticity(service),
             cpu=self.cpu,
+            device_prices=self.migrations.prices,
         )
         facts = msgspec.structs.replace(facts, migration=self._migration(view, facts))
         if service.orphaned_ns is None:

@@ -32,7 +32,8 @@ class Migrations:
 
     def __init__(self, config: Config) -> None:
         """Raises CliError where `[devices]` says too little."""
-        self._prices: Mapping[str, DevicePrice] = prices(config)
+        self.prices: Mapping[str, DevicePrice] = prices(config)
+        """By name of the device."""
         self._configured = configured_devices(config)
         self._known: dict[str, _Known] = {}
 
@@ -50,7 +51,7 @@ class Migrations:
         if known is not None and known.moved == moved and all(a is b for a, b in zip(known.same, same, strict=True)):
             return known.result
         host = host_cpu(view.cores, facts.cpu, facts.memory_bandwidth_bytes_per_second)
-        market = Market(devices=found.devices, free=free, prices=self._prices, host=host, left_out=found.left_out)
+        market = Market(devices=found.devices, free=free, prices=self.prices, host=host, left_out=found.left_out)
         result = estimate(view, facts, market)
         self._known[view.service.id] = _Known(same, moved, result)
         return result

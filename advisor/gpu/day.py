@@ -1,4 +1,4 @@
-"""What did a device do in the last day, minute by minute?"""
+"""What did a device do in the last day, minute by minute, and in the last week, hour by hour?"""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -9,6 +9,9 @@ from collectors.gpu.samples import GpuSample
 
 DAY_MINUTES = 1440
 MINUTE_SECONDS = 60
+HOUR_MINUTES = 60
+WEEK_HOURS = 168
+WEEK_MINUTES = WEEK_HOURS * HOUR_MINUTES
 
 
 class DayMinute(NamedTuple):
@@ -18,21 +21,45 @@ class DayMinute(NamedTuple):
     memory: float | None
 
 
+class WeekHour(NamedTuple):
+    """Of the busy times of an hour's minutes, 0..1: their 95 % point, and the busiest. None = not told."""
+
+    busy_p95: float | None
+    busiest: float | None
+
+
+class DayFacts(NamedTuple):
+    """Of the day's minutes: 95 % points of busy time and of memory, and the busiest. Of the week's hours: the 95 % point of
+    that of each (of minutes while there is no whole hour), and the busiest minute. None = not told."""
+
+    busy_p95: float | None
+    memory_p95: float | None
+    busiest: float | None
+    week_busy_p95: float | None
+    week_busiest: float | None
+
+
 @dataclass(slots=True)
 class Day:
-    """The minutes in which it was read, oldest first, and the readings of the open one."""
+    """The minutes in which it was read, oldest first, and the readings of the open one. An hour is 60 such minutes: what was
+    not read makes none longer."""
 
     minutes: deque[DayMinute] = field(default_factory=lambda: deque(maxlen=DAY_MINUTES))
     number: int | None = None
     busy: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
+    week: deque[WeekHour] = field(default_factory=lambda: deque(maxlen=WEEK_HOURS))
+    """Whole hours, up to `since` minutes ago."""
+    since: int = 0
+    _told: DayFacts | None = None
 
     def add(self, sample: GpuSample, at_seconds: float) -> None:
         """A minute is of the clock, however many readings it holds."""
         number = int(at_seconds // MINUTE_SECONDS)
         if self.number is not None and number != self.number:
             self.minutes.append(DayMinute(_mean(self.busy), _mean(self.memory)))
-            self.busy, self.memory = [], []
+            self.busy, self.memory, self._told = [], [], None
+            self._end_hour()
         self.number = number
         busy = sample.busy_ppm if sample.busy_ppm is not None else sample.sm_active_ppm
         if busy is not None:
@@ -41,22 +68,49 @@ class Day:
             self.memory.append(sample.memory_used_bytes / sample.memory_total_bytes)
 
     def before(self, minutes: Iterable[DayMinute]) -> None:
-        """What was before the first reading, oldest first; of it, as many as fit before what is there."""
-        room = DAY_MINUTES - len(self.minutes)
+        """What was before the first reading, up to a week, oldest first; of it, as many minutes and hours as fit before what is
+        there."""
+        self._told = None
         older = list(minutes)
+        room = DAY_MINUTES - len(self.minutes)
         self.minutes.extendleft(reversed(older[len(older) - room :] if len(older) > room else older))
+        for end in range(len(older), HOUR_MINUTES - 1, -HOUR_MINUTES):
+            if len(self.week) < WEEK_HOURS:
+                self.week.appendleft(_hour(older[end - HOUR_MINUTES : end]))
+
+    def _end_hour(self) -> None:
+        self.since += 1
+        if self.since >= HOUR_MINUTES:
+            self.week.append(_hour([self.minutes[-back] for back in range(1, HOUR_MINUTES + 1)]))
+            self.since = 0
 
     @property
     def hours(self) -> float:
-        return len(self.minutes) / 60
+        return len(self.minutes) / HOUR_MINUTES
 
     @property
-    def busy_p95(self) -> float | None:
-        return p95([one.busy for one in self.minutes if one.busy is not None])
+    def week_hours(self) -> float:
+        """For how long it has been watched, up to a week."""
+        return max(self.hours, min(WEEK_HOURS, len(self.week) + self.since / HOUR_MINUTES))
 
     @property
-    def memory_p95(self) -> float | None:
-        return p95([one.memory for one in self.minutes if one.memory is not None])
+    def told(self) -> DayFacts:
+        """Worked out once a minute: it is asked for with every reading."""
+        if self._told is None:
+            self._told = self._facts()
+        return self._told
+
+    def _facts(self) -> DayFacts:
+        busy = [one.busy for one in self.minutes if one.busy is not None]
+        hours = [one.busy_p95 for one in self.week if one.busy_p95 is not None]
+        busiest = [one.busiest for one in self.week if one.busiest is not None]
+        return DayFacts(
+            busy_p95=p95(busy),
+            memory_p95=p95([one.memory for one in self.minutes if one.memory is not None]),
+            busiest=max(busy, default=None),
+            week_busy_p95=p95(hours) if self.week else p95(busy),
+            week_busiest=max((*busiest, *busy), default=None),
+        )
 
 
 def p95(values: Sequence[float]) -> float | None:
@@ -65,6 +119,11 @@ def p95(values: Sequence[float]) -> float | None:
         return None
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
+
+
+def _hour(minutes: Sequence[DayMinute]) -> WeekHour:
+    known = [one.busy for one in minutes if one.busy is not None]
+    return WeekHour(p95(known), max(known, default=None))
 
 
 def _mean(values: Sequence[float]) -> float | None:

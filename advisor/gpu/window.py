@@ -101,7 +101,7 @@ def _share(track: ProcessTrack | None, ticks: Collection[int]) -> float | None:
 def _device_view(entity: str, track: DeviceTrack, workers: Mapping[str, Worker], horizon: float) -> GpuView:
     _, now, last = track.recent[-1]
     chosen = [(at, sample) for _, at, sample in track.recent if at > now - horizon]
-    info, health = track.info, track.health[-1] if track.health else None
+    info, health, day = track.info, track.health[-1] if track.health else None, track.day.told
     vendor = (info.vendor if info else None) or "nvidia"
     # what is read of a device and of its processes is read in one go: a process that is not in the newest reading is gone
     listed = [_process(n, one, vendor, workers) for n, one in sorted(track.processes.items()) if one.at == now]
@@ -143,8 +143,12 @@ def _device_view(entity: str, track: DeviceTrack, workers: Mapping[str, Worker],
         unified_memory=bool(info and info.unified_memory),
         other_readers=tuple((info.other_readers or "").split()) if info else (),
         hours=track.day.hours,
-        day_busy_p95=track.day.busy_p95,
-        day_memory_p95=track.day.memory_p95,
+        day_busy_p95=day.busy_p95,
+        day_memory_p95=day.memory_p95,
+        day_busiest_ratio=day.busiest,
+        week_hours=track.day.week_hours,
+        week_busy_p95=day.week_busy_p95,
+        week_busiest_ratio=day.week_busiest,
     )
 
 

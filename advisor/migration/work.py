@@ -152,7 +152,7 @@ def _flops(view: View, part: Offloadable, useful: float, host: HostCpu) -> tuple
     """Of what may move: as the CPU needed for it, and as the headers say where that is possible of this CPU time."""
     share, rate = part.share, host.flops
     seen = Spread(share.low * useful * rate.low, share.mode * useful * rate.mode, share.high * useful * rate.high)
-    known = _from_headers(view.service.models, view)
+    known = from_headers(view.service.models, view)
     if known is not None:
         name, each, tokens = known
         if tokens is not None:
@@ -162,7 +162,7 @@ def _flops(view: View, part: Offloadable, useful: float, host: HostCpu) -> tuple
     return seen, False, f"operations from CPU time: {host.told_by}"
 
 
-def _from_headers(models: Sequence[Model], view: View) -> tuple[str, float, float | None] | None:
+def from_headers(models: Sequence[Model], view: View) -> tuple[str, float, float | None] | None:
     """Name, operations of one token or input, and tokens of a request where the page counts them."""
     model = models[0] if len(models) == 1 else None
     if model is None:

@@ -13,6 +13,7 @@ import msgspec
 
 from collectors.model_file import ModelFile
 from collectors.model_headers.source import NUMBER_LIMIT, BadHeader, Source, add, elements, label
+from collectors.model_headers.zeros import ZeroSample
 
 FORMAT = "safetensors"
 INDEX_FORMAT = "safetensors-index"
@@ -62,7 +63,7 @@ class Index(msgspec.Struct, frozen=True):
 
 
 def read_safetensors(source: Source) -> ModelFile:
-    """Parameters by type. Raises BadHeader where it is not as the format demands."""
+    """Parameters by type, and how many of them are zero. Raises BadHeader where it is not as the format demands."""
     head = source.at(0, _LENGTH.size)
     if len(head) < _LENGTH.size:
         raise BadHeader("cut short")
@@ -75,9 +76,11 @@ def read_safetensors(source: Source) -> ModelFile:
     dtypes: dict[str, int] = {}
     places: list[int] = []
     packed = False
+    sample = ZeroSample(data_bytes)
     for name, tensor in _entries(source, source.at(_LENGTH.size, length)):
         places.append(_place(tensor, dtypes))
         packed = packed or bool(_PACKED.search(name))
+        sample.note(tensor.dtype, *tensor.data_offsets)
     _check(sorted(places), data_bytes)
     return ModelFile(
         path=source.path,
@@ -85,6 +88,7 @@ def read_safetensors(source: Source) -> ModelFile:
         size_bytes=source.size,
         parameters=None if packed or not dtypes else sum(dtypes.values()),
         dtypes=dtypes,
+        zero_share=None if packed else sample.share(source, _LENGTH.size + length),
         problem="packed weights: their elements are not parameters" if packed else None,
     )
 

@@ -1,8 +1,10 @@
 """Waits by the usual formulas, against values that are known in closed form."""
 
+from math import exp
+
 import pytest
 
-from advisor.queueing import enough, wait_of_many, wait_of_one
+from advisor.queueing import enough, wait_exceeded, wait_of_many, wait_of_one
 
 
 def test_one_server():
@@ -10,6 +12,14 @@ def test_one_server():
     assert wait_of_one(0.85) == pytest.approx(17 / 3)
     assert wait_of_one(0.0) == 0.0
     assert wait_of_one(1.4) == wait_of_one(0.98), "it does not grow without bound"
+
+
+def test_the_wait_that_one_in_a_hundred_exceeds():
+    """P(wait > t) = ρ exp(-(1 − ρ) t)."""
+    assert wait_exceeded(0.5, 0.01) == pytest.approx(7.824, abs=1e-3)
+    assert 0.5 * exp(-0.5 * wait_exceeded(0.5, 0.01)) == pytest.approx(0.01)
+    assert wait_exceeded(0.01, 0.01) == wait_exceeded(0.0, 0.01) == 0.0, "so few wait at all"
+    assert wait_exceeded(2.0, 0.01) == wait_exceeded(0.98, 0.01)
 
 
 def test_many_servers_agree_with_the_closed_forms_of_one_and_two():

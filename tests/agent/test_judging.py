@@ -1,6 +1,7 @@
 """What the sampler judges while others ask over HTTP."""
 
 from advisor.history import History
+from advisor.migration.money import DevicePrice
 from agent.config import Config
 from agent.judging import Judging
 from collectors.reading import Instant
@@ -21,3 +22,17 @@ def test_outcomes_are_read_under_the_lock_under_which_verify_adds_one():
     judging.judge((node.service,), Instant(20 * 10**9, 20 * 10**9))
     assert held
     assert all(held)
+
+
+def test_rules_know_what_a_node_with_a_device_costs():
+    node = Node()
+    for _ in range(20):
+        node.second(0.4)
+    priced = Config(devices={"T4": {"hourly": 1.6, "currency": "EUR"}})
+    now = Instant(20 * 10**9, 20 * 10**9)
+    judging = Judging(priced, node.history, lambda: now)
+    judging.judge((node.service,), now)
+    view = judging.view(node.service)
+    assert view is not None
+    found = judging._beside(node.service, view, now)
+    assert found.device_prices == {"T4": DevicePrice(currency="EUR", hourly=1.6)}

@@ -1,0 +1,214 @@
+"""R49 on built hosts."""
+
+import pytest
+from msgspec.structs import replace
+
+from advisor.facts import ServiceFacts
+from advisor.finding import Need, Severity
+from advisor.migration.cpu import host_cpu
+from advisor.migration.money import DevicePrice
+from advisor.migration.of_device import Leaving, leaving
+from advisor.migration.on_host import on_host
+from advisor.rules.gpu_idle_overprovisioned import GpuIdleOverprovisioned
+from advisor.rules.gpu_to_cpu_down_migration import GpuToCpuDownMigration
+from advisor.view import View
+from tests.advisor.built import concluded, gains, judged, numbers, verdict
+from tests.advisor.gpus_built import GIB, alone
+from tests.advisor.llm_built import safetensors
+from tests.advisor.memory_built import memory_limit
+from tests.advisor.migration.leaving import (
+    CORES,
+    LOAD,
+    card,
+    idle,
+    other_cpu,
+    priced,
+    shared_card,
+    transformer,
+    unpriced,
+)
+from tests.advisor.migration.migrating import AVX512, BERT
+
+RULE = GpuToCpuDownMigration()
+
+
+def idle_classifier() -> tuple[View, ServiceFacts]:
+    seen = idle()
+    return seen, priced(seen)
+
+
+def predicted(seen: View) -> tuple[float, float]:
+    """Seconds of 99 of 100 requests, and share of the cores: 90 % points."""
+    asked, host = leaving(seen, seen.gpus[0].gpu), host_cpu(seen.cores, AVX512)
+    assert isinstance(asked, Leaving)
+    assert host is not None
+    found = on_host(asked.asked, host, int(asked.cores), seen.service.id)
+    assert found is not None
+    return found.p99.p90, found.busy.p90
+
+
+def test_a_week_of_a_few_images_a_second_on_a_gpu_would_do_on_the_cpus():
+    seen, facts = idle_classifier()
+    found = concluded(RULE, seen, facts)
+    tail, busy = predicted(seen)
+    assert found.title.startswith(
+        "GPU 0 (Tesla T4) is hardly used, and 14 cores of this node would do: 99 of 100 requests within"
+    )
+    assert found.title.endswith("200 ms are wanted")
+    assert numbers(found) | {
+        "gpu_busy_p95": 0.03, "gpu_memory_p95": 0.1, "watched_hours": 168.0, "most_requests_per_second": LOAD,
+        "cores_left": 14.0, "latency_now": 0.02, "cost_ratio": 0.5,
+    } == numbers(found)  # fmt: skip
+    assert numbers(found)["latency_p99_on_cpus"] == pytest.approx(tail, abs=1e-4)
+    assert numbers(found)["cores_busy_p90"] == pytest.approx(busy, abs=1e-4)
+    assert 0.05 < tail < 0.16
+    assert gains(found) == {"cost_ratio": (0.5, 0.5, 0.5)}
+    assert (found.confidence, found.spares) == (0.5, True)
+    for part in ("a copy of the traffic", "cold start and the peak hour", "not measured", "7.0 days"):
+        assert part in found.summary
+    assert "Provisional" not in found.summary
+    assert found.rejected[0].cause == "other services on the device"
+
+
+def test_it_is_worth_knowing_unless_cost_is_what_matters():
+    seen, facts = idle_classifier()
+    assert [j.severity for j in judged([RULE], seen, facts).judged] == [Severity.INFO]
+    asked = replace(facts, objective="cost")
+    assert [j.severity for j in judged([RULE], seen, asked).judged] == [Severity.MEDIUM]
+
+
+def test_less_than_a_week_is_provisional_and_never_more_than_worth_knowing():
+    for seen in (idle(card(48.0)), idle(days=2)):
+        found = concluded(RULE, seen, priced(seen))
+        assert "Provisional: watched for 2.0 days of a week." in found.summary
+        assert found.confidence == pytest.approx(0.1 + 0.15 * 48 / 168, abs=1e-3)
+        assert found.gains == ()
+        cost = replace(priced(seen), objective="cost")
+        assert [j.severity for j in judged([RULE], seen, cost).judged] == [Severity.INFO]
+    early, later = (concluded(RULE, idle(card(hours)), priced(idle())) for hours in (2.0, 100.0))
+    assert early.confidence < later.confidence < 0.3
+
+
+def test_without_objective_and_prices_it_says_so_and_promises_nothing():
+    seen = idle()
+    found = concluded(RULE, seen, unpriced(seen))
+    assert found.gains == ()
+    assert found.confidence == 0.25
+    assert "14 cores of this node could take its load" in found.title
+    assert found.title.endswith("20 ms now")
+    assert "What the node costs without the device is not known. No objective says" in found.summary
+    cost = replace(unpriced(seen), objective="cost")
+    assert [j.severity for j in judged([RULE], seen, cost).judged] == [Severity.INFO]
+
+
+def test_a_latency_that_just_misses_the_objective():
+    seen = idle()
+    tail, _ = predicted(seen)
+    assert verdict(RULE, seen, priced(seen, slo=tail / 0.79)) is not None
+    assert verdict(RULE, seen, priced(seen, slo=tail / 0.81)) is None
+    assert verdict(RULE, seen, priced(seen, slo=tail / 0.89), standing=True) is not None
+
+
+def test_the_busiest_minute_that_the_cores_just_cannot_take():
+    def at(most: float) -> View:
+        return idle(most=most)
+
+    _, busy = predicted(at(10.0))
+    limit = 10.0 * 0.7 / busy
+    for most, speaks in ((0.97 * limit, True), (1.03 * limit, False)):
+        assert (verdict(RULE, at(most), unpriced(at(most))) is not None) is speaks
+    seen = idle(card(week_busiest_ratio=0.06 * 1.1 * limit / LOAD))
+    assert verdict(RULE, seen, unpriced(seen)) is None, "a busier minute in the days before"
+
+
+def test_a_price_that_is_just_not_low_enough():
+    seen = idle()
+    assert verdict(RULE, seen, priced(seen, with_device=0.8 / 0.69)) is not None
+    assert verdict(RULE, seen, priced(seen, with_device=0.8 / 0.71)) is None
+
+
+def test_the_price_of_the_node_with_its_device_says_nothing_of_one_without():
+    seen = idle()
+    for facts in (
+        priced(seen, with_device=0.8),
+        priced(seen, device_prices={"T4": DevicePrice(currency="USD", hourly=9.0)}),
+        priced(seen, device_prices={"L4": DevicePrice(currency="EUR", hourly=9.0)}),
+        priced(seen, price=None),
+    ):
+        found = concluded(RULE, seen, facts)
+        assert "cost_ratio" not in numbers(found)
+        assert found.gains == ()
+
+
+@pytest.mark.parametrize("known", [{"busy": 0.1}, {"week": 0.1}, {"day_memory_p95": 0.3}, {"hours": 0.9}])
+def test_a_device_that_is_used_or_watched_for_too_short_just_misses(known):
+    seen = idle(card(**known))
+    assert verdict(RULE, seen, priced(seen)) is None
+    if "hours" not in known:
+        assert verdict(RULE, seen, priced(seen), standing=True) is not None
+
+
+@pytest.mark.parametrize("known", [{"busy": None, "week": None}, {"unified_memory": True}, {"processes_known": False}])
+def test_a_device_that_does_not_tell_or_is_the_nodes_own_memory_is_left_alone(known):
+    seen = idle(card(**known))
+    assert verdict(RULE, seen, priced(seen)) is None
+
+
+def test_a_device_on_which_somebody_else_is_stays_needed():
+    seen = idle(shared_card())
+    assert verdict(RULE, seen, priced(seen)) is None
+    two = replace(idle(), gpus=idle().gpus * 2)
+    assert verdict(RULE, two, priced(two)) is None
+
+
+def test_a_model_that_generates_is_left_on_the_device():
+    """Whether its page counts tokens or its header says so."""
+    seen = idle(model=safetensors(), tokens_out_per_second=40.0, requests_per_second=1.0)
+    assert verdict(RULE, seen, priced(seen)) is None
+    gpt = idle(model=transformer(BERT, "GPT2LMHeadModel"))
+    assert verdict(RULE, gpt, priced(gpt)) is None
+
+
+def test_an_encoder_of_texts_is_judged_by_its_longest():
+    seen = idle(model=transformer(), most=0.5)
+    found = concluded(RULE, seen, priced(seen, slo=2.0))
+    assert "at most 512 tokens of bert" in found.summary
+    short = replace(seen, tokens_in_per_second=10.0, requests_per_second=0.5)
+    assert numbers(concluded(RULE, short, priced(short, slo=2.0)))["latency_p99_on_cpus"] < (
+        0.5 * numbers(found)["latency_p99_on_cpus"]
+    )
+
+
+def test_what_is_missing_is_named():
+    seen = idle(model=transformer(replace(BERT, family="unheard-of")))
+    need = verdict(RULE, seen, priced(seen))
+    assert isinstance(need, Need)
+    assert "what its model computes" in need.text
+    need = verdict(RULE, idle(), other_cpu(idle()))
+    assert isinstance(need, Need)
+    assert need.kind == "kernel"
+    busy = idle(card(busy=0.5), model=transformer(replace(BERT, family="unheard-of")))
+    assert verdict(RULE, busy, priced(busy)) is None, "of a device that is used nobody asks"
+
+
+def test_nobody_asked_for_anything():
+    seen = idle(most=0.0)
+    assert verdict(RULE, seen, priced(seen)) is None
+
+
+def test_cores_and_memory_have_to_be_there():
+    full = idle(others=CORES - 1.0)
+    assert verdict(RULE, full, priced(full)) is None
+    weights = 4 * 25_557_032
+    for free, speaks in ((1.3 * weights, True), (1.1 * weights, False)):
+        seen = idle(available=int(free))
+        assert (verdict(RULE, seen, priced(seen)) is not None) is speaks
+        held = idle(cgroup=memory_limit(int(GIB + free), GIB))
+        assert (verdict(RULE, held, priced(held)) is not None) is speaks
+
+
+def test_it_stands_beside_the_finding_on_the_device_and_speaks_without_load():
+    seen = replace(idle(), samples=0, loaded_now=False)
+    assert [j.rule for j in judged([RULE], seen, priced(seen)).judged] == [RULE.id]
+    device = alone(card())
+    assert verdict(GpuIdleOverprovisioned(), device, ServiceFacts(service=device.service)) is not None
