@@ -11,7 +11,7 @@ from advisor.finding import Change, Conclusion, Inconclusive, Need, Severity
 from advisor.gpu.devices import DEVICE
 from advisor.ledger.calibration import NOT_CALIBRATED
 from advisor.order import stage
-from advisor.rule import Rule, Settings, subject_of
+from advisor.rule import Rule, Settings, subject_of, yields_of
 from advisor.severity import impact, severity
 from advisor.view import View
 from collectors.entities import Service
@@ -73,6 +73,7 @@ class Engine:
             for rule in used
             for standing in (False, True)
         }
+        self._yields = {rule.id: yields_of(rule, used) for rule in used}
         self._placed: dict[Hashable, tuple[tuple[Service, Facts], tuple[Place, ...]]] = {}
         """Where changes are made that were asked for lately, of the same processes."""
         self.calibration = NOT_CALIBRATED
@@ -120,7 +121,7 @@ class Engine:
             cause=None,
             causes=rule.caused_by,
             after=rule.after,
-            yields_to=rule.yields_to,
+            yields_to=self._yields[rule.id],
             hold_seconds=rule.hold_seconds,
             surest=LOW_CONFIDENCE if _documented(facts) else conclusion.confidence if rule.of_trend else 1.0,
             needs_load=rule.needs_load,

@@ -5,7 +5,7 @@ looks for*, *Why it matters*, *What to do*, *When it is wrong*, which `explain`,
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
 import msgspec
@@ -49,6 +49,8 @@ class Settings(msgspec.Struct, frozen=True):
         return self.overrides.get(name, self.thresholds[name].enter)
 
 
+_COME_FIRST = ("waiting", "cores", "work")
+
 Verdict = Conclusion | Need | None
 """Concluded; had reason to look but lacks something; nothing to say."""
 
@@ -68,6 +70,8 @@ class Rule(ABC):
     after: ClassVar[tuple[str, ...]] = ()
     """Rules whose change has to be made first where both stand: in the other order it can hurt."""
     recovers: ClassVar[Recovers] = "nothing"
+    of_model: ClassVar[bool] = False
+    """Whether it would move or change the model itself: see `yields_of`."""
     minimum_samples: ClassVar[int] = 15
     """Loaded seconds without which it says nothing."""
     needs_load: ClassVar[bool] = True
@@ -126,3 +130,12 @@ def asked(view: View) -> tuple[Evidence, ...]:
         ("established_connections", "connections", view.established),
     )
     return tuple(evidence(view, name, unit, value) for name, unit, value in known if value is not None)
+
+
+def yields_of(rule: Rule, others: Iterable[Rule]) -> tuple[str, ...]:
+    """Rules beside which this one says nothing: those that it names, and of a rule that would move or change the model all
+    that recover waiting, cores or work by other means. What those mend would pass as its gain."""
+    if not rule.of_model:
+        return rule.yields_to
+    first = (other.id for other in others if other.recovers in _COME_FIRST and not other.of_model)
+    return tuple(dict.fromkeys((*rule.yields_to, *first)))

@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 
 from advisor.gpu.view import GpuView
-from advisor.migration.derived import derive
+from advisor.migration.derived import device_of
 from advisor.migration.devices import (
     BadDevices,
     Device,
@@ -22,7 +22,6 @@ from advisor.migration.devices import (
     catalogue,
     check,
     named,
-    of_memory,
 )
 from advisor.migration.money import DevicePrice
 from agent.config import Config
@@ -66,7 +65,7 @@ def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> Candidates:
     for gpu in gpus:
         if gpu.mig:
             continue
-        device = named(gpu.name, stated) or of_node(gpu, of.get(gpu.parent or ""))
+        device = named(gpu.name, stated) or device_of(gpu, of.get(gpu.parent or ""))
         if isinstance(device, str):
             left_out[gpu.name] = f"{gpu.name} in this node: not judged, {device}"
             continue
@@ -77,17 +76,6 @@ def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> Candidates:
     if not found and usual is not None:
         found = {USUAL: usual}
     return Candidates(devices=tuple(found.values()), here=here, left_out=tuple(left_out.values()))
-
-
-def of_node(gpu: GpuView, parent: GpuView | None) -> Device | str:
-    """The catalogue's device of that name and memory, else what its driver tells makes one; why none can be made."""
-    known = None if gpu.parent is not None else named(gpu.name)
-    if known is not None and (gpu.memory_total_bytes is None or known.has_memory(gpu.memory_total_bytes)):
-        return known
-    found = derive(gpu, parent)
-    if isinstance(found, Device) or gpu.parent is not None:
-        return found
-    return of_memory(gpu.name, gpu.memory_total_bytes) or found
 
 
 def unknown(name: str) -> tuple[str, str]:

@@ -56,7 +56,8 @@ def _again(
         device for d in one.devices if (device := _of_name(d.device, config, derived)) is not None
     )
     left_out = () if wanted else one.left_out
-    return on_devices(now, Market(devices=devices, free=here, prices=prices(config), left_out=left_out))
+    again = on_devices(now, Market(devices=devices, free=here, prices=prices(config), left_out=left_out))
+    return msgspec.structs.replace(again, here=one.here)
 
 
 def _wanted(names: Sequence[str], config: Config, derived: Mapping[str, Device]) -> tuple[Device, ...]:
@@ -150,6 +151,8 @@ def _service(one: MigrationEstimate) -> Iterator[str]:
         f"{one.service}: {now.work.per_second:.3g} requests a second, {now.work.cpu_seconds * 1e3:.3g} ms of CPU time each, "
         f"of which {part.low:.0%} to {part.high:.0%} could move"
     )
+    for way in one.here:
+        yield f"  on these CPUs {way.what}: throughput {_ratio(way.throughput)} for the same CPU time"
     for device in one.devices:
         yield from _device(device)
     yield from (f"  {why}" for why in one.left_out)

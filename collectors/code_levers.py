@@ -75,6 +75,27 @@ _STAGES: Mapping[str, tuple[str, str]] = {
 }
 """Stage of preprocessing -> what to do about it, and how."""
 
+_RUNTIMES: Mapping[str, tuple[str, str]] = {
+    "onnxruntime": (
+        "onnxruntime.InferenceSession",
+        "torch.onnx.export, or skl2onnx.to_onnx for scikit-learn, writes the model once; compare its answers with the old "
+        "ones; "
+        "intra_op_num_threads takes the place of OMP_NUM_THREADS",
+    ),
+}
+"""Runtime of graphs -> what to call, and how the model gets there."""
+_PRECISIONS: Mapping[str, tuple[str, str]] = {
+    "int8": (
+        "onnxruntime.quantization.quantize_dynamic",
+        "or torchao, or NNCF for OpenVINO: evaluate its accuracy on your own data before anybody is served by it",
+    ),
+    "int8-calibrated": (
+        "onnxruntime.quantization.quantize_static",
+        "convolutions need ranges of their inputs, from some hundred real ones: evaluate its accuracy before it serves",
+    ),
+}
+"""Form of the weights -> what makes it, and what to look at."""
+
 
 def code_places(lever: Lever, value: Value, service: Service) -> tuple[Place, ...]:
     """Where a lever of the code is set to `value`; empty for other levers, and where the server has no such thing."""
@@ -92,6 +113,9 @@ def code_places(lever: Lever, value: Value, service: Service) -> tuple[Place, ..
     if lever is Lever.SWITCH_INTERVAL:
         how = "the interpreter reads no variable for it: each worker calls it once at its start"
         return (_code(service, "sys.setswitchinterval", value, how),)
+    known = {Lever.MODEL_RUNTIME: _RUNTIMES, Lever.MODEL_PRECISION: _PRECISIONS}.get(lever)
+    if known is not None and (made := known.get(str(value))) is not None and service.framework in _PYTHON_SERVERS:
+        return (_code(service, made[0], value, made[1]),)
     if lever is Lever.INPUT_SIZE:
         how = "clients resize or cut before they send; the outputs must be checked on the smaller input"
         return (_code(service, "input of the clients", value, how),)

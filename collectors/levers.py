@@ -50,6 +50,8 @@ class Lever(StrEnum):
     INPUT_SIZE = "input_size"
     PREPROCESSING = "preprocessing"
     LOOP_OFFLOAD = "loop_offload"
+    MODEL_RUNTIME = "model_runtime"
+    MODEL_PRECISION = "model_precision"
     SWITCH_INTERVAL = "switch_interval"
     NUMA_POLICY = "numa_policy"
     CPU_GOVERNOR = "cpu_governor"

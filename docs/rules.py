@@ -56,11 +56,16 @@ def _page(rule: "Rule", rules: Mapping[str, "Rule"]) -> Iterator[str]:
 
 
 def _relations(rule: "Rule", rules: Mapping[str, "Rule"]) -> Iterator[str]:
+    from advisor.rule import yields_of
+
     relations = (
         ("is a symptom of", rule.caused_by),
-        ("says nothing beside", rule.yields_to),
+        ("says nothing beside", yields_of(rule, rules.values())),
         ("is acted on after", rule.after),
-        ("silences", tuple(name for name, other in sorted(rules.items()) if rule.id in other.yields_to)),
+        (
+            "silences",
+            tuple(name for name, other in sorted(rules.items()) if rule.id in yields_of(other, rules.values())),
+        ),
         ("explains", tuple(name for name, other in sorted(rules.items()) if rule.id in other.caused_by)),
     )
     rows = [(text, ", ".join(f"[{name}]({name}.md)" for name in names)) for text, names in relations if names]

@@ -43,6 +43,11 @@ class Anatomy(msgspec.Struct, frozen=True, kw_only=True):
     convolution: float
     error: float
 
+    @property
+    def convolves(self) -> bool:
+        """Whether most of the kernels' time is in convolutions."""
+        return self.convolution > self.kernel / 2
+
 
 def anatomy_of(profile: ProfileView, cpu_seconds: float, weights: float, host: HostCpu) -> Anatomy | None:
     """`cpu_seconds`: of one call of the model, work alone; `weights`: bytes that a call reads. None where too little was

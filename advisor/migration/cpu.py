@@ -82,4 +82,7 @@ def int8_of(flags: Collection[str]) -> Spread | None:
 
 
 def _bytes_per_core(cores: int, stated: float | None) -> Spread:
-    return USUAL_BYTES_PER_CORE if stated is None else Spread.around(stated / max(1, cores), 0.15)
+    if stated is None:
+        return USUAL_BYTES_PER_CORE
+    each = stated / max(1, cores)
+    return Spread(0.85 * each, each, min(stated, 1.6 * each) if cores > 1 else 1.15 * each)

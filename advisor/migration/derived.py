@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from advisor.gpu.view import GpuView
-from advisor.migration.devices import GIB, PCIE_BYTES_PER_SECOND, Device, Precision, brandless
+from advisor.migration.devices import GIB, PCIE_BYTES_PER_SECOND, Device, Precision, brandless, named, of_memory
 
 HELD_OF_HIGHEST = 0.8
 _WITH_A_SCREEN = re.compile(r"RTX|GeForce|Quadro|TITAN", re.IGNORECASE)
@@ -52,6 +52,17 @@ UNITS: Mapping[float, Unit] = {
 TURING = 7.5
 AMPERE = 8.0
 """From it on there are BF16, TF32 and 2:4 sparsity."""
+
+
+def device_of(gpu: GpuView, parent: GpuView | None) -> Device | str:
+    """The catalogue's device of that name and memory, else what its driver tells makes one; why none can be made."""
+    known = None if gpu.parent is not None else named(gpu.name)
+    if known is not None and (gpu.memory_total_bytes is None or known.has_memory(gpu.memory_total_bytes)):
+        return known
+    found = derive(gpu, parent)
+    if isinstance(found, Device) or gpu.parent is not None:
+        return found
+    return of_memory(gpu.name, gpu.memory_total_bytes) or found
 
 
 def derive(gpu: GpuView, parent: GpuView | None = None) -> Device | str:

@@ -10,6 +10,7 @@ from advisor.finding import Need as Missing
 from advisor.migration.cpu import HostCpu
 from advisor.migration.devices import Device, Precision
 from advisor.migration.fit import Fit, Need, fit
+from advisor.migration.here import alternatives
 from advisor.migration.money import DevicePrice, break_even, per_1000_at, per_1000_at_capacity
 from advisor.migration.offload import ENOUGH_SAMPLES
 from advisor.migration.precisions import FEWER_BITS, on_device
@@ -43,7 +44,8 @@ def estimate(view: View, facts: ServiceFacts, market: Market) -> MigrationEstima
     found = situation_of(view, facts, market.host)
     if not isinstance(found, Situation):
         return MigrationEstimate(service=view.service.name, needs=found)
-    return on_devices(found, market)
+    here = alternatives(view, facts, found.work, market.host) if market.host is not None else ()
+    return msgspec.structs.replace(on_devices(found, market), here=here)
 
 
 def on_devices(now: Situation, market: Market) -> MigrationEstimate:

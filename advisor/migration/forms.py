@@ -27,6 +27,8 @@ GRAPH_OF_PACKING = Spread(0.0, 0.15, 0.6)
 """Weights are packed once, inputs at each call."""
 GRAPH_OF_PRODUCTS = Spread(0.65, 0.85, 1.05)
 """Other kernels, for better or worse."""
+GRAPH_OF_STREAM = Spread(0.6, 0.85, 1.05)
+"""Kernels that read further ahead."""
 TREES_OF_WALKING = Spread(0.15, 0.5, 1.0)
 TREES_OF_THE_REST = Spread(0.001, 0.006, 0.03)
 """One call for all trees instead of one call of Python for each tree, or checks of inputs."""
@@ -34,6 +36,8 @@ BYTES_OF_INT8 = Spread(0.25, 0.27, 0.32)
 """Of weights of 32 bits; scales and rows that stay wide on top."""
 INT8_OF_PACKING = Spread(0.0, 0.1, 0.4)
 """Inputs alone, a quarter as wide."""
+INT8_OF_CONVOLUTIONS = Spread(0.4, 0.65, 0.95)
+"""Of the rate of products: what is between them goes back to 32 bits."""
 CACHED = Spread(0.2, 0.4, 0.8)
 """Time to read weights that the last-level cache holds / out of the memory."""
 ARRAY_WITH_INT8 = Spread(0.9, 1.05, 1.35)
@@ -42,7 +46,7 @@ CALL_OF_ARRAY = Spread(0.0, 0.3, 0.7)
 CALL_OF_SMALL_ARRAY = Spread(0.5, 0.85, 1.0)
 """Of elementwise work on what a matrix times a vector gives."""
 """Of elementwise work beside kernels, what a call costs whatever its rows; of a model without kernels nearly all."""
-CALL_OF_LIBRARY = Spread(0.8, 0.97, 1.0)
+CALL_OF_LIBRARY = Spread(0.9, 0.99, 1.0)
 CALL_OF_PACKING = Spread(0.3, 0.8, 1.0)
 ROW_OF_PRODUCTS = Spread(0.75, 0.95, 1.05)
 ROW_OF_CONVOLUTIONS = Spread(0.5, 0.85, 1.1)
@@ -54,7 +58,8 @@ ARRAY_ON_THREADS = Spread(0.1, 0.5, 0.9)
 """Of elementwise work, what libraries divide among threads."""
 EACH_THREAD = Spread(0.6, 0.85, 1.0)
 """Of one more thread, what kernels make of it."""
-STREAM_ON_THREADS = Spread(1.0, 1.5, 2.0)
+STREAM_ON_THREADS = Spread(0.9, 1.15, 1.9)
+"""Some libraries do not divide a matrix times a vector, and the memory is there once."""
 
 
 class Alternative(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +92,10 @@ def in_runtime(anatomy: Anatomy, seed: str) -> Percentiles:
             rest = draw(TREES_OF_THE_REST)
             left = now.walking * draw(TREES_OF_WALKING)
             return left + rest * (now.trees + now.array + now.calling + now.stream + now.packing + now.products)
-        kernels = draw(GRAPH_OF_PRODUCTS) * (now.stream + now.products) + draw(GRAPH_OF_PACKING) * now.packing
-        return (
-            kernels + draw(GRAPH_OF_ARRAY) * now.array + draw(GRAPH_OF_CALLING) * now.calling + now.trees + now.walking
-        )
+        kernels = draw(GRAPH_OF_PRODUCTS) * now.products + draw(GRAPH_OF_STREAM) * now.stream
+        kernels += draw(GRAPH_OF_PACKING) * now.packing
+        around = draw(GRAPH_OF_ARRAY) * now.array + draw(GRAPH_OF_CALLING) * now.calling
+        return kernels + around + now.trees + now.walking
 
     return _drawn(anatomy, after, seed)
 
@@ -108,7 +113,8 @@ def in_int8(anatomy: Anatomy, host: HostCpu, weights: float, quantised: Spread, 
         left = 1 - part + part * draw(BYTES_OF_INT8)
         if host.cache_bytes is not None and left * weights <= host.cache_bytes < weights:
             left *= draw(CACHED)
-        products = (1 - part) + part / draw(rate)
+        worse = draw(INT8_OF_CONVOLUTIONS) if anatomy.convolves else 1.0
+        products = (1 - part) + part / max(0.5, worse * draw(rate))
         packing = (1 - part) + part * draw(INT8_OF_PACKING)
         touched = left * now.stream + products * now.products + packing * now.packing
         return touched + draw(ARRAY_WITH_INT8) * now.array + now.calling + now.trees + now.walking
@@ -119,7 +125,7 @@ def in_int8(anatomy: Anatomy, host: HostCpu, weights: float, quantised: Spread, 
 def in_batches(anatomy: Anatomy, host: HostCpu, rows: int, seed: str) -> Percentiles:
     """So many requests in one call that were one each."""
     small, streams = anatomy.kernel < 0.1, anatomy.stream.mode > anatomy.kernel / 2
-    row_of_products = ROW_OF_CONVOLUTIONS if anatomy.convolution > anatomy.kernel / 2 else ROW_OF_PRODUCTS
+    row_of_products = ROW_OF_CONVOLUTIONS if anatomy.convolves else ROW_OF_PRODUCTS
 
     def after(now: _Drawn, draw: Callable[[Spread], float]) -> float:
         once = draw(CALL_OF_LIBRARY if small else CALL_OF_SMALL_ARRAY if streams else CALL_OF_ARRAY)
@@ -160,13 +166,20 @@ def _drawn(anatomy: Anatomy, after: Callable[[_Drawn, Callable[[Spread], float]]
     return percentiles(found)
 
 
+def _unresolved(share: Spread, error: float, random: Random) -> float:
+    """A small share, of which its size is what is not known: between what a profile resolves and the most that it may be,
+    evenly on a logarithmic scale."""
+    least, most = max(share.low, error**2), max(share.high, error**2)
+    return min(1.0, float(least * (most / least) ** random.random()))
+
+
 def _now(anatomy: Anatomy, random: Random) -> _Drawn:
     """Shares as they may really be, together 1."""
     noisy = [
         max(0.0, value + random.gauss(0.0, anatomy.error * min(1.0, 2 * value**0.5)))
         for value in (anatomy.kernel, anatomy.array, anatomy.trees)
     ]
-    outside = min(1.0, anatomy.outside.draw(random))
+    outside = _unresolved(anatomy.outside, anatomy.error, random)
     calling = max(0.0, anatomy.calling + anatomy.outside.mode - outside)
     whole = sum(noisy) + outside + calling or 1.0
     kernel, array, trees, calling, outside = (value / whole for value in (*noisy, calling, outside))

@@ -7,6 +7,7 @@ import msgspec
 from advisor.finding import Need as Missing
 from advisor.migration.devices import Device, Precision
 from advisor.migration.fit import Fit
+from advisor.migration.forms import Alternative
 from advisor.migration.simulate import Simulated
 from advisor.migration.spread import Percentiles
 from advisor.migration.work import Work
@@ -76,4 +77,6 @@ class MigrationEstimate(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[DeviceEstimate, ...] = ()
     derived: tuple[Device, ...] = ()
     left_out: tuple[str, ...] = ()
+    here: tuple[Alternative, ...] = ()
+    """Other forms of the model on the CPUs that it is on."""
     assumes: tuple[str, ...] = ()

@@ -11,15 +11,8 @@ CHEAPER = 0.9
 TINY_OPERATIONS = 1e8
 """Of a request: a device would wait for the host nearly all the time."""
 
-FIXED_FIRST = (
-    "cpu-oversubscribed-openmp", "openmp-spin-wait", "thread-default-ignores-quota", "affinity-too-narrow",
-    "affinity-overlapping-pins", "thread-pins-collide", "affinity-cross-numa", "cgroup-cpu-throttled", "cpu-noisy-neighbour",
-    "context-switch-storm", "gil-bound-worker", "gil-convoy", "event-loop-blocked", "io-bound-workers", "accept-imbalance",
-    "serialisation-heavy", "preprocess-heavy", "ipc-dominates-light-model", "input-larger-than-needed", "small-batches",
-    "workers-below-cores-saturated", "memory-pressure", "swap-or-major-faults", "evidence-invalid", "scaling-knee-passed",
-    "cpu-power-or-thermal-capped", "gateway-bound",
-)  # fmt: skip
-"""What is mended on the CPUs first: else it would pass as the gain of a device."""
+FIXED_FIRST = ("event-loop-blocked", "gil-convoy", "memory-pressure", "swap-or-major-faults", "evidence-invalid")
+"""What is mended on the CPUs first, beside all that recovers waiting, cores or work there (`Rule.of_model`)."""
 
 Told = tuple[Verdict, tuple[str, ...], tuple[str, ...]]
 

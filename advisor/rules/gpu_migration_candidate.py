@@ -29,6 +29,7 @@ class GpuMigrationCandidate(Rule):
 
     proven = ("built",)
     recovers = "work"
+    of_model = True
     yields_to = FIXED_FIRST
     hold_seconds = 120.0
     thresholds = {

@@ -21,6 +21,7 @@ class GpuMigrationNotWorth(Rule):
 
     proven = ("built",)
     recovers = "nothing"
+    of_model = True
     yields_to = ("gpu-migration-candidate", *FIXED_FIRST)
     hold_seconds = 120.0
     thresholds = {

@@ -42,6 +42,7 @@ class GpuToCpuDownMigration(Rule):
     of_trend = True
     needs_load = False
     minimum_samples = 0
+    of_model = True
     yields_to = ("gpu-starved-by-preprocess", "gpu-wait-workers", "pcie-bound", *FIXED_FIRST)
     thresholds = {
         "busy_p95": Threshold(enter=0.1, leave=0.15, unit="ratio", doc="95 % point of the device's busy time, below"),

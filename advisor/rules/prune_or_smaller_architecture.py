@@ -49,6 +49,7 @@ class PruneOrSmallerArchitecture(Rule):
     of_trend = True
     needs_load = False
     minimum_samples = 0
+    of_model = True
     yields_to = ("workers-exceed-cores", "headroom-too-thin", *FIXED_FIRST)
     thresholds = {
         "zero_share": Threshold(

@@ -1,4 +1,5 @@
-"""Do the forms of a model bring on this node's CPUs what is said of them? Predicted from a profile and the files' headers, then
+"""Do the forms of a model bring on this node's CPUs what is said of them? Predicted from a profile and the files' "
+"headers, then
 measured in pairs, pooled over six kinds of models."""
 
 import os
@@ -139,8 +140,10 @@ def _ratio(python: Path, folder: Path, model: str, base: Run, form: Form, pairs:
 def _told(seen: Watched) -> str:
     a = seen.anatomy
     return (
-        f"stream {a.stream.low:.2f}-{a.stream.high:.2f}, packing {a.packing:.2f}, kernel {a.kernel:.2f}, array {a.array:.2f}, "
-        f"trees {a.trees:.2f} ({a.walking:.2f} walking), calling {a.calling:.2f}, outside {a.outside.low:.2f}-{a.outside.high:.2f}"
+        f"stream {a.stream.low:.2f}-{a.stream.high:.2f}, packing {a.packing:.2f}, kernel {a.kernel:.2f}, array "
+        f"{a.array:.2f}, "
+        f"trees {a.trees:.2f} ({a.walking:.2f} walking), calling {a.calling:.2f}, outside "
+        f"{a.outside.low:.2f}-{a.outside.high:.2f}"
     )
 
 
@@ -154,9 +157,11 @@ def _line(one: Compared) -> str:
 
 
 def report(found: Sequence[Compared]) -> None:
-    """Pooled, and by kind: coverage, width and interval score of the 80 % intervals on logarithms, beside a table's constants."""
+    """Pooled, and by kind: coverage, width and interval score of the 80 % intervals on logarithms, beside a table's
+    constants."""
     print(
-        f"{'':>10} {'n':>3} {'inside':>7} {'width':>6} {'score':>6} {'|log error|':>12}   constants: inside, score, |log error|"
+        f"{'':>10} {'n':>3} {'inside':>7} {'width':>6} {'score':>6} {'|log error|':>12}   constants: inside, score, |log "
+        f"error|"
     )
     for kind in ("all", *CONSTANTS):
         chosen = [one for one in found if kind in ("all", one.kind)]

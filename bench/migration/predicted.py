@@ -8,12 +8,12 @@ from pathlib import Path
 from advisor.migration.anatomy import Anatomy, anatomy_of
 from advisor.migration.cpu import HostCpu
 from advisor.migration.forms import in_batches, in_int8, in_runtime, on_threads
-from advisor.migration.parameters import parameters_of
+from advisor.migration.here import quantised_part, streamed_bytes
 from advisor.migration.spread import Percentiles, Spread
 from advisor.profiling.view import ProfileView
 from bench.migration.runs import Form
+from collectors.entities import Model
 from collectors.model_file import ModelFile
-from collectors.model_geometry import Geometry
 from collectors.model_headers.read import read_model_file
 
 STEPS: Mapping[str, int] = {"decoder": 16}
@@ -33,7 +33,8 @@ class Watched:
 
 def watched(model: str, folder: Path, form: Form, profile: ProfileView, cpu_seconds: float, host: HostCpu) -> Watched:
     """From what an agent has: the files' headers, a profile, CPU time a request."""
-    weights, wide = _weights(_files(folder / model, form))
+    models = _model(_files(folder / model, form))
+    weights, wide = streamed_bytes(models) or 0.0, quantised_part(models)
     read = weights * STEPS.get(model, 1)
     anatomy = anatomy_of(profile, cpu_seconds, read, host)
     assert anatomy is not None, "the profile has no samples"
@@ -65,13 +66,5 @@ def _files(folder: Path, form: Form) -> Sequence[ModelFile]:
     return found
 
 
-def _weights(files: Sequence[ModelFile]) -> tuple[float, Spread]:
-    """Bytes that a pass reads, and the part of them that would be of 8 bits: an output layer that is the table of embeddings may
-    stay as it is."""
-    shape: Geometry | None = next((one.geometry for one in files if one.geometry is not None), None)
-    counted = parameters_of(shape) if shape is not None else None
-    if counted is None:
-        known = next((one.parameters for one in files if one.parameters), 0)
-        return 4.0 * known, Spread(0.97, 0.99, 1.0)
-    layers = counted.active_layers / counted.computed
-    return 4.0 * counted.computed, Spread(0.98 * layers, layers, 1.0) if counted.tied else Spread(0.97, 0.99, 1.0)
+def _model(files: Sequence[ModelFile]) -> tuple[Model, ...]:
+    return (Model(name="bench", files=tuple(files)),)

@@ -1,0 +1,110 @@
+"""What would make a service's model faster on the CPUs that it is on, before anything is moved?"""
+
+from advisor.facts import ServiceFacts
+from advisor.gpu.holding import geometry_of, weights_bytes
+from advisor.migration.anatomy import Anatomy, anatomy_of
+from advisor.migration.cpu import HostCpu
+from advisor.migration.forms import Alternative, Kind, in_batches, in_int8, in_runtime
+from advisor.migration.parameters import parameters_of
+from advisor.migration.precisions import INT8, on_cpu
+from advisor.migration.spread import Percentiles, Spread
+from advisor.migration.work import Work
+from advisor.view import View
+from collectors.entities import Model
+
+TRIED_ROWS = 8
+"""Requests in one call of which is told what they would bring: more help less and less, and wait longer for each other."""
+LEAST_KERNELS = 0.3
+"""Of a request's time, for 8 bits to be worth a word."""
+_GRAPHS = frozenset(("onnxruntime", "openvino", "tensorflow", "llama"))
+"""Libraries that run whole graphs already."""
+_TREE_LIBRARIES = frozenset(("xgboost", "lightgbm"))
+"""That walk all trees in one call already."""
+_COMPILED = ("torchinductor", "torch_compile", "/inductor")
+_WIDE = frozenset(("F32", "F64", "FLOAT", "DOUBLE", "float32", "float64"))
+
+
+def alternatives(view: View, facts: ServiceFacts, work: Work, host: HostCpu) -> tuple[Alternative, ...]:
+    """Other forms of a model that answers in one pass, or token by token; nothing where no profile tells what its time goes
+    into."""
+    profile = facts.profile
+    rows = max(1.0, view.batch_size or 1.0)
+    streamed = streamed_bytes(view.service.models)
+    weights = work.weights if streamed is None else streamed
+    read = weights * work.generation.steps
+    anatomy = anatomy_of(profile, work.cpu_seconds * rows, read, host) if profile is not None else None
+    if anatomy is None:
+        return ()
+    seed = f"{view.service.id} here"
+    found = [_runtime(facts, work, anatomy, seed), _int8(view, facts, work, anatomy, host, seed)]
+    if rows < TRIED_ROWS / 2:
+        throughput = in_batches(anatomy, host, TRIED_ROWS, seed)
+        found.append(_told("batches", f"{TRIED_ROWS} requests in one call of the model", throughput, anatomy))
+    return tuple(one for one in found if one is not None)
+
+
+def streamed_bytes(models: tuple[Model, ...]) -> float | None:
+    """Weights that a pass reads: not the rows of an embedding's table, nor experts that sleep. None = the files do not tell."""
+    stored = weights_bytes(models)
+    if not stored or len(models) != 1:
+        return None if not stored else float(stored)
+    shape = geometry_of(models[0])
+    counted = parameters_of(shape) if shape is not None else None
+    return float(stored) if counted is None else stored * counted.computed / counted.total
+
+
+def eager_library(facts: ServiceFacts) -> str | None:
+    """The library that calls each operation, or each tree, by itself; None where a graph runtime does the work, or where
+    the maps of the workers are not readable."""
+    kinds = facts.compute_libraries
+    if kinds is None or kinds & _GRAPHS:
+        return None
+    hot = facts.profile.workers if facts.profile is not None else ()
+    if any(word in spot.where for worker in hot for spot in worker.hot for word in _COMPILED):
+        return None
+    if "torch" in kinds:
+        return "PyTorch"
+    return None if kinds & _TREE_LIBRARIES else "scikit-learn"
+
+
+def _runtime(facts: ServiceFacts, work: Work, anatomy: Anatomy, seed: str) -> Alternative | None:
+    library = eager_library(facts)
+    if library is None or work.generation.steps > 1:
+        return None
+    if library == "scikit-learn" and work.family != "trees":
+        return None
+    return _told("runtime", "in ONNX Runtime", in_runtime(anatomy, seed), anatomy)
+
+
+def could_be_int8(facts: ServiceFacts) -> bool:
+    """Whether all weights are stored in 32 bits or more, and the CPUs multiply 8."""
+    types = {name for model in facts.service.models for one in model.files for name in one.dtypes}
+    return bool(types) and types <= _WIDE and on_cpu(INT8, facts.cpu.flags or ())
+
+
+def _int8(
+    view: View, facts: ServiceFacts, work: Work, anatomy: Anatomy, host: HostCpu, seed: str
+) -> Alternative | None:
+    """Of weights of 32 bits whose products the CPU's instructions do in 8."""
+    if anatomy.kernel < LEAST_KERNELS or not could_be_int8(facts):
+        return None
+    throughput = in_int8(anatomy, host, work.weights, quantised_part(view.service.models), seed)
+    if throughput is None:
+        return None
+    what = "with weights and products of 8 bits"
+    return _told("int8", what + (" (calibrated)" if anatomy.convolves else ""), throughput, anatomy)
+
+
+def quantised_part(models: tuple[Model, ...]) -> Spread:
+    """Of the weights that a pass reads, those that tools put into 8 bits: a table of embeddings that is the output layer,
+    too, may stay."""
+    shape = geometry_of(models[0]) if len(models) == 1 else None
+    counted = parameters_of(shape) if shape is not None else None
+    if counted is None or not counted.tied:
+        return Spread(0.97, 0.99, 1.0)
+    layers = counted.active_layers / counted.computed
+    return Spread(0.98 * layers, layers, 1.0)
+
+
+def _told(kind: Kind, what: str, throughput: Percentiles, anatomy: Anatomy) -> Alternative:
+    return Alternative(kind=kind, what=what, throughput=throughput, ceiling=1 / max(1e-3, anatomy.outside.low))

@@ -1,0 +1,96 @@
+"""R44 on built hosts: on CPUs by what the profile tells, on a GPU by the bytes that decoding reads."""
+
+import pytest
+from msgspec.structs import replace
+
+from advisor.facts import ServiceFacts
+from advisor.finding import Need
+from advisor.gpu.view import GpuView
+from advisor.migration.estimate import estimate
+from advisor.rules.cpu_oversubscribed_openmp import CpuOversubscribedOpenmp
+from advisor.rules.quantisation_candidate import QuantisationCandidate
+from advisor.view import View
+from collectors.cpu_features import CpuFeatures
+from collectors.entities import Model
+from collectors.levers import Lever
+from collectors.model_file import ModelFile
+from tests.advisor.built import concluded, facts, fighting_pools, gains, judged, numbers, verdict
+from tests.advisor.gpu_services import on_gpu
+from tests.advisor.migration.migrating import AVX512, encoder, market
+from tests.advisor.profiles_built import profiled, worker_profile
+
+RULE = QuantisationCandidate()
+GEMM = [("sgemm_kernel (libtorch_cpu.so)", 0.8, "kernel")]
+
+
+def stored(seen: View, *types: str) -> View:
+    """With weights in these types."""
+    models = tuple(
+        replace(model, files=tuple(replace(one, dtypes=dict.fromkeys(types, 100)) for one in model.files))
+        for model in seen.service.models
+    )
+    return replace(seen, service=replace(seen.service, models=models))
+
+
+def wide(busy: float = 1.0) -> View:
+    return stored(encoder(busy), "F32")
+
+
+def known(seen: View, cpu: CpuFeatures = AVX512, samples: int = 2000, kernel: float = 0.85) -> ServiceFacts:
+    parts = {"kernel": kernel, "array": 0.95 - kernel, "serialise": 0.05}
+    profiles = [
+        worker_profile(w.key.pid, w.cores_used, parts, samples=samples // 4, hot=GEMM, phases={"predict": 0.95})
+        for w in seen.workers[:4]
+    ]
+    told = replace(profiled(seen, *profiles), cpu=cpu, service=seen.service)
+    return replace(told, migration=estimate(seen, told, market(seen)))
+
+
+def test_an_encoder_of_32_bits_on_cpus_with_vnni():
+    seen = wide()
+    found = concluded(RULE, seen, known(seen))
+    assert found.title.startswith("evaluate the model with weights of 8 bits: ×")
+    assert (found.changes[0].lever, found.changes[0].proposed) == (Lever.MODEL_PRECISION, "int8")
+    low, likely, high = gains(found)["throughput_ratio"]
+    # 0.05 outside, 0.1 elementwise, 0.85 of products at 1.8 to 4.2
+    assert 1 / (0.05 + 0.13 + 0.85 / 1.8) < low < likely < high < 1 / (0.05 + 0.09 + 0.85 / 4.2)
+    assert numbers(found)["kernel_share"] == pytest.approx(0.85)
+    assert "evaluation" in found.summary
+
+
+def test_products_just_too_small_a_part():
+    seen = wide()
+    assert concluded(RULE, seen, known(seen, kernel=0.52))
+    assert verdict(RULE, seen, known(seen, kernel=0.48)) is None
+
+
+@pytest.mark.parametrize("types", [("F16",), ("I8", "F32"), ("Q4_K",), ()])
+def test_weights_that_are_narrow_already_or_not_known_are_left(types: tuple[str, ...]):
+    seen = stored(encoder(), *types)
+    assert verdict(RULE, seen, known(seen)) is None
+
+
+def test_without_instructions_for_8_bits_it_says_nothing():
+    seen = wide()
+    assert verdict(RULE, seen, known(seen, CpuFeatures(flags=("avx", "avx2", "fma")))) is None
+    assert verdict(RULE, seen, known(seen, CpuFeatures())) is None
+
+
+def test_a_service_with_time_to_spare_is_left():
+    seen = wide(0.3)
+    assert verdict(RULE, seen, known(seen)) is None
+
+
+def test_without_a_profile_it_asks_for_one():
+    seen = wide()
+    found = verdict(RULE, seen, replace(known(seen), profile=None))
+    assert isinstance(found, Need)
+    assert verdict(RULE, seen, known(seen, samples=200)) is None
+
+
+def test_threads_that_fight_are_mended_first():
+    seen = fighting_pools()
+    seen = replace(seen, service=replace(seen.service, models=wide().service.models))
+    told = replace(known(seen), migration=known(wide()).migration)
+    assert concluded(RULE, seen, told)
+    assert [j.rule for j in judged([RULE, CpuOversubscribedOpenmp()], seen, told).judged] == ["cpu-oversubscribed-openmp"]
