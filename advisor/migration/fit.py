@@ -36,11 +36,13 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):
     """A model that can be placed layer by layer: how many, and the parts of its weights that one layer and the output layer
-    are."""
+    are. `active`: of a layer's weights the part that one token reads; `hidden`: numbers of a token's state between layers."""
 
     count: int
     layer: float
     output: float
+    active: float = 1.0
+    hidden: int = 0
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):

@@ -27,7 +27,7 @@ Told = tuple[Verdict, tuple[str, ...], tuple[str, ...]]
 def verdict_of(
     now: Situation, simulated: Simulated | None, placed: Fit, smaller: tuple[str, ...], costs: Costs | None
 ) -> Told:
-    """`smaller`: forms of the weights in which it would fit, where it does not."""
+    """`smaller`: forms of the weights in which it would fit."""
     if placed.verdict in ("split", "no room"):
         reason = f"it needs {placed.need / 1e9:.1f} GB of {placed.free / 1e9:.1f} GB that are free"
         if placed.on_device is not None:

@@ -130,7 +130,13 @@ def _layers(models: Sequence[Model]) -> Layers | None:
         return None
     count = shape.layers + (shape.encoder_layers or 0)
     output = counted.output or (counted.table if counted.tied else 0)
-    return Layers(count=count, layer=counted.layers / count / counted.total, output=output / counted.total)
+    return Layers(
+        count=count,
+        layer=counted.layers / count / counted.total,
+        output=output / counted.total,
+        active=counted.active_layers / counted.layers,
+        hidden=shape.hidden_size or 0,
+    )
 
 
 def family_of(view: View, part: Offloadable) -> Family:
