@@ -12,6 +12,8 @@ from advisor.migration.cpu import host_cpu
 from advisor.migration.estimate import Market, estimate
 from advisor.migration.money import DevicePrice
 from advisor.migration.result import MigrationEstimate
+from advisor.migration.vram_calibration import VramCalibration
+from advisor.migration.vram_observed import compared, key_of
 from advisor.view import View
 from agent.config import Config
 from agent.devices import candidates, configured_devices, prices
@@ -35,25 +37,33 @@ class Migrations:
         self._prices: Mapping[str, DevicePrice] = prices(config)
         self._configured = configured_devices(config)
         self._known: dict[str, _Known] = {}
+        self.vram = VramCalibration()
 
     def of(self, view: View, facts: ServiceFacts, gpus: Sequence[GpuView]) -> MigrationEstimate | None:
         """None of a service that runs on a device already, or runs no model."""
         if view.gpus or not view.serving:
             self._known.pop(view.service.id, None)
+            self._learn(view, facts)
             return None
         devices, here = candidates(self._configured, gpus)
         free = {name: gpu.memory_free_bytes for name, gpu in here.items()}
         answered = answered_per_second(seen_of(view))
-        moved = (view.loaded_now, None if answered is None else _step(answered.value), _in_gib(free))
+        rate = None if answered is None else _step(answered.value)
+        moved = (view.loaded_now, rate, _in_gib(free), self.vram.correction(key_of(facts)))
         same = (facts.profile, facts.service)
         known = self._known.get(view.service.id)
         if known is not None and known.moved == moved and all(a is b for a, b in zip(known.same, same, strict=True)):
             return known.result
         host = host_cpu(view, facts.cpu.flags, facts.memory_bandwidth_bytes_per_second)
-        market = Market(devices=devices, free=free, prices=self._prices, host=host)
+        market = Market(devices=devices, free=free, prices=self._prices, host=host, seen=self.vram.corrections)
         result = estimate(view, facts, market)
         self._known[view.service.id] = _Known(same, moved, result)
         return result
+
+    def _learn(self, view: View, facts: ServiceFacts) -> None:
+        found = compared(view, facts) if view.gpus else None
+        if found is not None:
+            self.vram.learn(found.key, view.service.id, found.ratio)
 
     def known(self, services: Sequence[Service]) -> tuple[MigrationEstimate, ...]:
         """The last estimate of each."""

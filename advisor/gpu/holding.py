@@ -51,6 +51,12 @@ def widest_bytes(models: Iterable[Model]) -> int | None:
     return total or None
 
 
+def stored_wide(model: Model) -> bool:
+    """Whether all its weights are stored in 32 bits or more, of which frameworks may hold 16."""
+    files = [one for one in model.files if one.format not in NO_WEIGHTS]
+    return bool(files) and all(one.dtypes and set(one.dtypes) <= _WIDE for one in files)
+
+
 def geometry_of(model: Model) -> Geometry | None:
     return next((one.geometry for one in model.files if one.geometry is not None), None)
 

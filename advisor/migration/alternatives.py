@@ -50,8 +50,9 @@ def _of(form: Stored, work: Work, bits: float, device: Device, host: HostCpu | N
 
 
 def need_of(work: Work, part: float = 1.0) -> Need:
-    """Bytes of one process of it. `part`: of the weights as they are stored."""
-    return Need(weights=work.weights * part, cache=work.generation.held)
+    """Bytes of one process of it. `part`: of the weights as they are stored; what was seen of these lowers no other form."""
+    ratio = work.memory_ratio if part == 1 else max(1.0, work.memory_ratio)
+    return Need(weights=work.weights * part, cache=work.generation.held, ratio=ratio)
 
 
 def _on_host(form: Stored, host: HostCpu | None) -> bool | None:

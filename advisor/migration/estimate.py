@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from advisor.capacity import capacity_of
 from advisor.facts import ServiceFacts
 from advisor.finding import Need as Missing
+from advisor.gpu.pool import AT_START
 from advisor.migration.alternatives import Alternative, alternatives, need_of
 from advisor.migration.cpu import HostCpu
 from advisor.migration.devices import Device, Precision
@@ -18,6 +20,8 @@ from advisor.migration.simulate import Simulated, simulate
 from advisor.migration.split import split_of
 from advisor.migration.spread import Percentiles
 from advisor.migration.verdict import verdict_of
+from advisor.migration.vram_calibration import Correction, Key
+from advisor.migration.vram_observed import cache_of, key_of
 from advisor.migration.work import Work, work_of
 from advisor.prices import NodePrice
 from advisor.service_demand import effective_cores
@@ -36,6 +40,8 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     free: Mapping[str, int | None] = {}
     prices: Mapping[str, DevicePrice] = {}
     host: HostCpu | None = None
+    seen: Mapping[Key, Correction] = {}
+    """What models of a kind hold of devices / what is predicted of them."""
 
 
 def estimate(view: View, facts: ServiceFacts, market: Market) -> MigrationEstimate:
@@ -43,6 +49,11 @@ def estimate(view: View, facts: ServiceFacts, market: Market) -> MigrationEstima
     found = situation_of(view, facts, market.host)
     if not isinstance(found, Situation):
         return MigrationEstimate(service=view.service.name, needs=found)
+    key = key_of(facts)
+    seen = market.seen.get(key) if key is not None else None
+    if key is not None and seen is not None:
+        work = replace(found.work, memory_ratio=seen.ratio, told=(*found.work.told, seen.told(key)))
+        found = replace(found, work=work)
     return on_devices(found, market)
 
 
@@ -63,7 +74,7 @@ def situation_of(view: View, facts: ServiceFacts, host: HostCpu | None) -> Situa
     return Situation(
         service=view.service.name,
         service_id=view.service.id,
-        work=work,
+        work=_with_its_cache(work, view, facts),
         cores=effective_cores(view),
         configured_per_second=None if whole is None else whole.per_second,
         latency_seconds=view.latency_p99_seconds or view.latency_seconds,
@@ -71,6 +82,14 @@ def situation_of(view: View, facts: ServiceFacts, host: HostCpu | None) -> Situa
         price=facts.price,
         host=host,
     )
+
+
+def _with_its_cache(work: Work, view: View, facts: ServiceFacts) -> Work:
+    """Of servers that reserve it, all of the cache that they are set to, however little of it is used."""
+    reserved = cache_of(view, facts) if facts.service.framework in AT_START else None
+    if reserved is None or reserved <= work.generation.held:
+        return work
+    return replace(work, generation=replace(work.generation, held=reserved))
 
 
 def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:

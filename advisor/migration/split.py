@@ -25,7 +25,7 @@ STATE_BYTES = 4
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one sequence. `on_device`: layers beside the output layer; bytes are what a token reads on a side; `against_host`: tokens
+    """Of one sequence. `on_device`: layers beside the output layer; bytes: what a token reads there; `against_host`: tokens
     per second / those with all layers on the host."""
 
     on_device: int

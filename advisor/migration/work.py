@@ -55,6 +55,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     launches: Spread
     exact: bool
     """Operations and weights come from the headers of the model's files."""
+    memory_ratio: float = 1.0
+    """What models of its kind were seen to hold of a device / what is predicted of them."""
     told: tuple[str, ...]
     """How each of the numbers is known."""
 
