@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from advisor.migration.alternatives import Alternative
+from advisor.migration.another_load import at_load
 from advisor.migration.devices import Device, catalogue, named
 from advisor.migration.estimate import Market, on_devices
 from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situation
@@ -97,7 +98,7 @@ def _above_zero(text: str) -> float:
 
 def _load(text: str) -> Callable[[Situation], Situation]:
     rate = _above_zero(text)
-    return lambda now: msgspec.structs.replace(now, work=msgspec.structs.replace(now.work, per_second=rate))
+    return lambda now: at_load(now, rate)
 
 
 def _slo(text: str) -> Callable[[Situation], Situation]:

@@ -72,6 +72,14 @@ def test_what_if_the_load_were_another():
     assert (wanted.situation.slo_p99_seconds, wanted.situation.cores) == (0.1, 4)
 
 
+def test_a_verdict_turns_with_the_load_that_is_supposed(tmp_path: Path):
+    file = tmp_path / "prices.toml"
+    file.write_text('[prices]\ncurrency = "EUR"\nhourly = 0.8\n[devices.L4]\nhourly = 1.2\n')
+    config = load_config(None, environ={}, system_file=tmp_path / "x", flags={"prices.file": str(file)}).config
+    verdicts = {load: asked(f"load={load}", config=config)[0].devices[0].verdict for load in (5, 40, 75)}
+    assert verdicts == {5: "not worth it", 40: "not worth it", 75: "candidate"}
+
+
 def test_one_service_by_the_beginning_of_its_name():
     assert [one.service for one in asked(service="gunicorn/other")] == ["gunicorn/other:1"]
 

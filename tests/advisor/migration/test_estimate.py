@@ -32,9 +32,7 @@ def test_a_saturated_encoder_with_an_slo_and_prices_is_a_candidate():
     assert even.p10 <= even.p50 <= even.p90
     assert even.p50 < (seen.requests_per_second or 0)
     assert "210 ms miss the 100 ms" in found.reasons[0]
-    assert found.flips == (
-        f"below {even.p50:.3g} requests a second ({even.p10:.3g} to {even.p90:.3g}), or other prices",
-    )
+    assert found.flips == ("an objective of 200 ms or more: so long takes a request that does not queue",)
 
 
 def test_below_the_break_even_load_it_is_not_worth_it_any_more():
@@ -71,8 +69,8 @@ def test_nothing_is_promised_beyond_what_stays_on_the_host():
         seen = encoder()
         found = on(seen, known(seen, kernel=share, serialise=1 - share), "H100")
         assert found.simulated is not None
-        assert found.simulated.throughput.p90 <= 1.34 * found.ceiling, "more than one process of the host works beside"
-        assert found.simulated.latency.p10 >= 1 / found.ceiling
+        assert found.simulated.throughput.p90 <= found.ceiling * 1.0001
+        assert found.simulated.latency.p10 >= 0.9999 / found.ceiling
 
 
 @pytest.mark.parametrize(
