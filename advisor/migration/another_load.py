@@ -8,6 +8,8 @@ from advisor.queueing import wait_of_many
 TAIL = (1.0, 3.0)
 """What was seen of a request's time / what the guide says of its mean, at least and at most: a slow one may take three times as
 long, and what is beyond that is a queue which another load does not have."""
+MOST_SERVERS = 1024.0
+"""Of which each is counted."""
 
 
 def at_load(now: Situation, per_second: float) -> Situation:
@@ -21,5 +23,5 @@ def at_load(now: Situation, per_second: float) -> Situation:
 
 
 def _mean(now: Situation, per_second: float) -> float:
-    servers = max(1.0, now.cores * now.work.wall_seconds / now.work.cpu_seconds)
+    servers = min(MOST_SERVERS, now.cores * now.work.wall_seconds / now.work.cpu_seconds)
     return now.work.wall_seconds * (1 + wait_of_many(servers, per_second * now.work.wall_seconds))

@@ -67,6 +67,7 @@ def test_what_if_the_load_were_another():
     assert found.devices[0].device == "L4"
     (slower, _) = asked("part=0.3")
     assert slower.devices[0].verdict == "not worth it"
+    assert asked("cores=1e11", "load=5")[0].devices, "as many are not counted one by one"
     (wanted, _) = asked("slo=100ms", "cores=4")
     assert wanted.situation is not None
     assert (wanted.situation.slo_p99_seconds, wanted.situation.cores) == (0.1, 4)

@@ -1,5 +1,6 @@
 """How fast a model generates of which a part stays on the host."""
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -9,6 +10,7 @@ from advisor.migration.devices import GIB, Device, named
 from advisor.migration.estimate import estimate
 from advisor.migration.fit import Fit, Layers, fit
 from advisor.migration.parameters import parameters_of
+from advisor.migration.result import MigrationEstimate
 from advisor.migration.split import HOP_SECONDS, HOPS, Split, read_bytes, split_of, token_seconds
 from advisor.migration.spread import Spread
 from advisor.migration.work import Work
@@ -112,6 +114,8 @@ def test_what_gives_no_speed():
 def test_it_stands_beside_the_device_that_is_too_small():
     seen = generating()
     t4, l4 = estimate(seen, known(seen), market(seen, "T4", "L4")).devices
+    body = msgspec.json.encode(estimate(seen, known(seen), market(seen, "T4")))
+    assert msgspec.json.decode(body, type=MigrationEstimate).devices == (t4,), "as an agent tells it over HTTP"
     assert (t4.fit.verdict, l4.fit.verdict, l4.split) == ("split", "fits", None)
     assert t4.split is not None
     assert (t4.split.on_device, t4.split.layers) == (t4.fit.on_device, 32)
