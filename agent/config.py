@@ -15,6 +15,8 @@ from agent.settings import Kind, setting
 
 Scalar = str | float | bool
 FreeTable = Mapping[str, "Scalar | FreeTable"]
+MOST_MONEY = 1e12
+"""Of any currency: sums stay numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,15 +199,15 @@ class PricesSettings:
     )
     currency: str | None = setting(Kind.TEXT, None, "The currency of all prices, three letters: EUR.")
     as_of: str | None = setting(Kind.DATE, None, "The day on which the prices held: 2026-11-01.")
-    hourly: float | None = setting(Kind.NUMBER, None, "An hour of this node.", minimum=0)
-    purchase_price: float | None = setting(Kind.NUMBER, None, "What this node has cost.", minimum=0)
+    hourly: float | None = setting(Kind.NUMBER, None, "An hour of this node.", minimum=0, maximum=MOST_MONEY)
+    purchase_price: float | None = setting(Kind.NUMBER, None, "What this node has cost.", minimum=0, maximum=MOST_MONEY)
     amortisation_seconds: float | None = setting(
         Kind.DURATION, None, "The time over which the purchase is paid off: 3y.", minimum=86400
     )
     power_watts: float | None = setting(
         Kind.NUMBER, None, "Power that this node draws, with what cools it.", minimum=0, maximum=1e6
     )
-    power_price_per_kwh: float | None = setting(Kind.NUMBER, None, "A kilowatt-hour.", minimum=0)
+    power_price_per_kwh: float | None = setting(Kind.NUMBER, None, "A kilowatt-hour.", minimum=0, maximum=MOST_MONEY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

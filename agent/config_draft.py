@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
 from typing import Any
 
-from agent.config import FREE_SECTIONS, NAMED_SECTIONS, PLAIN_SECTIONS, Config, RuleSettings, ServiceSettings
+from agent.config import (
+    FREE_SECTIONS,
+    MOST_MONEY,
+    NAMED_SECTIONS,
+    PLAIN_SECTIONS,
+    Config,
+    RuleSettings,
+    ServiceSettings,
+)
 from agent.errors import CliError
 from agent.settings import Kind, SettingSpec, convert, convert_text, settings_of
 from agent.units import parse_duration
@@ -94,6 +102,9 @@ class Draft:
         for key, raw in table.items():
             inner = (*path, key)
             if isinstance(raw, dict):
+                if len(path) > 1:
+                    message = f"{where}: {dotted(inner)}: a table, not a number, text or true/false"
+                    raise CliError("config.bad-value", message, "see [devices] in the docs")
                 self._add_free(where, origin, inner, raw)
                 continue
             self._values[inner] = _free_value(where, inner, raw)
@@ -174,8 +185,8 @@ def _free_value(where: str, path: tuple[str, ...], raw: object) -> str | float |
         raw = raw.isoformat()
     if not isinstance(raw, str | int | float | bool):
         problem = f"{raw!r} is not a number, text or true/false"
-    elif key in _MONEY and (isinstance(raw, str | bool) or not 0 <= raw < float("inf")):
-        problem = f"{raw!r} is not a number from 0 up"
+    elif key in _MONEY and (isinstance(raw, str | bool) or not 0 <= raw <= MOST_MONEY):
+        problem = f"{raw!r} is not a number from 0 to {MOST_MONEY:.0e}"
     elif key == "currency" and not isinstance(raw, str):
         problem = f"{raw!r} is not a currency such as EUR"
     elif key == "amortisation":

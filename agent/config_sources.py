@@ -134,7 +134,7 @@ def _apply_file(draft: Draft, file: Path, text: str) -> None:
 def _document(file: Path, text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number of thousands of digits
         raise CliError("config.broken", f"{file}: not valid TOML: {error}", "correct that line") from error
 
 

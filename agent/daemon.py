@@ -168,8 +168,8 @@ class _Daemon:
     def _on_snapshot(self, snapshot: Snapshot) -> None:
         """In the sampler thread, after each judgement."""
         self._findings.take(snapshot, self._watch.judging, self._watch.host.clock.now())
-        outcomes, dropped, configured = self._watch.judging.learnt()
-        self._ledger.take(outcomes, dropped, configured, time.monotonic())
+        outcomes, dropped, configured, vram = self._watch.judging.learnt()
+        self._ledger.take(outcomes, dropped, configured, time.monotonic(), vram)
         self._findings.judged(outcomes, snapshot, self._watch.host.clock.now())
         self._known.take(self._watch.discovery, self._aside)
         for gpu in snapshot.node.gpus:
@@ -271,7 +271,7 @@ class _Daemon:
         self._capacities.restore(self._reader.capacities())
         accepted = self._findings.restore(self._reader.findings(), self._reader.acknowledgements(), now)
         self._watch.judging.board.restore(accepted)
-        known = kept(self._reader.outcomes(), self._reader.configurations())
+        known = kept(self._reader.outcomes(), self._reader.configurations(), self._reader.vram())
         self._watch.judging.recall(known)
         self._ledger.recall(known)
 

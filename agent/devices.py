@@ -126,7 +126,9 @@ def prices(config: Config) -> Mapping[str, DevicePrice]:
 
 def _tables(config: Config) -> list[tuple[str, Mapping[str, Any]]]:
     """Each device, with what `[devices]` says of the prices of all. Raises CliError for another entry that is no table."""
-    of_all = {key: value for key, value in config.devices.items() if key in _PRICE_KEYS}
+    of_all = {
+        key: value for key, value in config.devices.items() if key in _PRICE_KEYS and not isinstance(value, Mapping)
+    }
     found: list[tuple[str, Mapping[str, Any]]] = []
     for name, said in config.devices.items():
         if isinstance(said, Mapping):

@@ -2,6 +2,8 @@
 
 import re
 
+_MOST_CHARACTERS = 600
+"""Of a message that quotes what somebody wrote."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 
 
@@ -25,6 +27,8 @@ class CliError(Exception):
 
 def error_line(key: str, message: str, hint: str = "") -> str:
     """The one line; what would break it into several, or steer a terminal, becomes a space."""
+    if len(message) > _MOST_CHARACTERS:
+        message = f"{message[:_MOST_CHARACTERS]}…"
     text = f"nodewright: {key}: {message.rstrip('. ')}" + (f" ({hint})" if hint else "")
     return _CONTROL.sub(" ", text)
 

@@ -26,6 +26,7 @@ from advisor.ledger.scores import scored, scores
 from advisor.ledger.snapshot import LedgerSnapshot
 from advisor.measured import MeasuredCapacity
 from advisor.migration.result import MigrationEstimate
+from advisor.migration.vram_calibration import Observed
 from advisor.orphaned import orphaned_of
 from advisor.plan import Plan, plan_of
 from advisor.profiling.view import ProfileView
@@ -130,7 +131,8 @@ class Judging:
         generation = self.generation(service)
         profile, measured = self.profile_of(service, generation), self.measured(service)
         exact = (generation, self.board.standing(service), self._elasticity(service))
-        same = (self._facts.get(service.id), profile, measured, self._engine.calibration)
+        seen = self.migrations.vram.corrections
+        same = (self._facts.get(service.id), profile, measured, self._engine.calibration, seen)
         return gist_of(self._history.tracks, service, int(self._config.advice.window_seconds), exact, same)
 
     def _judge_service(self, service: Service, gist: Gist | None, judgement: Judgement | None, now: Instant) -> None:
@@ -141,6 +143,7 @@ class Judging:
             if self._changed(service, view, facts, now):
                 self._history.restart_window(service)
                 self._generations[service.id] = self.generation(service) + 1
+                self.migrations.vram.restart(service.id)
                 return
             judgement = self._judge(view, facts)
             self._steady.keep(service, gist, view, judgement, now)
@@ -167,18 +170,19 @@ class Judging:
             return self.ledger.verify(finding, self.now(), since_seconds)
 
     def recall(self, kept: LedgerSnapshot) -> None:
-        """What came of earlier changes, and how services were configured: before the first judgement."""
+        """What came of earlier changes, how services were configured, and what models held: before the first judgement."""
         self.ledger.watch.recall(kept.configured)
         self.ledger.restore(kept.outcomes)
+        self.migrations.vram.recall(kept.vram)
         self._engine.calibration = self.ledger.calibration
 
-    def learnt(self) -> tuple[list[Outcome], list[str], tuple[Remembered, ...]]:
-        """Since the last call: outcomes that were opened or have changed, and ids of those that are not kept any longer;
-        and how every service is configured."""
+    def learnt(self) -> tuple[list[Outcome], list[str], tuple[Remembered, ...], tuple[Observed, ...]]:
+        """Since the last call: outcomes that were opened or have changed, and ids of those that are not kept any longer; and
+        how every service is configured, and what models hold of devices."""
         with self._lock:
             news, self.ledger.news = self.ledger.news, []
             dropped, self.ledger.dropped = self.ledger.dropped, []
-            return news, dropped, self.ledger.watch.remember()
+            return news, dropped, self.ledger.watch.remember(), self.migrations.vram.entries
 
     def outcomes(self) -> OutcomesDocument:
         with self._lock:

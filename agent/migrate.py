@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from advisor.migration.alternatives import Alternative
+from advisor.migration.another_load import at_load
 from advisor.migration.devices import Device, named
 from advisor.migration.estimate import Market, on_devices
 from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situation
+from advisor.migration.split import Split
 from advisor.migration.spread import Percentiles, Spread
 from agent.client import Client
 from agent.config import Config
@@ -102,7 +105,7 @@ def _above_zero(text: str) -> float:
 
 def _load(text: str) -> Callable[[Situation], Situation]:
     rate = _above_zero(text)
-    return lambda now: msgspec.structs.replace(now, work=msgspec.structs.replace(now.work, per_second=rate))
+    return lambda now: at_load(now, rate)
 
 
 def _slo(text: str) -> Callable[[Situation], Situation]:
@@ -166,6 +169,10 @@ def _device(one: DeviceEstimate) -> Iterator[str]:
     yield from (f"    because {reason}" for reason in one.reasons)
     yield from (f"    it would change with {flip}" for flip in one.flips)
     yield f"    memory: {one.fit.verdict}, {one.fit.need / 1e9:.2f} GB of {one.fit.free / 1e9:.1f} GB"
+    if one.split is not None:
+        yield f"    {_split(one.split)}"
+    if one.alternatives:
+        yield f"    in fewer bits: {'; '.join(_form(form) for form in one.alternatives)}"
     seen = one.simulated
     if seen is not None:
         yield f"    throughput {_ratio(seen.throughput)} against these CPUs set right, {_ratio(seen.as_configured)} as they are"
@@ -183,6 +190,22 @@ def _device(one: DeviceEstimate) -> Iterator[str]:
             else f"from {even.p50:.3g} ({even.p10:.3g} to {even.p90:.3g}) requests a second on"
         )
         yield f"    it pays {pays}"
+
+
+def _split(one: Split) -> str:
+    """As llama.cpp counts: the output layer is one more of those that are asked for."""
+    rate = one.tokens_per_second
+    return (
+        f"with {one.on_device} of {one.layers} layers and the output layer on it (-ngl {one.on_device + 1} of llama.cpp): "
+        f"{rate.p10:.3g} – {rate.p90:.3g} tokens a second of one sequence, {_ratio(one.against_host)} against none"
+    )
+
+
+def _form(one: Alternative) -> str:
+    """`int8 9.9 GB tight (these CPUs too)`."""
+    verdict = one.verdict if one.layers is None else f"split, {one.layers} layers"
+    hardware = "emulated" if not one.device else "these CPUs too" if one.host else ""
+    return f"{one.form} {one.need / 1e9:.1f} GB {verdict}" + (f" ({hardware})" if hardware else "")
 
 
 def _ratio(found: Percentiles) -> str:

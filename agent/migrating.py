@@ -12,6 +12,8 @@ from advisor.migration.cpu import host_cpu
 from advisor.migration.estimate import Market, estimate
 from advisor.migration.money import DevicePrice
 from advisor.migration.result import MigrationEstimate
+from advisor.migration.vram_calibration import VramCalibration
+from advisor.migration.vram_observed import compared, key_of
 from advisor.view import View
 from agent.config import Config
 from agent.devices import candidates, configured_devices, prices
@@ -36,25 +38,36 @@ class Migrations:
         """By name of the device."""
         self._configured = configured_devices(config)
         self._known: dict[str, _Known] = {}
+        self.vram = VramCalibration()
 
     def of(self, view: View, facts: ServiceFacts, gpus: Sequence[GpuView]) -> MigrationEstimate | None:
         """None of a service that runs on a device already, or runs no model."""
         if view.gpus or not view.serving:
             self._known.pop(view.service.id, None)
+            self._learn(view, facts)
             return None
         found = candidates(self._configured, gpus)
         free = {name: gpu.memory_free_bytes for name, gpu in found.here.items()}
         answered = answered_per_second(seen_of(view))
-        moved = (view.loaded_now, None if answered is None else _step(answered.value), _in_gib(free))
+        rate = None if answered is None else _step(answered.value)
+        moved = (view.loaded_now, rate, _in_gib(free), self.vram.correction(key_of(facts)))
         same = (facts.profile, facts.service)
         known = self._known.get(view.service.id)
         if known is not None and known.moved == moved and all(a is b for a, b in zip(known.same, same, strict=True)):
             return known.result
         host = host_cpu(view.cores, facts.cpu, facts.memory_bandwidth_bytes_per_second)
-        market = Market(devices=found.devices, free=free, prices=self.prices, host=host, left_out=found.left_out)
+        market = Market(
+            devices=found.devices, free=free, prices=self.prices, host=host, left_out=found.left_out,
+            seen=self.vram.corrections,
+        )  # fmt: skip
         result = estimate(view, facts, market)
         self._known[view.service.id] = _Known(same, moved, result)
         return result
+
+    def _learn(self, view: View, facts: ServiceFacts) -> None:
+        found = compared(view, facts) if view.gpus else None
+        if found is not None:
+            self.vram.learn(found.key, view.service.id, found.ratio)
 
     def known(self, services: Sequence[Service]) -> tuple[MigrationEstimate, ...]:
         """The last estimate of each."""

@@ -124,7 +124,7 @@ def ledger_of(config: Config) -> LedgerSnapshot:
     """What the agent of this node knew of earlier changes; nothing where there is none, or it cannot be read."""
     try:
         reader = StoreReader(find_paths(config, os.environ).db)
-        return kept(reader.outcomes(), reader.configurations())
+        return kept(reader.outcomes(), reader.configurations(), reader.vram())
     except (sqlite3.Error, CliError):
         return LedgerSnapshot()
 

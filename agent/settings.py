@@ -180,7 +180,10 @@ def _flag(raw: object) -> bool:
 def _number(raw: object) -> float:
     if isinstance(raw, bool) or not isinstance(raw, int | float) or raw != raw or abs(raw) == float("inf"):
         raise ValueError(f"{raw!r} is not a number")
-    return float(raw)
+    try:
+        return float(raw)
+    except OverflowError:
+        raise ValueError("a number of so many digits is too large") from None
 
 
 def _date(raw: object) -> str:

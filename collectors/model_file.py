@@ -13,6 +13,8 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     size_bytes: int
     parameters: int | None = None
+    weights_bytes: int | None = None
+    """Of all tensors that the header describes, wherever their data lies; None where it does not tell it of each."""
     dtypes: dict[str, int] = {}
     """Type as the format writes it (`F16`, `Q4_K`) -> number of elements."""
     architecture: str | None = None

@@ -2,6 +2,14 @@
 
 import msgspec
 
+PERIODS = {"gemma2": 2, "gemma3": 6, "gemma3_text": 6, "cohere2": 4, "gpt-oss": 2, "gpt_oss": 2}
+"""Families of which the last of so many layers has no window, where their files do not say it."""
+
+
+def windowed(layers: int, period: int) -> int:
+    """How many of the layers have a window where the last of each `period` has none; 0 = all of them have it."""
+    return layers if not period else layers // period * (period - 1) + min(layers % period, period - 1)
+
 
 class Latent(msgspec.Struct, frozen=True, kw_only=True):
     """Multi-head latent attention (DeepSeek-V2): widths, of one head where it is not said otherwise."""

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 
 from collectors.entities import Model
 from collectors.levers import Value
+from collectors.model_file import ModelFile
 from collectors.model_geometry import Geometry
 
 NO_WEIGHTS = frozenset(("hf-config",))
+NO_HEADER = "unknown"
 VALUE_BYTES: Mapping[str, float] = {
     "auto": 2, "f16": 2, "bf16": 2, "fp16": 2, "float16": 2, "bfloat16": 2, "f32": 4, "fp8": 1, "fp8_e4m3": 1,
     "fp8_e4m3fn": 1, "fp8_e5m2": 1, "fp8_inc": 1, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32, "q4_1": 20 / 32,
@@ -19,9 +21,21 @@ _WIDE = frozenset(("F32", "F64", "FLOAT", "float32"))
 
 
 def weights_bytes(models: Iterable[Model]) -> int | None:
-    """Weights of all these models as stored; None if the files of one were not seen, or there is none."""
-    sizes = [[one.size_bytes for one in model.files if one.format not in NO_WEIGHTS] for model in models]
+    """Weights of all these models as stored: of their tensors where the headers tell it, else their files whole; None if the
+    files of one were not seen, or there is none."""
+    sizes = [[_stored(one) for one in _with_weights(model)] for model in models]
     return sum(map(sum, sizes)) if sizes and all(sizes) else None
+
+
+def _stored(file: ModelFile) -> int:
+    return file.size_bytes if file.weights_bytes is None else file.weights_bytes
+
+
+def _with_weights(model: Model) -> list[ModelFile]:
+    """Without files that hold what the header of another has told already, as the external data of ONNX."""
+    files = [one for one in model.files if one.format not in NO_WEIGHTS]
+    beside = any(one.weights_bytes is not None and one.weights_bytes > one.size_bytes for one in files)
+    return [one for one in files if one.format != NO_HEADER] if beside else files
 
 
 def widest_bytes(models: Iterable[Model]) -> int | None:
@@ -35,6 +49,12 @@ def widest_bytes(models: Iterable[Model]) -> int | None:
         as_stored = all(one.format in _AS_STORED or (one.dtypes and set(one.dtypes) <= _WIDE) for one in files)
         total += stored if as_stored else 2 * stored
     return total or None
+
+
+def stored_wide(model: Model) -> bool:
+    """Whether all its weights are stored in 32 bits or more, of which frameworks may hold 16."""
+    files = [one for one in model.files if one.format not in NO_WEIGHTS]
+    return bool(files) and all(one.dtypes and set(one.dtypes) <= _WIDE for one in files)
 
 
 def geometry_of(model: Model) -> Geometry | None:

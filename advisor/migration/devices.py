@@ -95,7 +95,10 @@ def read_devices(text: str) -> tuple[Device, ...]:
     """The entries `[[device]]` of a TOML text. Raises BadDevices."""
     try:
         found = msgspec.convert(tomllib.loads(text), _File).device
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # TOMLDecodeError, ValidationError, or a number of thousands of digits
         raise BadDevices(str(error)) from error
     for device in found:
         check(device)

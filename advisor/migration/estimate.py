@@ -1,23 +1,28 @@
 """Should the work of a service move to a device? The estimate, its price, whether it fits, and the verdict with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from advisor.capacity import capacity_of
 from advisor.facts import ServiceFacts
 from advisor.finding import Need as Missing
+from advisor.gpu.pool import AT_START
+from advisor.migration.alternatives import Alternative, alternatives, need_of
 from advisor.migration.cpu import HostCpu
 from advisor.migration.devices import Device, Precision
-from advisor.migration.fit import Fit, Need, fit
-from advisor.migration.here import alternatives
+from advisor.migration.fit import Fit, fit
+from advisor.migration.here import ways_here
 from advisor.migration.money import DevicePrice, break_even, per_1000_at, per_1000_at_capacity
 from advisor.migration.offload import ENOUGH_SAMPLES
-from advisor.migration.precisions import FEWER_BITS, on_device
 from advisor.migration.result import Costs, DeviceEstimate, MigrationEstimate, Situation
 from advisor.migration.simulate import Simulated, simulate
+from advisor.migration.split import split_of
 from advisor.migration.spread import Percentiles
 from advisor.migration.verdict import verdict_of
+from advisor.migration.vram_calibration import Correction, Key
+from advisor.migration.vram_observed import cache_of, key_of
 from advisor.migration.work import Work, work_of
 from advisor.prices import NodePrice
 from advisor.service_demand import effective_cores
@@ -37,6 +42,8 @@ class Market(msgspec.Struct, frozen=True, kw_only=True):
     prices: Mapping[str, DevicePrice] = {}
     host: HostCpu | None = None
     left_out: tuple[str, ...] = ()
+    seen: Mapping[Key, Correction] = {}
+    """What models of a kind hold of devices / what is predicted of them."""
 
 
 def estimate(view: View, facts: ServiceFacts, market: Market) -> MigrationEstimate:
@@ -44,8 +51,13 @@ def estimate(view: View, facts: ServiceFacts, market: Market) -> MigrationEstima
     found = situation_of(view, facts, market.host)
     if not isinstance(found, Situation):
         return MigrationEstimate(service=view.service.name, needs=found)
-    here = alternatives(view, facts, found.work, market.host) if market.host is not None else ()
-    return msgspec.structs.replace(on_devices(found, market), here=here)
+    here = ways_here(view, facts, found.work, market.host) if market.host is not None else ()
+    key = key_of(facts)
+    seen = market.seen.get(key) if key is not None else None
+    if key is not None and seen is not None:
+        work = replace(found.work, memory_ratio=seen.ratio, told=(*found.work.told, seen.told(key)))
+        found = replace(found, work=work)
+    return replace(on_devices(found, market), here=here)
 
 
 def on_devices(now: Situation, market: Market) -> MigrationEstimate:
@@ -72,13 +84,22 @@ def situation_of(view: View, facts: ServiceFacts, host: HostCpu | None) -> Situa
     return Situation(
         service=view.service.name,
         service_id=view.service.id,
-        work=work,
+        work=_with_its_cache(work, view, facts),
         cores=effective_cores(view),
         configured_per_second=None if whole is None else whole.per_second,
         latency_seconds=view.latency_p99_seconds or view.latency_seconds,
         slo_p99_seconds=facts.slo_p99_seconds,
         price=facts.price,
+        host=host,
     )
+
+
+def _with_its_cache(work: Work, view: View, facts: ServiceFacts) -> Work:
+    """Of servers that reserve it, all of the cache that they are set to, however little of it is used."""
+    reserved = cache_of(view, facts) if facts.service.framework in AT_START else None
+    if reserved is None or reserved <= work.generation.held:
+        return work
+    return replace(work, generation=replace(work.generation, held=reserved))
 
 
 def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
@@ -87,8 +108,8 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
     simulated = simulate(now.work, device, precision, now.cores, now.configured_per_second, now.slo_p99_seconds, seed)
     placed = _fit(now.work, device, market.free.get(device.name))
     costs = _costs(now.work, simulated, now.price, market.prices.get(device.name))
-    smaller = _smaller(now.work, device, placed.free) if placed.verdict in ("split", "no room") else ()
-    verdict, reasons, flips = verdict_of(now, simulated, placed, smaller, costs)
+    forms = alternatives(now.work, device, now.host, placed.free)
+    verdict, reasons, flips = verdict_of(now, simulated, placed, _smaller(forms), costs)
     sure = now.work.exact and now.work.part.samples >= ENOUGH_SAMPLES and device.name in market.free
     return DeviceEstimate(
         device=device.name,
@@ -102,24 +123,19 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
         ceiling=now.work.part.ceiling,
         costs=costs,
         precision=precision,
+        split=split_of(now.work, placed, device, now.host, now.cores, seed),
+        alternatives=forms,
     )
 
 
 def _fit(work: Work, device: Device, free: int | None) -> Fit:
-    need = Need(weights=work.weights, cache=work.generation.held)
-    return fit(need, device.memory_bytes if free is None else free, work.layers)
+    return fit(need_of(work), device.memory_bytes if free is None else free, work.layers)
 
 
-def _smaller(work: Work, device: Device, free: float) -> tuple[str, ...]:
-    """Forms of fewer bits in which it would fit the device, as far as it is known how many it has."""
-    if work.bits is None:
-        return ()
-    found = []
-    for form in FEWER_BITS:
-        need = Need(weights=work.weights * form.bits / work.bits, cache=work.generation.held)
-        if form.bits < work.bits and on_device(form, device) and fit(need, free).verdict == "fits":
-            found.append(f"weights in {form.name}: {need.total / 1e9:.1f} GB (measure its quality first)")
-    return tuple(found)
+def _smaller(forms: Sequence[Alternative]) -> tuple[str, ...]:
+    """Those in which it would fit the device, and which that multiplies."""
+    fitting = (form for form in forms if form.device and form.verdict == "fits")
+    return tuple(f"weights in {form.form}: {form.need / 1e9:.1f} GB (measure its quality first)" for form in fitting)
 
 
 def _costs(work: Work, simulated: Simulated | None, node: NodePrice | None, device: DevicePrice | None) -> Costs | None:

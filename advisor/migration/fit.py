@@ -20,27 +20,36 @@ Verdict = Literal["fits", "tight", "split", "no room"]
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that one process takes of a device. `cache`: of all sequences that are in it at a time."""
+    """Bytes that one process takes of a device. `cache`: of all sequences that are in it at a time; `ratio`: what others of its
+    kind were seen to take / what is predicted of them."""
 
     weights: float
     cache: float = 0.0
+    ratio: float = 1.0
 
     @property
     def working(self) -> float:
         return ACTIVATIONS_PART * self.weights
 
     @property
-    def total(self) -> float:
+    def predicted(self) -> float:
         return (self.weights + self.cache + self.working + CONTEXT_BYTES) * (1 + MARGIN)
+
+    @property
+    def total(self) -> float:
+        """As predicted and seen, and never less than what is stored."""
+        return max(self.weights + self.cache, self.predicted * self.ratio)
 
 
 class Layers(msgspec.Struct, frozen=True, kw_only=True):
     """A model that can be placed layer by layer: how many, and the parts of its weights that one layer and the output layer
-    are."""
+    are. `active`: of a layer's weights the part that one token reads; `hidden`: numbers of a token's state between layers."""
 
     count: int
     layer: float
     output: float
+    active: float = 1.0
+    hidden: int = 0
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +77,6 @@ def fit(need: Need, free: float, layers: Layers | None = None) -> Fit:
 def layers_on_device(need: Need, free: float, layers: Layers) -> int:
     """As llama.cpp places them: the output layer first, then as many layers with their part of the cache as go in, with a GiB
     left."""
-    left = free - need.working - CONTEXT_BYTES - KEPT_BYTES - layers.output * need.weights
+    left = free * need.predicted / need.total - need.working - CONTEXT_BYTES - KEPT_BYTES - layers.output * need.weights
     each = layers.layer * need.weights + need.cache / layers.count
     return max(0, min(layers.count, int(left // each)))

@@ -62,7 +62,7 @@ STREAM_ON_THREADS = Spread(0.9, 1.15, 1.9)
 """Some libraries do not divide a matrix times a vector, and the memory is there once."""
 
 
-class Alternative(msgspec.Struct, frozen=True, kw_only=True):
+class Way(msgspec.Struct, frozen=True, kw_only=True):
     """`throughput`: of one worker on the same cores, after / before. `ceiling`: of what the form touches were nothing left."""
 
     kind: Kind

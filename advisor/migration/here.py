@@ -4,7 +4,7 @@ from advisor.facts import ServiceFacts
 from advisor.gpu.holding import geometry_of, weights_bytes
 from advisor.migration.anatomy import Anatomy, anatomy_of
 from advisor.migration.cpu import HostCpu
-from advisor.migration.forms import Alternative, Kind, in_batches, in_int8, in_runtime
+from advisor.migration.forms import Kind, Way, in_batches, in_int8, in_runtime
 from advisor.migration.parameters import parameters_of
 from advisor.migration.precisions import INT8, on_cpu
 from advisor.migration.spread import Percentiles, Spread
@@ -24,7 +24,7 @@ _COMPILED = ("torchinductor", "torch_compile", "/inductor")
 _WIDE = frozenset(("F32", "F64", "FLOAT", "DOUBLE", "float32", "float64"))
 
 
-def alternatives(view: View, facts: ServiceFacts, work: Work, host: HostCpu) -> tuple[Alternative, ...]:
+def ways_here(view: View, facts: ServiceFacts, work: Work, host: HostCpu) -> tuple[Way, ...]:
     """Other forms of a model that answers in one pass, or token by token; nothing where no profile tells what its time goes
     into."""
     profile = facts.profile
@@ -67,7 +67,7 @@ def eager_library(facts: ServiceFacts) -> str | None:
     return None if kinds & _TREE_LIBRARIES else "scikit-learn"
 
 
-def _runtime(facts: ServiceFacts, work: Work, anatomy: Anatomy, seed: str) -> Alternative | None:
+def _runtime(facts: ServiceFacts, work: Work, anatomy: Anatomy, seed: str) -> Way | None:
     library = eager_library(facts)
     if library is None or work.generation.steps > 1:
         return None
@@ -82,9 +82,7 @@ def could_be_int8(facts: ServiceFacts) -> bool:
     return bool(types) and types <= _WIDE and on_cpu(INT8, facts.cpu.flags or ())
 
 
-def _int8(
-    view: View, facts: ServiceFacts, work: Work, anatomy: Anatomy, host: HostCpu, seed: str
-) -> Alternative | None:
+def _int8(view: View, facts: ServiceFacts, work: Work, anatomy: Anatomy, host: HostCpu, seed: str) -> Way | None:
     """Of weights of 32 bits whose products the CPU's instructions do in 8."""
     if anatomy.kernel < LEAST_KERNELS or not could_be_int8(facts):
         return None
@@ -106,5 +104,5 @@ def quantised_part(models: tuple[Model, ...]) -> Spread:
     return Spread(0.98 * layers, layers, 1.0)
 
 
-def _told(kind: Kind, what: str, throughput: Percentiles, anatomy: Anatomy) -> Alternative:
-    return Alternative(kind=kind, what=what, throughput=throughput, ceiling=1 / max(1e-3, anatomy.outside.low))
+def _told(kind: Kind, what: str, throughput: Percentiles, anatomy: Anatomy) -> Way:
+    return Way(kind=kind, what=what, throughput=throughput, ceiling=1 / max(1e-3, anatomy.outside.low))

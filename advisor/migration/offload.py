@@ -10,6 +10,8 @@ NEEDLESS = ("spin", "lock", "gil-wait")
 LEAST_SAMPLES = 500
 ENOUGH_SAMPLES = 2000
 """From so many looks on the share is sure enough to grade it."""
+LEAST_REST = 1e-3
+"""Of the work, at least, that stays on the host: no profile shows less."""
 _TWO_SIDES = 1.96
 
 
@@ -25,7 +27,7 @@ class Offloadable(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def ceiling(self) -> float:
         """Amdahl: nothing of it can get faster than that, however fast the device."""
-        return 1 / max(1e-3, 1 - self.share.high)
+        return 1 / max(LEAST_REST, 1 - self.share.high)
 
 
 def offloadable(profile: ProfileView) -> Offloadable | None:

@@ -59,7 +59,7 @@ def _text(shape: Geometry, family: Family) -> Parameters | None:
     if experts is None:
         layers = active = count * (each + dense)
     else:
-        first = shape.dense_layers or 0
+        first = min(count, shape.dense_layers or 0)
         layers, active = (first * (each + dense) + (count - first) * (each + one) for one in experts)
     tied = family.heads_computed and (family.tied if shape.tied is None else shape.tied)
     rest = family.norm_values * hidden * (int(family.final_norm) + int(family.embedding_norm))

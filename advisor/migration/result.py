@@ -5,10 +5,13 @@ from typing import Literal
 import msgspec
 
 from advisor.finding import Need as Missing
+from advisor.migration.alternatives import Alternative
+from advisor.migration.cpu import HostCpu
 from advisor.migration.devices import Device, Precision
 from advisor.migration.fit import Fit
-from advisor.migration.forms import Alternative
+from advisor.migration.forms import Way
 from advisor.migration.simulate import Simulated
+from advisor.migration.split import Split
 from advisor.migration.spread import Percentiles
 from advisor.migration.work import Work
 from advisor.prices import NodePrice
@@ -32,6 +35,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """Its 99 % point, else its mean."""
     slo_p99_seconds: float | None
     price: NodePrice | None
+    host: HostCpu | None = None
+    """The node's CPUs."""
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +54,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
 class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """`present`: it is in this node. `ceiling`: no device makes a request faster than that (Amdahl). `grade`: B with a profile
-    of 2000 samples, sizes from headers and the device present; C else. `flips`: what would change the verdict."""
+    of 2000 samples, sizes from headers and the device present; C else. `flips`: what would change the verdict. `split`: how
+    fast it generates with the layers on it that go in, where not all do; `alternatives`: in fewer bits."""
 
     device: str
     present: bool
@@ -62,6 +68,8 @@ class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):
     ceiling: float
     costs: Costs | None
     precision: Precision
+    split: Split | None = None
+    alternatives: tuple[Alternative, ...] = ()
     validated: bool = False
     note: str = UNVALIDATED
 
@@ -77,6 +85,6 @@ class MigrationEstimate(msgspec.Struct, frozen=True, kw_only=True):
     devices: tuple[DeviceEstimate, ...] = ()
     derived: tuple[Device, ...] = ()
     left_out: tuple[str, ...] = ()
-    here: tuple[Alternative, ...] = ()
+    here: tuple[Way, ...] = ()
     """Other forms of the model on the CPUs that it is on."""
     assumes: tuple[str, ...] = ()

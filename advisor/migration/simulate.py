@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from advisor.migration.devices import PCIE_BYTES_PER_SECOND, Device, Precision
+from advisor.migration.offload import LEAST_REST
 from advisor.migration.spread import Percentiles, Spread, percentiles
 from advisor.migration.work import Work
 
@@ -24,7 +25,8 @@ OF_LANES = Spread(0.4, 0.6, 0.8)
 TRANSFER_SECONDS = 2 * 10e-6
 USUAL_PCIE = 4
 ALL_CORES = Spread(0.75, 0.9, 1.0)
-"""Of the throughput of one core times the cores, what a service with the right workers and threads does on all of them."""
+"""Of the throughput of one core times the cores, what a service with the right workers and threads does on all of them; also of
+what stays on the host."""
 BATCHES = (1, 2, 4, 8, 16, 32)
 BATCH_SECONDS = 0.05
 """A step of a batch takes no longer than that on the device, and all of them no more than half of the latency that is
@@ -69,8 +71,9 @@ def simulate(
         host = (1 - drawn.part) * work.cpu_seconds
         terms = drawn.seconds(batch)
         on_device = max(terms["compute"], terms["memory bandwidth"]) + terms["launches"] + terms["transfer"]
-        per_second = min(batch / on_device, cores / host if host > 0 else float("inf"))
-        cpu = cores / work.cpu_seconds * ALL_CORES.draw(random)
+        used = cores * ALL_CORES.draw(random)
+        per_second = min(batch / on_device, used / host)
+        cpu = used / work.cpu_seconds
         now = configured_per_second or cpu
         alone = drawn.seconds(1)
         latency = (1 - drawn.part) * work.wall_seconds + max(alone["compute"], alone["memory bandwidth"])
@@ -81,7 +84,7 @@ def simulate(
             strict=True,
         ):
             values.append(value)
-        each: dict[Term, float] = {**terms, "host": host * batch / cores}
+        each: dict[Term, float] = {**terms, "host": host * batch / used}
         binding[max(each, key=lambda term: each[term])] += 1
     latency_, throughput, configured, rate, cpu_rate, seconds = map(percentiles, found)
     return Simulated(
@@ -95,7 +98,7 @@ class _Draw:
     """One case of all that is not known."""
 
     def __init__(self, work: Work, device: Device, peak: float, random: Random) -> None:
-        self.part = work.part.share.draw(random)
+        self.part = min(1 - LEAST_REST, work.part.share.draw(random))
         self._flops = work.flops.draw(random)
         self._peak = peak * OF_PEAK.draw(random)
         self._steps = work.generation.steps

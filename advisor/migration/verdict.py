@@ -20,7 +20,7 @@ Told = tuple[Verdict, tuple[str, ...], tuple[str, ...]]
 def verdict_of(
     now: Situation, simulated: Simulated | None, placed: Fit, smaller: tuple[str, ...], costs: Costs | None
 ) -> Told:
-    """`smaller`: forms of the weights in which it would fit, where it does not."""
+    """`smaller`: forms of the weights in which it would fit."""
     if placed.verdict in ("split", "no room"):
         reason = f"it needs {placed.need / 1e9:.1f} GB of {placed.free / 1e9:.1f} GB that are free"
         if placed.on_device is not None:
@@ -72,7 +72,10 @@ def _worth(now: Situation, simulated: Simulated, costs: Costs | None) -> Told:
     seen, slo = now.latency_seconds, now.slo_p99_seconds
     if slo is not None and seen is not None and seen > slo and simulated.latency.p90 < 1:
         missed = f"{seen * 1e3:.0f} ms miss the {slo * 1e3:.0f} ms that are wanted"
-        return "candidate", (f"{faster}; {missed}, latency ×{simulated.latency.p50:.2f}",), _at_which_load(now, costs)
+        reason = f"{faster}; {missed}, latency ×{simulated.latency.p50:.2f}"
+        if costs is not None and costs.ratio.p50 > 1:
+            reason += f"; it costs ×{costs.ratio.p50:.2f}: latency is all that is bought"
+        return "candidate", (reason,), _where_it_is_met(now, slo, costs)
     if costs is None:
         return (
             "possible",
@@ -88,6 +91,16 @@ def _worth(now: Situation, simulated: Simulated, costs: Costs | None) -> Told:
         (f"at {rate:.3g} requests a second it costs ×{costs.ratio.p50:.2f}",),
         _at_which_load(now, costs),
     )
+
+
+def _where_it_is_met(now: Situation, slo: float, costs: Costs | None) -> tuple[str, ...]:
+    """Under which circumstances the objective would be met on these CPUs."""
+    alone, even = now.work.wall_seconds, None if costs is None else costs.break_even_per_second
+    if alone > slo:
+        return (f"an objective of {alone * 1e3:.0f} ms or more: so long takes a request that does not queue",)
+    if even is None or now.work.per_second < even.p50:
+        return (f"requests that do not queue: alone one takes {alone * 1e3:.0f} ms",)
+    return _at_which_load(now, costs)
 
 
 def _at_which_load(now: Situation, costs: Costs | None) -> tuple[str, ...]:

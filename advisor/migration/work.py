@@ -55,6 +55,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     launches: Spread
     exact: bool
     """Operations and weights come from the headers of the model's files."""
+    memory_ratio: float = 1.0
+    """What models of its kind were seen to hold of a device / what is predicted of them."""
     told: tuple[str, ...]
     """How each of the numbers is known."""
 
@@ -130,7 +132,13 @@ def _layers(models: Sequence[Model]) -> Layers | None:
         return None
     count = shape.layers + (shape.encoder_layers or 0)
     output = counted.output or (counted.table if counted.tied else 0)
-    return Layers(count=count, layer=counted.layers / count / counted.total, output=output / counted.total)
+    return Layers(
+        count=count,
+        layer=counted.layers / count / counted.total,
+        output=output / counted.total,
+        active=counted.active_layers / counted.layers,
+        hidden=shape.hidden_size or 0,
+    )
 
 
 def family_of(view: View, part: Offloadable) -> Family:

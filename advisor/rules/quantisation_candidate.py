@@ -4,7 +4,7 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
 from advisor.intervals import latency_p50_of, throughput
 from advisor.migration.decoding import Narrower, narrower
-from advisor.migration.forms import Alternative
+from advisor.migration.forms import Way
 from advisor.migration.here import LEAST_KERNELS, could_be_int8
 from advisor.migration.offload import LEAST_SAMPLES
 from advisor.migration.verdict import FIXED_FIRST
@@ -78,7 +78,7 @@ class QuantisationCandidate(Rule):
         return _on_cpus(view, limit, one, settings)
 
 
-def _on_cpus(view: View, limit: ProfileView, one: Alternative, settings: Settings) -> Conclusion:
+def _on_cpus(view: View, limit: ProfileView, one: Way, settings: Settings) -> Conclusion:
     ratio, kernel = one.throughput, limit.share("kernel")
     calibrated = "calibrated" in one.what
     return Conclusion(

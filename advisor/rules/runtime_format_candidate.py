@@ -2,7 +2,7 @@
 
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Need, Rejected
-from advisor.migration.forms import Alternative
+from advisor.migration.forms import Way
 from advisor.migration.here import eager_library
 from advisor.migration.offload import LEAST_SAMPLES
 from advisor.migration.verdict import FIXED_FIRST
@@ -65,7 +65,7 @@ class RuntimeFormatCandidate(Rule):
             return None
         return self._told(view, limit, library, one, settings)
 
-    def _told(self, view: View, limit: ProfileView, library: str, one: Alternative, settings: Settings) -> Conclusion:
+    def _told(self, view: View, limit: ProfileView, library: str, one: Way, settings: Settings) -> Conclusion:
         ratio, within = one.throughput, _in_the_model(limit)
         named = {name: limit.share(name).value for name in ("kernel", "array", "trees")}
         parts = ", ".join(f"{name} {share:.0%}" for name, share in named.items() if share >= 0.01)

@@ -2,7 +2,7 @@
 
 Documents arrive as JSON, by kind and key: `finding` by its id, `acknowledgement` by the finding's id,
 `service_facts` by the service's id, `finding_event` by its instant in nanoseconds of Unix time,
-`capacity` and `configuration` by the service's id, `outcome` by its own.
+`capacity` and `configuration` by the service's id, `outcome` by its own, `vram` by the kind of model.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ import msgspec
 from advisor.finding import Acknowledgement
 
 DocumentKind = Literal[
-    "finding", "acknowledgement", "service_facts", "finding_event", "capacity", "configuration", "outcome"
+    "finding", "acknowledgement", "service_facts", "finding_event", "capacity", "configuration", "outcome", "vram"
 ]
 Documents = dict[tuple[DocumentKind, str], bytes | None]
 """The newest body of each document; None = forget it."""
@@ -53,6 +53,7 @@ class _Finding(msgspec.Struct, frozen=True):
 _KEY_COLUMN = {
     "finding": "id", "acknowledgement": "finding_id", "service_facts": "service", "finding_event": "at_ns",
     "capacity": "service", "configuration": "service", "outcome": "id",
+    "vram": "kind",
 }  # fmt: skip
 _TYPES = {"finding": _Finding, "acknowledgement": Acknowledgement, "finding_event": StoredEvent}
 
@@ -74,7 +75,7 @@ def write_documents(connection: Connection, documents: Iterable[tuple[tuple[Docu
             _write_acknowledgement(connection, key, body)
         elif kind == "finding_event":
             _write_event(connection, int(key), body)
-        elif kind in ("capacity", "configuration", "outcome"):
+        elif kind in ("capacity", "configuration", "outcome", "vram"):
             row = (key, at_unix_seconds, body.decode())
             connection.execute(f"INSERT OR REPLACE INTO {kind} VALUES (?, ?, ?)", row)  # noqa: S608 - own names
         else:

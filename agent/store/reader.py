@@ -152,6 +152,10 @@ class StoreReader:
         """What came of changes, in the order in which they were written last."""
         return [body.encode() for (body,) in _ask(self._path, "SELECT body FROM outcome ORDER BY at, id")]
 
+    def vram(self) -> list[bytes]:
+        """What models of each kind held of devices, as it was saved."""
+        return [body.encode() for (body,) in _ask(self._path, "SELECT body FROM vram ORDER BY kind")]
+
     def capacities(self) -> dict[str, bytes]:
         """What a load test found out about each service, by its id, as it was saved."""
         return {service: body.encode() for service, body in _ask(self._path, "SELECT service, body FROM capacity")}

@@ -220,6 +220,16 @@ WHERE reason LIKE 'snoozed: %' OR reason LIKE 'acknowledged: %'""",
 ) WITHOUT ROWID""",
         ),
     ),
+    (
+        "vram",
+        (
+            """CREATE TABLE vram (
+  kind TEXT PRIMARY KEY, -- runtime, architecture and type of the weights of models
+  at INTEGER NOT NULL, -- Unix time at which it was written
+  body TEXT NOT NULL -- what they held of devices / what was predicted, by service, as JSON
+) WITHOUT ROWID""",
+        ),
+    ),
 )
 
 RECORDING: tuple[Step, ...] = (

@@ -7,7 +7,7 @@ from struct import Struct
 from typing import Final
 
 from collectors.model_file import ModelFile
-from collectors.model_geometry import Geometry, Latent
+from collectors.model_geometry import PERIODS, Geometry, Latent, windowed
 from collectors.model_headers.source import BadHeader, Cursor, Source, add, elements, label
 
 FORMAT = "gguf"
@@ -45,6 +45,7 @@ _NUMBERS: Final = frozenset((
     "attention.sliding_window", "attention.kv_lora_rank", "ssm.state_size", "wkv.head_size", "full_attention_interval",
     "feed_forward_length", "expert_feed_forward_length", "expert_shared_count", "leading_dense_block_count",
     "attention.q_lora_rank", "rope.dimension_count", "attention.key_length_mla", "attention.value_length_mla",
+    "attention.sliding_window_pattern",
 ))  # fmt: skip
 _NOT_PLAIN: Final = ("attention.kv_lora_rank", "ssm.state_size", "wkv.head_size", "full_attention_interval")
 
@@ -94,13 +95,16 @@ def read_gguf(source: Source) -> ModelFile:
     held = _pairs(reader, reader.count(PAIRS_LIMIT, "keys"))
     dtypes: dict[str, int] = {}
     unknown = False
-    end = 0
+    end = total = 0
     for _ in range(tensors):
         kind, count, offset = _tensor(reader)
         name, per_block, block_bytes = _TYPES.get(kind, (f"type{kind}", 1, 0))
         unknown = unknown or not block_bytes
         add(dtypes, name, count)
-        end = max(end, offset + -(-count // per_block) * block_bytes)
+        size = -(-count // per_block) * block_bytes
+        total, end = total + size, max(end, offset + size)
+    if total > end:
+        raise BadHeader("its tensors overlap")
     alignment = held.get(_ALIGNMENT_KEY)
     _check_end(cursor.position, alignment if isinstance(alignment, int) and alignment else _ALIGNMENT, end, source)
     architecture = held.get(_ARCHITECTURE)
@@ -109,6 +113,7 @@ def read_gguf(source: Source) -> ModelFile:
         format=FORMAT,
         size_bytes=source.size,
         parameters=sum(dtypes.values()) if dtypes else None,
+        weights_bytes=total if dtypes and not unknown else None,
         dtypes=dtypes,
         architecture=label(architecture),
         geometry=_geometry(held, str(architecture)),
@@ -218,10 +223,21 @@ def _geometry(held: dict[str, Held], architecture: str) -> Geometry | None:
         shared_experts=number("expert_shared_count"),
         dense_layers=number("leading_dense_block_count"),
         window=window,
+        window_layers=None if window is None else _window_layers(held, architecture),
         latent=_latent(held, architecture),
     )
     bare = Geometry(plain_attention=geometry.plain_attention, family=geometry.family)
     return geometry if geometry != bare else None
+
+
+def _window_layers(held: dict[str, Held], architecture: str) -> int:
+    """Where neither the file nor its family tells, none: llama.cpp keeps all tokens then."""
+    layers = _number(held, f"{architecture}.block_count") or 0
+    said = held.get(f"{architecture}.attention.sliding_window_pattern")
+    if isinstance(said, list):  # one for each layer
+        return sum(map(bool, said))
+    period = said if isinstance(said, int) and said >= 0 else PERIODS.get(architecture)
+    return 0 if period is None else windowed(layers, period)
 
 
 def _number(held: dict[str, Held], key: str) -> int | None:

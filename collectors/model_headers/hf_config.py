@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from collectors.model_file import ModelFile
-from collectors.model_geometry import Geometry, Latent
+from collectors.model_geometry import PERIODS, Geometry, Latent, windowed
 from collectors.model_headers.source import BadHeader, Source, label
 
 FORMAT = "hf-config"
@@ -31,8 +31,6 @@ _OTHER_STATES = (
 """Keys of models whose layers do not all keep a key and a value for each head."""
 _FULL = frozenset(("full_attention", "attention"))
 _WINDOWED = frozenset(("sliding_attention",))
-_ALTERNATING = frozenset(("gemma2",))
-"""Families of which every other layer, the first included, has the window without saying so."""
 
 Config = Mapping[str, object]
 
@@ -129,7 +127,13 @@ def _window_layers(config: Config) -> int | None:
         return None
     if isinstance(layers, list):
         return sum(kind in _WINDOWED for kind in layers if isinstance(kind, str))
-    return (count + 1) // 2 if count and config.get("model_type") in _ALTERNATING else None
+    if count is None:
+        return None
+    full_first = _number(config, ("max_window_layers",))
+    if full_first is not None:
+        return max(0, count - full_first)
+    period = _number(config, ("sliding_window_pattern",)) or PERIODS.get(str(config.get("model_type")))
+    return None if period is None else windowed(count, period)
 
 
 def _latent(config: Config) -> Latent | None:

@@ -95,14 +95,17 @@ class _Walk:
 class _Graph:
     def __init__(self) -> None:
         self.dtypes: dict[str, int] = {}
+        self.bytes = 0
+        self.sized = True
+        """Whether the size of an element is known of each type."""
         self.operators: set[bytes] = set()
         self.nodes = 0
         self.found = False
 
 
 def read_onnx(source: Source) -> ModelFile:
-    """Elements of its initializers by type, also of those whose data lies in another file. Raises BadHeader where it is
-    no ONNX model."""
+    """Elements and bytes of its initializers by type, also of those whose data lies in another file. Raises BadHeader where it
+    is no ONNX model."""
     walk = _Walk(source.cursor())
     graph = _Graph()
     version = 0
@@ -113,13 +116,15 @@ def read_onnx(source: Source) -> ModelFile:
             _read_graph(walk, value, graph)
     if not graph.found or not version:
         raise BadHeader("no ONNX model: it has no version or no graph")
+    whole = next((name for operator, name in _TELLING.items() if operator in graph.operators), None)
     return ModelFile(
         path=source.path,
         format=FORMAT,
         size_bytes=source.size,
         parameters=sum(graph.dtypes.values()) if graph.dtypes else None,
+        weights_bytes=graph.bytes if graph.dtypes and graph.sized and whole is None else None,
         dtypes=graph.dtypes,
-        architecture=next((name for operator, name in _TELLING.items() if operator in graph.operators), None),
+        architecture=whole,
         quantization="w8a8" if graph.operators & _ON_8_BITS and graph.dtypes.keys() & {"INT8", "UINT8"} else None,
     )
 
@@ -130,7 +135,7 @@ def _read_graph(walk: _Walk, end: int, graph: _Graph) -> None:
         if wire != _BYTES:
             continue
         if field == _GRAPH_INITIALIZER:
-            _read_initializer(walk, value, graph.dtypes)
+            _read_initializer(walk, value, graph)
         elif field == _GRAPH_NODE and graph.nodes < NODES_LIMIT:
             graph.nodes += 1
             graph.operators.update(_operator(walk, value))
@@ -146,7 +151,7 @@ def _operator(walk: _Walk, end: int) -> Iterator[bytes]:
                     yield name
 
 
-def _read_initializer(walk: _Walk, end: int, dtypes: dict[str, int]) -> None:
+def _read_initializer(walk: _Walk, end: int, graph: _Graph) -> None:
     shape: list[int] = []
     kind, raw_bytes = 0, None
     for field, wire, value in walk.message(end):
@@ -163,9 +168,12 @@ def _read_initializer(walk: _Walk, end: int, dtypes: dict[str, int]) -> None:
             raise BadHeader(f"a tensor has more than {_DIMENSIONS_LIMIT} dimensions")
     name, bits = _TYPES.get(kind, (f"TYPE{kind}", 0))
     count = elements(shape)
-    if raw_bytes and bits and raw_bytes != -(-count * bits // 8):
+    size = -(-count * bits // 8)
+    if raw_bytes and bits and raw_bytes != size:
         raise BadHeader("a tensor's data is not of its shape")
-    add(dtypes, name, count)
+    add(graph.dtypes, name, count)
+    graph.bytes += size
+    graph.sized = graph.sized and bits > 0
 
 
 def _dimension(value: int) -> int:

@@ -17,7 +17,7 @@ _ONLY_NAMED = (
 """How formats begin of which no more than the name and the size is told."""
 _BY_ENDING = {
     ".onnx": "onnx", ".joblib": "joblib", ".pkl": "pickle", ".pickle": "pickle", ".engine": "tensorrt",
-    ".plan": "tensorrt", ".pb": "tensorflow", ".safetensors": "safetensors",
+    ".plan": "tensorrt", ".pb": "tensorflow", ".safetensors": "safetensors", ".gguf": "gguf",
 }  # fmt: skip
 _PICKLES = (".joblib", ".pkl", ".pickle")
 
@@ -49,7 +49,7 @@ def _ending(name: str) -> str:
 def _format(source: Source, head: bytes) -> tuple[str, Read | None]:
     """The format, and what reads it; each format's reader is loaded when it is first needed."""
     ending = _ending(source.name)
-    if head.startswith(b"GGUF"):
+    if head.startswith(b"GGUF") or ending == ".gguf":
         from collectors.model_headers.gguf import read_gguf
 
         return "gguf", read_gguf

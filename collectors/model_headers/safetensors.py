@@ -87,6 +87,7 @@ def read_safetensors(source: Source) -> ModelFile:
         format=FORMAT,
         size_bytes=source.size,
         parameters=None if packed or not dtypes else sum(dtypes.values()),
+        weights_bytes=data_bytes if dtypes else None,
         dtypes=dtypes,
         zero_share=None if packed else sample.share(source, _LENGTH.size + length),
         problem="packed weights: their elements are not parameters" if packed else None,
@@ -177,5 +178,6 @@ def read_index_file(source: Source) -> ModelFile:
         format=INDEX_FORMAT,
         size_bytes=index.total_bytes or source.size,
         parameters=index.parameters,
+        weights_bytes=index.total_bytes or None,
         problem=f"{len(index.shards)} files, of which no header was read",
     )

@@ -176,6 +176,13 @@ def test_what_the_owner_states_of_a_card_of_the_node_counts(tmp_path):
         ("[devices.L4]\nmemory = 'much'", "devices.L4"),
         ("[devices.L4]\nfp16 = -3", "memory, bandwidth and peak are numbers above 0"),
         ("[devices]\nL4 = 3", "devices.L4 is not a table"),
+        ("[devices.L4]\nhourly = {a = 1}", "devices.L4.hourly: a table, not a number"),
+        (
+            "[devices.L4]\nhourly = 1e13\ncurrency = 'EUR'",
+            "devices.L4.hourly: 10000000000000.0 is not a number from 0 to",
+        ),
+        pytest.param(f"[devices.L4]\nmemory = {'9' * 400}", "devices.L4: ", id="digits"),
+        pytest.param(f"[devices.L4]\nmemory = {'9' * 5000}", "not valid TOML", id="more-digits"),
     ],
 )
 def test_what_does_not_add_up_is_one_clear_line(tmp_path, text, says):
@@ -183,6 +190,7 @@ def test_what_does_not_add_up_is_one_clear_line(tmp_path, text, says):
         load(tmp_path, text)
     assert raised.value.exit_status == 2
     assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 900
 
 
 def test_a_price_file_states_devices_too(tmp_path):

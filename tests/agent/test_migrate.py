@@ -69,6 +69,7 @@ def test_what_if_the_load_were_another():
     assert found.devices[0].device == "L4"
     (slower, _) = asked("part=0.3")
     assert slower.devices[0].verdict == "not worth it"
+    assert asked("cores=1e11", "load=5")[0].devices, "as many are not counted one by one"
     (wanted, _) = asked("slo=100ms", "cores=4")
     assert wanted.situation is not None
     assert (wanted.situation.slo_p99_seconds, wanted.situation.cores) == (0.1, 4)
@@ -104,6 +105,14 @@ def test_a_card_of_the_node_that_the_catalogue_does_not_have_stays_when_it_is_wo
     assert device.costs is not None
     (asked_for,) = migrate(agent, config, None, ("nvidia rtx a5000", "L4"), (), priced=False)
     assert [one.device for one in asked_for.devices] == ["RTX A5000", "L4"]
+
+
+def test_a_verdict_turns_with_the_load_that_is_supposed(tmp_path: Path):
+    file = tmp_path / "prices.toml"
+    file.write_text('[prices]\ncurrency = "EUR"\nhourly = 0.8\n[devices.L4]\nhourly = 1.2\n')
+    config = load_config(None, environ={}, system_file=tmp_path / "x", flags={"prices.file": str(file)}).config
+    verdicts = {load: asked(f"load={load}", config=config)[0].devices[0].verdict for load in (5, 40, 75)}
+    assert verdicts == {5: "not worth it", 40: "not worth it", 75: "candidate"}
 
 
 def test_one_service_by_the_beginning_of_its_name():

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from agent.config import LoadedConfig
 from agent.config_report import json_schema, shown_settings
 from agent.config_sources import load_config
+from agent.devices import prices
 from agent.errors import CliError
 from agent.prices import node_price
 
@@ -24,6 +27,7 @@ def problem(folder: Path, text: str) -> CliError:
         load(folder, text)
     assert raised.value.exit_status == 2
     assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 900, "one clear line"
     return raised.value
 
 
@@ -76,6 +80,9 @@ def test_a_price_file_lies_below_the_configuration_and_the_environment(tmp_path)
         ('currency = "euro"\nhourly = 1', "prices.currency: 'euro' is not three capital letters"),
         (f"{EUR}\nhourly = -1", "prices.hourly: -1 is too small"),
         (f"{EUR}\nhourly = '0.12'", "prices.hourly: '0.12' is not a number"),
+        (f"{EUR}\nhourly = 1e13", "prices.hourly: 10000000000000.0 is too large"),
+        pytest.param(f"{EUR}\nhourly = {'9' * 400}", "prices.hourly: a number of so many digits", id="digits"),
+        pytest.param(f"{EUR}\namortisation = {'9' * 4000}", "prices.amortisation: 9999", id="digits-of-a-time"),
         (f"{EUR}\nas_of = 'soon'\nhourly = 1", "prices.as_of: 'soon' is not a date such as 2026-11-01"),
         (f"{EUR}\nas_of = 2026-11-01T10:00:00\nhourly = 1", "is not a date such as 2026-11-01"),
         (f'{EUR}\npurchase_price = 1\namortisation = "3"', "'3' has no unit"),
@@ -102,6 +109,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path):
         ("[prices]\nfile = '/x.toml'", "config.bad-value", "names a further file"),
         ("prices = 3", "config.bad-value", "prices is not a table"),
         ("[prices", "config.broken", "not valid TOML"),
+        pytest.param(f"[prices]\nhourly = {'9' * 5000}", "config.broken", "not valid TOML", id="digits"),
         (None, "config.missing", "No such file"),
     ],
 )
@@ -113,6 +121,47 @@ def test_a_bad_price_file_is_one_line_that_names_it(tmp_path, content, key, said
     assert error.key == key
     assert str(prices) in error.message
     assert said in error.message
+
+
+WILD = ("1", "0", "-1", "nan", "inf", '"x"', '""', "true", "[]", "{a = 1}", "9" * 400, "9" * 5000, "2026-11-01", '"3y"', '"0y"',
+        '"EUR"', '"\\u001b[2J"', "1e308")  # fmt: skip
+PRICES = ("file", "currency", "as_of", "hourly", "purchase_price", "amortisation", "power_watts", "power_price_per_kwh")
+DEVICE = (*PRICES[1:], "memory", "bandwidth", "fp16", "int8", "pcie", "kind", "watts", "compute_capability", "other")
+WHERE = st.sampled_from(
+    ("[prices]", "[devices]", "[devices.L4]", "[devices.X1]", '[devices."\\u001b[2J"]', "[x", "y = 3")
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    tables=st.dictionaries(
+        WHERE, st.dictionaries(st.sampled_from(DEVICE), st.sampled_from(WILD), max_size=5), max_size=3
+    ),
+    cut=st.none() | st.integers(0, 200),
+)
+def test_whatever_a_price_file_says_it_is_taken_or_refused_in_one_line(tmp_path, tables, cut):
+    said = "\n".join(
+        "\n".join((head, *(f"{key} = {value}" for key, value in own.items()))) for head, own in tables.items()
+    )
+    file = tmp_path / "prices.toml"
+    file.write_text(said[:cut])
+    taken = outcome(file)
+    if isinstance(taken, CliError):
+        assert taken.exit_status == 2
+        assert str(taken).isprintable()
+        assert len(str(taken)) < 900
+    else:
+        found = [*prices(taken.config).values(), *filter(None, [node_price(taken.config.prices)])]
+        assert all(0 <= one.hourly < 1e30 for one in found)
+
+
+def outcome(prices_file: Path) -> LoadedConfig | CliError:
+    try:
+        return load_config(
+            None, environ={}, system_file=prices_file / "none.toml", flags={"prices.file": str(prices_file)}
+        )
+    except CliError as error:
+        return error
 
 
 def test_the_schema_has_the_price_keys():

@@ -14,6 +14,7 @@ from collectors.entities import Model
 from collectors.model_file import ModelFile
 from collectors.model_geometry import Geometry
 from tests.advisor.built import thread, view, worker
+from tests.advisor.migration.published import BY_ID, shape
 from tests.advisor.profiles_built import profiled, worker_profile
 
 AVX512 = CpuFeatures(flags=("avx", "avx2", "avx512_vnni", "avx512f", "fma"))
@@ -34,6 +35,20 @@ def encoder(busy: float = 1.0, cpu_seconds: float = 0.2) -> View:
     files = (ModelFile(path="/m/model.safetensors", format="safetensors", size_bytes=438_000_000, parameters=109_482_240,
                        architecture="BertModel", geometry=BERT),)  # fmt: skip
     return replace(seen, service=replace(seen.service, models=(Model(name="bert", files=files),)))
+
+
+def generating(tokens_out: float | None = 400.0) -> View:
+    """A Llama-3-8B: 20 requests a second of 100 tokens in and 20 out each, on all cores."""
+    seen = encoder(cpu_seconds=0.8)
+    file = ModelFile(
+        path="/m/model.safetensors", format="safetensors", size_bytes=16_060_522_496, parameters=8_030_261_248,
+        architecture="LlamaForCausalLM", geometry=shape(BY_ID["llama-3-8b"]),
+    )  # fmt: skip
+    model = replace(seen.service.models[0], name="llama", files=(file,))
+    return replace(
+        seen, service=replace(seen.service, models=(model,)), tokens_out_per_second=tokens_out, tokens_in_per_second=2000.0,
+        requests_per_second=20.0, in_flight=4.0,
+    )  # fmt: skip
 
 
 def known(seen: View, samples: int = 4000, **classes: float) -> ServiceFacts:

@@ -27,3 +27,4 @@ def test_there_is_an_answer_within_what_stays_on_the_host(name: str):
             for ratio in (device.simulated.latency, device.simulated.throughput, device.simulated.per_second):
                 assert 0 < ratio.p10 <= ratio.p50 <= ratio.p90
             assert device.simulated.latency.p10 >= 0.999 / device.ceiling
+            assert device.simulated.throughput.p90 <= 1.001 * device.ceiling

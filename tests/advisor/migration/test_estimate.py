@@ -6,8 +6,7 @@ from msgspec.structs import replace
 from advisor.migration.estimate import DeviceEstimate, estimate
 from advisor.migration.money import break_even, per_1000_at
 from collectors.model_file import ModelFile
-from tests.advisor.migration.migrating import NODE, encoder, known, market
-from tests.advisor.migration.published import BY_ID, shape
+from tests.advisor.migration.migrating import NODE, encoder, generating, known, market
 
 
 def on(seen, facts, devices: str = "L4", **prices: float) -> DeviceEstimate:
@@ -33,9 +32,7 @@ def test_a_saturated_encoder_with_an_slo_and_prices_is_a_candidate():
     assert even.p10 <= even.p50 <= even.p90
     assert even.p50 < (seen.requests_per_second or 0)
     assert "210 ms miss the 100 ms" in found.reasons[0]
-    assert found.flips == (
-        f"below {even.p50:.3g} requests a second ({even.p10:.3g} to {even.p90:.3g}), or other prices",
-    )
+    assert found.flips == ("an objective of 200 ms or more: so long takes a request that does not queue",)
 
 
 def test_below_the_break_even_load_it_is_not_worth_it_any_more():
@@ -72,8 +69,8 @@ def test_nothing_is_promised_beyond_what_stays_on_the_host():
         seen = encoder()
         found = on(seen, known(seen, kernel=share, serialise=1 - share), "H100")
         assert found.simulated is not None
-        assert found.simulated.throughput.p90 <= 1.34 * found.ceiling, "more than one process of the host works beside"
-        assert found.simulated.latency.p10 >= 1 / found.ceiling
+        assert found.simulated.throughput.p90 <= found.ceiling * 1.0001
+        assert found.simulated.latency.p10 >= 0.9999 / found.ceiling
 
 
 @pytest.mark.parametrize(
@@ -106,20 +103,6 @@ def test_weights_that_are_not_known_are_at_most_what_a_worker_holds():
     huge = replace(unknown, workers=tuple(replace(w, resident_bytes=40 << 30) for w in unknown.workers))
     found = on(huge, known(huge))
     assert (found.verdict, "GB that are free" in found.reasons[0]) == ("does not fit", True)
-
-
-def generating(tokens_out: float | None = 400.0, **size: int):
-    """A Llama-3-8B: 20 requests a second of 100 tokens in and 20 out each, on all cores."""
-    seen = encoder(cpu_seconds=0.8)
-    file = ModelFile(
-        path="/m/model.safetensors", format="safetensors", size_bytes=16_060_522_496, parameters=8_030_261_248,
-        architecture="LlamaForCausalLM", geometry=shape(BY_ID["llama-3-8b"]),
-    )  # fmt: skip
-    model = replace(seen.service.models[0], name="llama", files=(file,))
-    return replace(
-        seen, service=replace(seen.service, models=(model,)), tokens_out_per_second=tokens_out, tokens_in_per_second=2000.0,
-        requests_per_second=20.0, in_flight=4.0,
-    )  # fmt: skip
 
 
 def test_a_model_that_generates_reads_its_weights_for_each_token():

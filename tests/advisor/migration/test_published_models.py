@@ -122,3 +122,12 @@ def test_a_network_is_known_by_how_many_numbers_its_file_holds():
 )
 def test_without_a_dimension_nothing_is_counted(missing: str):
     assert parameters_of(shape(BY_ID["llama-3-8b"], **{missing: None})) is None
+
+
+def test_more_layers_without_experts_than_layers_are_all_of_them():
+    """As a file may say that nobody vouches for: no number of weights is below 0."""
+    lying = parameters_of(shape(BY_ID["deepseek-v2-lite"], n_routed_experts=4, first_k_dense_replace=1 << 31))
+    plain = parameters_of(shape(BY_ID["deepseek-v2-lite"], n_routed_experts=4, first_k_dense_replace=27))
+    assert lying == plain
+    assert plain is not None
+    assert plain.active_layers == plain.layers > 0

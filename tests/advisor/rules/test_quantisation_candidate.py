@@ -5,17 +5,13 @@ from msgspec.structs import replace
 
 from advisor.facts import ServiceFacts
 from advisor.finding import Need
-from advisor.gpu.view import GpuView
 from advisor.migration.estimate import estimate
 from advisor.rules.cpu_oversubscribed_openmp import CpuOversubscribedOpenmp
 from advisor.rules.quantisation_candidate import QuantisationCandidate
 from advisor.view import View
 from collectors.cpu_features import CpuFeatures
-from collectors.entities import Model
 from collectors.levers import Lever
-from collectors.model_file import ModelFile
-from tests.advisor.built import concluded, facts, fighting_pools, gains, judged, numbers, verdict
-from tests.advisor.gpu_services import on_gpu
+from tests.advisor.built import concluded, fighting_pools, gains, judged, numbers, verdict
 from tests.advisor.migration.migrating import AVX512, encoder, market
 from tests.advisor.profiles_built import profiled, worker_profile
 
@@ -93,4 +89,6 @@ def test_threads_that_fight_are_mended_first():
     seen = replace(seen, service=replace(seen.service, models=wide().service.models))
     told = replace(known(seen), migration=known(wide()).migration)
     assert concluded(RULE, seen, told)
-    assert [j.rule for j in judged([RULE, CpuOversubscribedOpenmp()], seen, told).judged] == ["cpu-oversubscribed-openmp"]
+    assert [j.rule for j in judged([RULE, CpuOversubscribedOpenmp()], seen, told).judged] == [
+        "cpu-oversubscribed-openmp"
+    ]

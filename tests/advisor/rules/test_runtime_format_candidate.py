@@ -17,7 +17,10 @@ from tests.advisor.migration.migrating import AVX512, encoder, market
 from tests.advisor.profiles_built import profiled, worker_profile
 
 RULE = RuntimeFormatCandidate()
-PACKING = [("mkl_blas_def_sgemm_scopy_right16 (libtorch_cpu.so)", 0.2, "kernel"), ("sgemm_kernel (libtorch_cpu.so)", 0.4, "kernel")]
+PACKING = [
+    ("mkl_blas_def_sgemm_scopy_right16 (libtorch_cpu.so)", 0.2, "kernel"),
+    ("sgemm_kernel (libtorch_cpu.so)", 0.4, "kernel"),
+]
 EAGER = {"kernel": 0.65, "array": 0.2, "python": 0.1, "serialise": 0.05}
 
 
@@ -30,7 +33,9 @@ def eager(busy: float = 1.0, libraries: tuple[str, ...] = ("torch", "mkl")) -> V
     return mapping(encoder(busy), *libraries)
 
 
-def known(seen: View, samples: int = 2000, hot: list[tuple[str, float, str]] | None = None, **classes: float) -> ServiceFacts:
+def known(
+    seen: View, samples: int = 2000, hot: list[tuple[str, float, str]] | None = None, **classes: float
+) -> ServiceFacts:
     profiles = [
         worker_profile(w.key.pid, w.cores_used, classes or EAGER, samples=samples // 4, phases={"predict": 0.93},
                        hot=PACKING if hot is None else hot)
@@ -43,7 +48,9 @@ def known(seen: View, samples: int = 2000, hot: list[tuple[str, float, str]] | N
 def forest() -> View:
     """scikit-learn's: many small calls of Python for one row."""
     seen = eager(libraries=("openblas",))
-    files = (ModelFile(path="/m/model.joblib", format="joblib", size_bytes=3_000_000, architecture="RandomForestClassifier"),)
+    files = (
+        ModelFile(path="/m/model.joblib", format="joblib", size_bytes=3_000_000, architecture="RandomForestClassifier"),
+    )
     return replace(seen, service=replace(seen.service, models=(Model(name="forest", files=files),)))
 
 
@@ -62,7 +69,9 @@ def test_an_eager_encoder_on_full_cores_is_exported():
 
 def test_a_forest_of_scikit_learn_becomes_one_call():
     seen = forest()
-    facts = known(seen, hot=[("apply_dense (_tree.so)", 0.02, "trees")], trees=0.1, array=0.7, python=0.18, serialise=0.02)
+    facts = known(
+        seen, hot=[("apply_dense (_tree.so)", 0.02, "trees")], trees=0.1, array=0.7, python=0.18, serialise=0.02
+    )
     found = concluded(RULE, seen, facts)
     assert "scikit-learn" in found.title
     low, _, high = gains(found)["throughput_ratio"]
@@ -80,7 +89,9 @@ def test_a_part_just_too_small_in_the_model_is_left():
 
 def test_a_gain_that_is_not_sure_is_not_told():
     seen = eager()
-    assert verdict(RULE, seen, known(seen, hot=[("sgemm_kernel (libtorch_cpu.so)", 0.9, "kernel")], kernel=0.98)) is None
+    assert (
+        verdict(RULE, seen, known(seen, hot=[("sgemm_kernel (libtorch_cpu.so)", 0.9, "kernel")], kernel=0.98)) is None
+    )
 
 
 @pytest.mark.parametrize("libraries", [("torch", "onnxruntime"), ("openvino",), ("tensorflow",), ("llama",)])
