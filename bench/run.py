@@ -20,6 +20,7 @@ from agent.demo.processes import Programs, terminated_as_interrupted
 from bench import advice, beside_peers, discovery, gpu_reader, judging, memory, profiling, replay_day, scale, throughput
 from bench.crowd import NotHereError
 from bench.machine import machine_line
+from bench.migration import measure as migration
 from bench.needs import install_peers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,6 +67,10 @@ def _replay_day(_programs: Programs, folder: Path, wanted: argparse.Namespace) -
     replay_day.measure(folder, wanted.hours, wanted.rounds)
 
 
+def _migration(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    migration.measure(programs, folder, wanted.pairs, wanted.seconds)
+
+
 def _store(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> None:
     subprocess.run([sys.executable, str(ROOT / "bench" / "store_bytes.py"), str(int(wanted.seconds))], check=True)
 
@@ -85,6 +90,11 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
         {"seconds": 120, "rounds": 5},
     ),
     "replay-day": (_replay_day, "CPU time to judge a recorded day again", {"hours": 24, "rounds": 3}),
+    "migration": (
+        _migration,
+        "what is said of other forms of models on these CPUs / what they bring",
+        {"pairs": 4, "seconds": 1},
+    ),
     "scale": (_scale, "cost at 1 and 10 times the processes", {"seconds": 60, "rounds": 3, "warm_up": 30}),
 }
 

@@ -24,6 +24,8 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     """Type of the weights as a config.json states it (`bfloat16`)."""
     quantization: str | None = None
     """How a config.json says that they are quantised (`awq`, `fp8`); of ONNX `w8a8`: weights and inputs of layers are."""
+    convolution_share: float | None = None
+    """Part of its parameters that kernels of convolutions in two and three dimensions are; None = shapes are not told."""
     zero_share: float | None = None
     """Part of its numbers that are exactly zero, in a few pages of its data; None = not sampled."""
     problem: str | None = None

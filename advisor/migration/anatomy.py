@@ -12,7 +12,7 @@ import msgspec
 
 from advisor.migration.cpu import HostCpu
 from advisor.migration.spread import Spread
-from advisor.profiling.view import HotSpot, ProfileView
+from advisor.profiling.view import HotSpot, ProfileView, sampling_error
 
 _OF_A_LINE = re.compile(r":\d+\)$")
 _VECTOR = re.compile(r"gemv|gevv|_mv_|matvec|vec_dot", re.IGNORECASE)
@@ -40,16 +40,16 @@ class Anatomy(msgspec.Struct, frozen=True, kw_only=True):
     walking: float
     calling: float
     outside: Spread
-    convolution: float
+    convolves: bool
+    """Whether most of the kernels' time is in convolutions."""
+    read_per_second: float
+    """Bytes of weights that a request reads / its CPU time."""
     error: float
 
-    @property
-    def convolves(self) -> bool:
-        """Whether most of the kernels' time is in convolutions."""
-        return self.convolution > self.kernel / 2
 
-
-def anatomy_of(profile: ProfileView, cpu_seconds: float, weights: float, host: HostCpu) -> Anatomy | None:
+def anatomy_of(
+    profile: ProfileView, cpu_seconds: float, weights: float, host: HostCpu, *, convolutional: bool = False
+) -> Anatomy | None:
     """`cpu_seconds`: of one call of the model, work alone; `weights`: bytes that a call reads. None where too little was
     seen."""
     needless = profile.share("spin", "lock", "gil-wait").value
@@ -65,6 +65,7 @@ def anatomy_of(profile: ProfileView, cpu_seconds: float, weights: float, host: H
     outside = outside_of(profile, work)
     calling = max(0.0, fixed - outside.mode)
     walking = sum(weight * spot.share for spot, weight in native if spot.work == "trees") / work
+    convolution = sum(weight * spot.share for spot, weight in spots if _CONVOLUTION.search(spot.where)) / work
     return Anatomy(
         stream=_stream(vector, packing + product, kernel, cpu_seconds, weights, host),
         packing=min(packing, kernel),
@@ -74,22 +75,28 @@ def anatomy_of(profile: ProfileView, cpu_seconds: float, weights: float, host: H
         walking=min(trees, walking),
         calling=calling,
         outside=outside,
-        convolution=sum(weight * spot.share for spot, weight in spots if _CONVOLUTION.search(spot.where)) / work,
+        read_per_second=weights / cpu_seconds,
+        convolves=convolutional or convolution > kernel / 2,
         error=(0.25 / profile.samples) ** 0.5,
     )
 
 
 def outside_of(profile: ProfileView, work: float) -> Spread:
-    """What is not of the model's call: classes of work around it, and Python of the application as far as the names of its
-    functions do not say that it is under a call of the model. Handing the parts of a call to a pool is of the call."""
+    """What is not of the model's call: where functions are named as such calls, what has none above it; else classes of work
+    around it, and a part of the Python. Handing the parts of a call to a pool is of the call."""
     shares = [(worker, worker.cores / profile.cores) for worker in profile.workers]
     handing = sum(
         part * spot.share for w, part in shares for spot in w.hot if spot.work == "glue" and _HANDING.search(spot.where)
     )
     known = max(0.0, profile.share(*_NOT_THE_MODEL).value - handing) / work
     predicting = sum(part * worker.phases.get("predict", 0.0) for worker, part in shares)
-    python = max(0.0, min(profile.share("python").value, 1 - predicting) / work)
-    return Spread(0.9 * known, min(1.0, known + 0.3 * python), min(1.0, known + python))
+    if predicting <= 0:
+        python = profile.share("python").value / work
+        return Spread(0.9 * known, min(1.0, known + 0.3 * python), min(1.0, known + python))
+    beside = max(0.0, 1 - predicting) / work
+    likely = min(known + profile.share("python").value / work, beside)
+    error = sampling_error(beside, 50 * sum(w.seconds for w in profile.workers))
+    return Spread(max(0.0, likely - 2 * error), likely, min(1.0, likely + 2 * error))
 
 
 def _kernels(native: Iterable[tuple[HotSpot, float]], work: float) -> tuple[float, float, float]:

@@ -49,6 +49,8 @@ class HostCpu(msgspec.Struct, frozen=True, kw_only=True):
     bytes_per_core: Spread = USUAL_BYTES_PER_CORE
     int8: Spread | None = None
     cache_bytes: int | None = None
+    measured: bool = False
+    """Whether `bytes_per_core` was stated or measured."""
     told_by: str
 
 
@@ -72,6 +74,7 @@ def host_cpu(cores: Sequence[CoreView], features: CpuFeatures, bytes_per_second:
         bytes_per_core=_bytes_per_core(len(cores), bytes_per_second),
         int8=int8_of(flags),
         cache_bytes=features.cache_bytes,
+        measured=bytes_per_second is not None,
         told_by=told,
     )
 

@@ -7,6 +7,7 @@ each can do to a part, not of the gain; `bench/run.py migration` holds the sums 
 """
 
 from collections.abc import Callable
+from math import exp, inf
 from random import Random
 from typing import Literal
 
@@ -17,6 +18,9 @@ from advisor.migration.cpu import HostCpu
 from advisor.migration.spread import Percentiles, Spread, percentiles
 
 DRAWS = 1000
+UNMODELLED = 0.12
+"""Of the time of what a form touches, what no part tells: choices of kernels, clocks, what shares the caches. One standard
+error of its logarithm."""
 Kind = Literal["runtime", "int8", "batches", "threads"]
 
 GRAPH_OF_ARRAY = Spread(0.1, 0.35, 0.7)
@@ -27,18 +31,22 @@ GRAPH_OF_PACKING = Spread(0.0, 0.15, 0.6)
 """Weights are packed once, inputs at each call."""
 GRAPH_OF_PRODUCTS = Spread(0.65, 0.85, 1.05)
 """Other kernels, for better or worse."""
-GRAPH_OF_STREAM = Spread(0.6, 0.85, 1.05)
-"""Kernels that read further ahead."""
-TREES_OF_WALKING = Spread(0.15, 0.5, 1.0)
+GRAPH_OF_STREAM = Spread(0.6, 0.9, 1.05)
+"""Kernels that read further ahead, where nobody measured what the memory gives."""
+OF_HEADROOM = Spread(0.1, 0.5, 1.0)
+"""Of what the memory would give more than is read now, other kernels make so much (a power)."""
+BYTES_PER_OPERATION = 2.0
+"""Two operations for each weight of 32 bits."""
+TREES_OF_WALKING = Spread(0.1, 0.35, 1.0)
 TREES_OF_THE_REST = Spread(0.001, 0.006, 0.03)
 """One call for all trees instead of one call of Python for each tree, or checks of inputs."""
 BYTES_OF_INT8 = Spread(0.25, 0.27, 0.32)
 """Of weights of 32 bits; scales and rows that stay wide on top."""
 INT8_OF_PACKING = Spread(0.0, 0.1, 0.4)
 """Inputs alone, a quarter as wide."""
-INT8_OF_CONVOLUTIONS = Spread(0.4, 0.65, 0.95)
+INT8_OF_CONVOLUTIONS = Spread(0.3, 0.5, 0.9)
 """Of the rate of products: what is between them goes back to 32 bits."""
-CACHED = Spread(0.2, 0.4, 0.8)
+CACHED = Spread(0.1, 0.25, 0.7)
 """Time to read weights that the last-level cache holds / out of the memory."""
 ARRAY_WITH_INT8 = Spread(0.9, 1.05, 1.35)
 """Inputs of each product are quantised at each call."""
@@ -46,19 +54,20 @@ CALL_OF_ARRAY = Spread(0.0, 0.3, 0.7)
 CALL_OF_SMALL_ARRAY = Spread(0.5, 0.85, 1.0)
 """Of elementwise work on what a matrix times a vector gives."""
 """Of elementwise work beside kernels, what a call costs whatever its rows; of a model without kernels nearly all."""
-CALL_OF_LIBRARY = Spread(0.9, 0.99, 1.0)
+CALL_OF_LIBRARY = Spread(0.94, 0.99, 1.0)
 CALL_OF_PACKING = Spread(0.3, 0.8, 1.0)
 ROW_OF_PRODUCTS = Spread(0.75, 0.95, 1.05)
-ROW_OF_CONVOLUTIONS = Spread(0.5, 0.85, 1.1)
+ROW_OF_CONVOLUTIONS = Spread(0.45, 0.8, 1.1)
 """Libraries take other algorithms for batches."""
-ROW_OF_WALKING = Spread(0.2, 0.8, 1.0)
+ROW_OF_WALKING = Spread(0.05, 0.3, 1.0)
+"""The nodes of a tree come into the cache once for all rows."""
 PACKED_WITH_ROWS = Spread(0.0, 0.3, 1.0)
 """Matrix times matrix packs the weights that matrix times vector read in place: so much on top of reading them."""
-ARRAY_ON_THREADS = Spread(0.1, 0.5, 0.9)
+ARRAY_ON_THREADS = Spread(0.0, 0.4, 0.9)
 """Of elementwise work, what libraries divide among threads."""
-EACH_THREAD = Spread(0.6, 0.85, 1.0)
+EACH_THREAD = Spread(0.5, 0.8, 1.0)
 """Of one more thread, what kernels make of it."""
-STREAM_ON_THREADS = Spread(0.9, 1.15, 1.9)
+STREAM_ON_THREADS = Spread(0.9, 1.0, 1.9)
 """Some libraries do not divide a matrix times a vector, and the memory is there once."""
 
 
@@ -84,7 +93,7 @@ class _Drawn(msgspec.Struct):
     outside: float
 
 
-def in_runtime(anatomy: Anatomy, seed: str) -> Percentiles:
+def in_runtime(anatomy: Anatomy, host: HostCpu, seed: str) -> Percentiles:
     """In a graph runtime, from a framework that calls each operation by itself."""
 
     def after(now: _Drawn, draw: Callable[[Spread], float]) -> float:
@@ -92,7 +101,7 @@ def in_runtime(anatomy: Anatomy, seed: str) -> Percentiles:
             rest = draw(TREES_OF_THE_REST)
             left = now.walking * draw(TREES_OF_WALKING)
             return left + rest * (now.trees + now.array + now.calling + now.stream + now.packing + now.products)
-        kernels = draw(GRAPH_OF_PRODUCTS) * now.products + draw(GRAPH_OF_STREAM) * now.stream
+        kernels = draw(GRAPH_OF_PRODUCTS) * now.products + _reading(anatomy, host, now.stream, draw) * now.stream
         kernels += draw(GRAPH_OF_PACKING) * now.packing
         around = draw(GRAPH_OF_ARRAY) * now.array + draw(GRAPH_OF_CALLING) * now.calling
         return kernels + around + now.trees + now.walking
@@ -109,10 +118,12 @@ def in_int8(anatomy: Anatomy, host: HostCpu, weights: float, quantised: Spread, 
         return None
 
     def after(now: _Drawn, draw: Callable[[Spread], float]) -> float:
-        part = draw(quantised)
-        left = 1 - part + part * draw(BYTES_OF_INT8)
-        if host.cache_bytes is not None and left * weights <= host.cache_bytes < weights:
-            left *= draw(CACHED)
+        part, narrow = draw(quantised), draw(BYTES_OF_INT8)
+        if host.cache_bytes is not None and (1 - part + part * narrow) * weights <= host.cache_bytes < weights:
+            narrow *= draw(CACHED)
+        if host.measured:
+            narrow *= min(1.0, _reading(anatomy, host, now.stream, draw))
+        left = 1 - part + part * narrow
         worse = draw(INT8_OF_CONVOLUTIONS) if anatomy.convolves else 1.0
         products = (1 - part) + part / max(0.5, worse * draw(rate))
         packing = (1 - part) + part * draw(INT8_OF_PACKING)
@@ -132,15 +143,13 @@ def in_batches(anatomy: Anatomy, host: HostCpu, rows: int, seed: str) -> Percent
         array = now.array * (once / rows + 1 - once)
         packed = draw(CALL_OF_PACKING)
         packing = now.packing * (packed / rows + 1 - packed)
-        speed = draw(host.bytes_per_core)
-        # of each weight of four bytes that is read, two operations
-        computed = now.stream * speed / 2 / draw(host.flops)
+        computed = anatomy.read_per_second / BYTES_PER_OPERATION / draw(host.flops)
         stream = now.stream * (1 + draw(PACKED_WITH_ROWS)) / rows + min(computed, now.stream)
         row = draw(ROW_OF_WALKING)
         trees = now.walking * row + (now.walking * (1 - row) + now.trees) / rows
         return stream + packing + draw(row_of_products) * now.products + array + trees + now.calling / rows
 
-    return _drawn(anatomy, after, seed)
+    return _drawn(anatomy, after, seed, rows)
 
 
 def on_threads(anatomy: Anatomy, threads: int, seed: str) -> Percentiles:
@@ -153,17 +162,28 @@ def on_threads(anatomy: Anatomy, threads: int, seed: str) -> Percentiles:
         kernels = (now.products + now.packing) / many + now.stream / min(many, draw(STREAM_ON_THREADS))
         return kernels + array + now.trees + now.walking + now.calling
 
-    return _drawn(anatomy, after, seed)
+    return _drawn(anatomy, after, seed, threads)
 
 
-def _drawn(anatomy: Anatomy, after: Callable[[_Drawn, Callable[[Spread], float]], float], seed: str) -> Percentiles:
-    """Time before / after; what is outside of the model stays. The same seed gives the same numbers."""
+def _drawn(
+    anatomy: Anatomy, after: Callable[[_Drawn, Callable[[Spread], float]], float], seed: str, most: float = inf
+) -> Percentiles:
+    """Time before / after, no more than `most`; what is outside of the model stays. The same seed gives the same numbers."""
     random = Random(seed)  # noqa: S311 - a simulation
     found = []
     for _ in range(DRAWS):
         now = _now(anatomy, random)
-        found.append(1 / max(1e-6, now.outside + after(now, lambda spread: spread.draw(random))))
+        left = after(now, lambda spread: spread.draw(random)) * exp(random.gauss(0.0, UNMODELLED))
+        found.append(min(most, 1 / max(1e-6, now.outside + left)))
     return percentiles(found)
+
+
+def _reading(anatomy: Anatomy, host: HostCpu, stream: float, draw: Callable[[Spread], float]) -> float:
+    """Time in which other kernels read the same weights / now."""
+    if stream <= 0 or not host.measured:
+        return draw(GRAPH_OF_STREAM)
+    headroom = draw(host.bytes_per_core) * stream / max(1.0, anatomy.read_per_second)
+    return float(min(1.05, 1 / max(1e-3, headroom) ** draw(OF_HEADROOM)))
 
 
 def _unresolved(share: Spread, error: float, random: Random) -> float:

@@ -32,11 +32,15 @@ def ways_here(view: View, facts: ServiceFacts, work: Work, host: HostCpu) -> tup
     streamed = streamed_bytes(view.service.models)
     weights = work.weights if streamed is None else streamed
     read = weights * work.generation.steps
-    anatomy = anatomy_of(profile, work.cpu_seconds * rows, read, host) if profile is not None else None
+    anatomy = (
+        anatomy_of(profile, work.cpu_seconds * rows, read, host, convolutional=work.family == "convolutional")
+        if profile is not None
+        else None
+    )
     if anatomy is None:
         return ()
     seed = f"{view.service.id} here"
-    found = [_runtime(facts, work, anatomy, seed), _int8(view, facts, work, anatomy, host, seed)]
+    found = [_runtime(facts, work, anatomy, host, seed), _int8(view, facts, work, anatomy, host, seed)]
     if rows < TRIED_ROWS / 2:
         throughput = in_batches(anatomy, host, TRIED_ROWS, seed)
         found.append(_told("batches", f"{TRIED_ROWS} requests in one call of the model", throughput, anatomy))
@@ -67,13 +71,13 @@ def eager_library(facts: ServiceFacts) -> str | None:
     return None if kinds & _TREE_LIBRARIES else "scikit-learn"
 
 
-def _runtime(facts: ServiceFacts, work: Work, anatomy: Anatomy, seed: str) -> Way | None:
+def _runtime(facts: ServiceFacts, work: Work, anatomy: Anatomy, host: HostCpu, seed: str) -> Way | None:
     library = eager_library(facts)
     if library is None or work.generation.steps > 1:
         return None
     if library == "scikit-learn" and work.family != "trees":
         return None
-    return _told("runtime", "in ONNX Runtime", in_runtime(anatomy, seed), anatomy)
+    return _told("runtime", "in ONNX Runtime", in_runtime(anatomy, host, seed), anatomy)
 
 
 def could_be_int8(facts: ServiceFacts) -> bool:

@@ -21,6 +21,7 @@ from collectors.entities import Model
 
 Family = Literal["transformer", "convolutional", "trees", "linear", "other"]
 TREE_SHARE = 0.5
+CONVOLUTION_SHARE = 0.5
 LAUNCHES_PER_LAYER = Spread(6, 12, 25)
 """Kernels of a transformer's layer: fused attention and fused norms, as usual, eager elementwise operations."""
 LAUNCHES_OF_OTHERS = Spread(20, 120, 500)
@@ -151,9 +152,14 @@ def family_of(view: View, part: Offloadable) -> Family:
     model = view.service.models[0] if len(view.service.models) == 1 else None
     if model is not None and geometry_of(model) is not None:
         return "transformer"
-    if model is not None and model.parameters and net_of(model.parameters) is not None:
+    if model is not None and (convolves(model) or (model.parameters and net_of(model.parameters) is not None)):
         return "convolutional"
     return "other"
+
+
+def convolves(model: Model) -> bool:
+    """Whether most of its parameters are in convolutions, as its headers tell."""
+    return max((one.convolution_share or 0.0 for one in model.files), default=0.0) >= CONVOLUTION_SHARE
 
 
 def _flops(view: View, part: Offloadable, useful: float, host: HostCpu) -> tuple[Spread, bool, str]:

@@ -10,6 +10,8 @@ from collectors.profiles.profile import Profile
 
 LIMIT = 24
 LEAST_SHARE = 0.005
+_OUTERMOST = ("<module>", "_bootstrap")
+"""Frames in which the stacks of threads begin: of a script, and of `threading.Thread`."""
 
 
 def hot_spots(profile: Profile, known: Classified, groups: list[Group]) -> tuple[HotSpot, ...]:
@@ -50,15 +52,23 @@ def named_shares(profile: Profile, known: Classified, groups: list[Group]) -> tu
     for group in groups if total > 0 else ():
         looks = sum(group.seen.active.values())
         tids = frozenset(group.tids)
-        for seen in profile.active:
-            if seen.tid not in tids or known.waits(seen.stack):
-                continue
+        active = [seen for seen in profile.active if seen.tid in tids and not known.waits(seen.stack)]
+        whole = sum(seen.count for seen in active if _is_whole(profile, seen.stack))
+        torn = whole >= looks / 2  # else its stacks begin elsewhere, as those of greenlets
+        for seen in active:
             share = group.seen.cpu_seconds / total * seen.count / looks
-            if (phase := known.phase(seen.stack)) is not None:
-                phases[phase] = phases.get(phase, 0.0) + share
+            if (phase := known.phase(seen.stack)) is not None and (not torn or _is_whole(profile, seen.stack)):
+                phases[phase] = phases.get(phase, 0.0) + (share * looks / whole if torn else share)
             if (name := known.called(seen.stack)) is not None:
                 calls[name] = calls.get(name, 0.0) + share
     return phases, calls
+
+
+def _is_whole(profile: Profile, stack: int) -> bool:
+    """A process that is not stopped moves on while it is looked at: of calls of microseconds some stacks have lost their outer
+    frames, and would count as work of no phase."""
+    frames = profile.stacks[stack]
+    return bool(frames) and profile.frames[frames[0]].name.endswith(_OUTERMOST)
 
 
 def _text(profile: Profile, known: Classified, lines: Counter[int]) -> str:

@@ -2,18 +2,19 @@
 
 import numpy as np
 
-TOKENS, PIXELS, FEATURES, COLUMNS = 64, 112, 512, 40
+COLUMNS = 40
 
 
 def inputs_of(model: str, batch: int) -> np.ndarray:
     random = np.random.default_rng(0)
     match model:
-        case "mlp":
-            return random.standard_normal((batch, FEATURES), dtype=np.float32)
-        case "cnn":
-            return random.standard_normal((batch, 3, PIXELS, PIXELS), dtype=np.float32)
-        case "encoder":
-            return random.integers(0, 30_000, (batch, TOKENS))
-        case "decoder":
-            return random.integers(0, 30_000, (batch, 16))
+        case "mlp" | "mlp-large":
+            return random.standard_normal((batch, 512 if model == "mlp" else 256), dtype=np.float32)
+        case "cnn" | "cnn-plain":
+            side = 112 if model == "cnn" else 64
+            return random.standard_normal((batch, 3, side, side), dtype=np.float32)
+        case "encoder" | "encoder-large":
+            return random.integers(0, 30_000, (batch, 64 if model == "encoder" else 128))
+        case "decoder" | "decoder-wide":
+            return random.integers(0, 8_000, (batch, 16 if model == "decoder" else 24))
     return random.random((batch, COLUMNS), dtype=np.float32)

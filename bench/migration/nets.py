@@ -1,9 +1,11 @@
 """Networks of the kinds that services run, small enough to be measured in seconds. Weights are random: time does not depend on
 them. Needs torch alone."""
 
+from itertools import pairwise
+
 import torch
+import torch.nn.functional as F  # noqa: N812 - as everybody calls it
 from torch import nn
-from torch.nn import functional as F
 
 
 class Mlp(nn.Module):
@@ -12,7 +14,7 @@ class Mlp(nn.Module):
     def __init__(self, inputs: int = 512, hidden: int = 2048, layers: int = 3, outputs: int = 10) -> None:
         super().__init__()
         sizes = [inputs, *[hidden] * layers]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.head = nn.Linear(hidden, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -38,6 +40,27 @@ class _Block(nn.Module):
         return F.relu(y + (x if self.short is None else self.short(x)))
 
 
+class Plain(nn.Module):
+    """Convolutions without short cuts, as VGG has them."""
+
+    def __init__(self, widths: tuple[int, ...] = (48, 96, 192, 384), classes: int = 100) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in pairwise((3, *widths)):
+            layers += [
+                nn.Conv2d(before, after, 3, 1, 1),
+                nn.ReLU(),
+                nn.Conv2d(after, after, 3, 1, 1),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
+        self.layers = nn.Sequential(*layers)
+        self.head = nn.Linear(widths[-1], classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.layers(x).mean((2, 3)))
+
+
 class Cnn(nn.Module):
     """ResNet-18 (He et al. 2015)."""
 
@@ -49,7 +72,7 @@ class Cnn(nn.Module):
         self.blocks = nn.Sequential(
             *(
                 _Block(before if n == 0 else after, after, 2 if n == 0 and after != 64 else 1)
-                for before, after in zip(widths, widths[1:], strict=False)
+                for before, after in pairwise(widths)
                 for n in range(2)
             )
         )
@@ -126,3 +149,15 @@ class Decoder(nn.Module):
             tokens = F.linear(self.norm(x[:, -1:]), self.table.weight).argmax(-1)
             said.append(tokens)
         return torch.cat(said, 1)
+
+
+NETS = {
+    "mlp": Mlp,
+    "cnn": Cnn,
+    "encoder": Encoder,
+    "decoder": Decoder,
+    "mlp-large": lambda: Mlp(256, 4096, 4, 32),
+    "cnn-plain": Plain,
+    "encoder-large": lambda: Encoder(hidden=768, layers=4, heads=12),
+    "decoder-wide": lambda: Decoder(vocabulary=8000, hidden=1024, layers=6, heads=16),
+}

@@ -10,13 +10,14 @@ from advisor.migration.cpu import HostCpu
 from advisor.migration.forms import in_batches, in_int8, in_runtime, on_threads
 from advisor.migration.here import quantised_part, streamed_bytes
 from advisor.migration.spread import Percentiles, Spread
+from advisor.migration.work import convolves
 from advisor.profiling.view import ProfileView
 from bench.migration.runs import Form
 from collectors.entities import Model
 from collectors.model_file import ModelFile
 from collectors.model_headers.read import read_model_file
 
-STEPS: Mapping[str, int] = {"decoder": 16}
+STEPS: Mapping[str, int] = {"decoder": 16, "decoder-wide": 16}
 """Passes through the model for one request; a server's page would say it (generated tokens / requests)."""
 
 
@@ -36,7 +37,7 @@ def watched(model: str, folder: Path, form: Form, profile: ProfileView, cpu_seco
     models = _model(_files(folder / model, form))
     weights, wide = streamed_bytes(models) or 0.0, quantised_part(models)
     read = weights * STEPS.get(model, 1)
-    anatomy = anatomy_of(profile, cpu_seconds, read, host)
+    anatomy = anatomy_of(profile, cpu_seconds, read, host, convolutional=convolves(models[0]))
     assert anatomy is not None, "the profile has no samples"
     return Watched(anatomy, cpu_seconds, read, weights, wide)
 
@@ -50,7 +51,7 @@ def predict(model: str, seen: Watched, before: Form, after: Form, host: HostCpu)
         return on_threads(seen.anatomy, after.threads, seed)
     if after.library.endswith("int8"):
         return in_int8(seen.anatomy, host, seen.weights, seen.wide, seed)
-    return in_runtime(seen.anatomy, seed)
+    return in_runtime(seen.anatomy, host, seed)
 
 
 def _files(folder: Path, form: Form) -> Sequence[ModelFile]:

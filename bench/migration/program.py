@@ -19,7 +19,7 @@ Call = Callable[[], object]
 
 
 def main(model: str, form: str, batch: int, threads: int, folder: Path, device: str) -> None:
-    make = _trees if model in ("forest", "boosting") else _network
+    make = _trees if model.startswith(("forest", "boosting")) else _network
     call = make(model, form, batch, threads, folder, device)
     for _ in range(3):
         call()
@@ -47,7 +47,7 @@ def _network(model: str, form: str, batch: int, threads: int, folder: Path, devi
 
     torch.manual_seed(0)
     torch.set_num_threads(threads)
-    net = {"mlp": nets.Mlp, "cnn": nets.Cnn, "encoder": nets.Encoder, "decoder": nets.Decoder}[model]().eval()
+    net = nets.NETS[model]().eval()
     if form == "int8":
         net = torch.ao.quantization.quantize_dynamic(net, {torch.nn.Linear}, dtype=torch.qint8)
     net = net.to(device)
@@ -81,7 +81,7 @@ def _trees(model: str, form: str, batch: int, threads: int, folder: Path, device
     import joblib
 
     net = joblib.load(folder / model / "model.joblib")
-    if model == "forest":
+    if model.startswith("forest"):
         net.n_jobs = threads
     return lambda: net.predict(given)
 

@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Final
 
 from collectors.model_file import ModelFile
-from collectors.model_headers.source import NUMBER_LIMIT, BadHeader, Cursor, Source, add, elements
+from collectors.model_headers.source import CONVOLUTIONS, NUMBER_LIMIT, BadHeader, Cursor, Source, add, elements
 
 FORMAT = "onnx"
 NODES_LIMIT: Final = 4096
@@ -96,6 +96,7 @@ class _Graph:
     def __init__(self) -> None:
         self.dtypes: dict[str, int] = {}
         self.bytes = 0
+        self.convolutions = 0
         self.sized = True
         """Whether the size of an element is known of each type."""
         self.operators: set[bytes] = set()
@@ -124,6 +125,7 @@ def read_onnx(source: Source) -> ModelFile:
         parameters=sum(graph.dtypes.values()) if graph.dtypes else None,
         weights_bytes=graph.bytes if graph.dtypes and graph.sized and whole is None else None,
         dtypes=graph.dtypes,
+        convolution_share=graph.convolutions / max(1, sum(graph.dtypes.values())) if graph.dtypes else None,
         architecture=whole,
         quantization="w8a8" if graph.operators & _ON_8_BITS and graph.dtypes.keys() & {"INT8", "UINT8"} else None,
     )
@@ -172,6 +174,7 @@ def _read_initializer(walk: _Walk, end: int, graph: _Graph) -> None:
     if raw_bytes and bits and raw_bytes != size:
         raise BadHeader("a tensor's data is not of its shape")
     add(graph.dtypes, name, count)
+    graph.convolutions += count if len(shape) in CONVOLUTIONS else 0
     graph.bytes += size
     graph.sized = graph.sized and bits > 0
 

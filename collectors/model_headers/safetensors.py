@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from collectors.model_file import ModelFile
-from collectors.model_headers.source import NUMBER_LIMIT, BadHeader, Source, add, elements, label
+from collectors.model_headers.source import CONVOLUTIONS, NUMBER_LIMIT, BadHeader, Source, add, elements, label
 from collectors.model_headers.zeros import ZeroSample
 
 FORMAT = "safetensors"
@@ -75,10 +75,11 @@ def read_safetensors(source: Source) -> ModelFile:
         raise BadHeader(f"its header is longer than {HEADER_LIMIT_BYTES} bytes")
     dtypes: dict[str, int] = {}
     places: list[int] = []
-    packed = False
+    packed, convolutions = False, 0
     sample = ZeroSample(data_bytes)
     for name, tensor in _entries(source, source.at(_LENGTH.size, length)):
         places.append(_place(tensor, dtypes))
+        convolutions += elements(tensor.shape) if len(tensor.shape) in CONVOLUTIONS else 0
         packed = packed or bool(_PACKED.search(name))
         sample.note(tensor.dtype, *tensor.data_offsets)
     _check(sorted(places), data_bytes)
@@ -89,6 +90,7 @@ def read_safetensors(source: Source) -> ModelFile:
         parameters=None if packed or not dtypes else sum(dtypes.values()),
         weights_bytes=data_bytes if dtypes else None,
         dtypes=dtypes,
+        convolution_share=None if packed or not dtypes else convolutions / max(1, sum(dtypes.values())),
         zero_share=None if packed else sample.share(source, _LENGTH.size + length),
         problem="packed weights: their elements are not parameters" if packed else None,
     )

@@ -169,6 +169,10 @@ class Cursor:
             raise BadHeader("cut short, or changed while it was read")
 
 
+CONVOLUTIONS = (4, 5)
+"""Dimensions of a tensor that is the kernel of a convolution over images, or over volumes."""
+
+
 def elements(shape: "list[int] | tuple[int, ...]") -> int:
     """The product of a shape. Raises BadHeader for a number below 0 or a product that no file can hold."""
     total = 1

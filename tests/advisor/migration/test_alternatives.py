@@ -10,6 +10,7 @@ from advisor.migration.estimate import estimate
 from advisor.migration.fit import CONTEXT_BYTES
 from advisor.migration.work import Work
 from agent.migrate import text
+from collectors.cpu_features import CpuFeatures
 from tests.advisor.migration.migrating import AVX512, encoder, generating, known, market
 
 PARAMETERS = 8_030_261_248
@@ -30,7 +31,7 @@ def work() -> Work:
 
 
 def forms(name: str, free: float, flags: tuple[str, ...] | None = AVX512.flags) -> dict[str, Alternative]:
-    host = host_cpu(generating(), flags)
+    host = host_cpu(generating().cores, CpuFeatures(flags=flags))
     return {one.form: one for one in alternatives(work(), device(name), host, free)}
 
 

@@ -60,10 +60,13 @@ def test_spinning_is_no_work():
 
 
 def test_what_is_outside_of_the_model_is_known_classes_and_python_that_no_call_of_it_is_above():
-    found = anatomy(seen([], predicting=0.7, kernel=0.6, serialise=0.1, python=0.3))
-    assert (found.outside.low, found.outside.mode, found.outside.high) == pytest.approx((0.09, 0.19, 0.4))
-    within = anatomy(seen([], predicting=0.9, kernel=0.6, serialise=0.1, python=0.3))
-    assert within.outside.high == pytest.approx(0.2)
+    unnamed = anatomy(seen([], predicting=0.0, kernel=0.6, serialise=0.1, python=0.3))
+    assert (unnamed.outside.low, unnamed.outside.mode, unnamed.outside.high) == pytest.approx((0.09, 0.19, 0.4))
+    named = anatomy(seen([], predicting=0.7, kernel=0.6, serialise=0.1, python=0.3))
+    error = (0.3 * 0.7 / 300) ** 0.5  # of six seconds at fifty looks
+    assert (named.outside.low, named.outside.mode) == pytest.approx((0.3 - 2 * error, 0.3))
+    within = anatomy(seen([], predicting=0.99, kernel=0.6, serialise=0.1, python=0.3))
+    assert within.outside.mode == pytest.approx(0.01), "what is called under the model's call is of it"
 
 
 def test_handing_parts_of_a_call_to_a_pool_is_of_the_call():
