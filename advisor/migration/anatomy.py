@@ -42,6 +42,8 @@ class Anatomy(msgspec.Struct, frozen=True, kw_only=True):
     outside: Spread
     convolves: bool
     """Whether most of the kernels' time is in convolutions."""
+    cpu_seconds: float
+    """Of a call."""
     read_per_second: float
     """Bytes of weights that a request reads / its CPU time."""
     error: float
@@ -75,6 +77,7 @@ def anatomy_of(
         walking=min(trees, walking),
         calling=calling,
         outside=outside,
+        cpu_seconds=cpu_seconds,
         read_per_second=weights / cpu_seconds,
         convolves=convolutional or convolution > kernel / 2,
         error=(0.25 / profile.samples) ** 0.5,

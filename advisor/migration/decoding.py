@@ -21,11 +21,13 @@ from advisor.migration.spread import Percentiles, Spread, percentiles
 from advisor.migration.unsupported import capability_of
 from advisor.view import View
 from advisor.weights_traffic import streamed_model, weights_traffic
+from collectors.entities import Model
 from collectors.levers import Lever, Value
 
 WITHIN = Spread(0.9, 1.0, 1.2)
 """Of the bytes that fewer bits leave: scales, and layers that stay wide."""
 _WIDE_BITS = 15.0
+_WIDE_TYPES = frozenset(("F16", "BF16", "F32", "FLOAT16", "BFLOAT16", "FLOAT"))
 _WRITTEN: Mapping[str, Mapping[str, str]] = {
     "vllm": {"fp8": "fp8", "awq": "awq"},
     "sglang": {"fp8": "fp8", "awq": "awq"},
@@ -58,7 +60,7 @@ def narrower(view: View, facts: ServiceFacts) -> Narrower | Need | None:
     if model is None or view.tokens_out_per_second is None or weights_form(facts) is not None:
         return None
     stored, count = weights_bytes((model,)), model.parameters
-    if not stored or not count or 8 * stored / count < _WIDE_BITS:
+    if not stored or not count or 8 * stored / count < _WIDE_BITS or not _types(model) <= _WIDE_TYPES:
         return None
     bits = min(16.0, 8 * stored / count)  # servers of language models load 32 bits as 16
     traffic = weights_traffic(view, facts, model)
@@ -84,6 +86,10 @@ def narrower(view: View, facts: ServiceFacts) -> Narrower | Need | None:
         proposed=_WRITTEN.get(facts.service.framework, {}).get(form.name),
         ratio=_ratio(share, form.bits / bits, f"{view.service.id} {form.name}"),
     )  # fmt: skip
+
+
+def _types(model: Model) -> set[str]:
+    return {name for one in model.files for name in one.dtypes}
 
 
 def _ratio(share: float, left: float, seed: str) -> Percentiles:

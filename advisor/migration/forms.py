@@ -38,13 +38,13 @@ OF_HEADROOM = Spread(0.1, 0.5, 1.0)
 BYTES_PER_OPERATION = 2.0
 """Two operations for each weight of 32 bits."""
 TREES_OF_WALKING = Spread(0.1, 0.35, 1.0)
-TREES_OF_THE_REST = Spread(0.001, 0.006, 0.03)
-"""One call for all trees instead of one call of Python for each tree, or checks of inputs."""
+CALL_SECONDS = Spread(4e-6, 1e-5, 4e-5)
+"""One call for all trees, instead of one of Python for each tree and checks of inputs."""
 BYTES_OF_INT8 = Spread(0.25, 0.27, 0.32)
 """Of weights of 32 bits; scales and rows that stay wide on top."""
 INT8_OF_PACKING = Spread(0.0, 0.1, 0.4)
 """Inputs alone, a quarter as wide."""
-INT8_OF_CONVOLUTIONS = Spread(0.3, 0.5, 0.9)
+INT8_OF_CONVOLUTIONS = Spread(0.3, 0.65, 1.15)
 """Of the rate of products: what is between them goes back to 32 bits."""
 CACHED = Spread(0.1, 0.25, 0.7)
 """Time to read weights that the last-level cache holds / out of the memory."""
@@ -98,9 +98,7 @@ def in_runtime(anatomy: Anatomy, host: HostCpu, seed: str) -> Percentiles:
 
     def after(now: _Drawn, draw: Callable[[Spread], float]) -> float:
         if anatomy.trees > anatomy.kernel:
-            rest = draw(TREES_OF_THE_REST)
-            left = now.walking * draw(TREES_OF_WALKING)
-            return left + rest * (now.trees + now.array + now.calling + now.stream + now.packing + now.products)
+            return now.walking * draw(TREES_OF_WALKING) + draw(CALL_SECONDS) / anatomy.cpu_seconds
         kernels = draw(GRAPH_OF_PRODUCTS) * now.products + _reading(anatomy, host, now.stream, draw) * now.stream
         kernels += draw(GRAPH_OF_PACKING) * now.packing
         around = draw(GRAPH_OF_ARRAY) * now.array + draw(GRAPH_OF_CALLING) * now.calling

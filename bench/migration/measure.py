@@ -19,6 +19,7 @@ from agent.demo.processes import Programs
 from agent.memory_probe import measured_bandwidth
 from agent.memory_room import room_of
 from bench.crowd import NotHereError
+from bench.migration import on_gpu
 from bench.migration.predicted import Watched, predict, watched
 from bench.migration.runs import Form, Run, write_models
 from bench.stats import Estimate, estimate
@@ -72,6 +73,9 @@ SETS: Mapping[str, tuple[str, ...]] = {
 """The bounds in `advisor/migration/forms.py` were set with the first in view, and never with the second."""
 
 
+NETWORKS = tuple(one for models in SETS.values() for one in models if not one.startswith(("forest", "boosting")))
+
+
 def plan(models: Sequence[str]) -> list[tuple[str, Form, tuple[Form, ...]]]:
     """Model, the form that is watched, and those that it is compared with."""
     batches = tuple(Form("eager", rows) for rows in MANY)
@@ -109,6 +113,10 @@ def measure(programs: Programs, folder: Path, pairs: int, seconds: float) -> Non
         pooled += found
     print("all models:")
     report(pooled)
+    try:
+        on_gpu.report(on_gpu.measure(python, folder, NETWORKS, host, pairs, seconds))
+    except NotHereError as problem:
+        print(f"GPU side: {problem}")
 
 
 def _python(programs: Programs) -> Path:

@@ -34,7 +34,7 @@ class Watched:
 
 def watched(model: str, folder: Path, form: Form, profile: ProfileView, cpu_seconds: float, host: HostCpu) -> Watched:
     """From what an agent has: the files' headers, a profile, CPU time a request."""
-    models = _model(_files(folder / model, form))
+    models = _model(files_of(folder / model, form))
     weights, wide = streamed_bytes(models) or 0.0, quantised_part(models)
     read = weights * STEPS.get(model, 1)
     anatomy = anatomy_of(profile, cpu_seconds, read, host, convolutional=convolves(models[0]))
@@ -54,7 +54,7 @@ def predict(model: str, seen: Watched, before: Form, after: Form, host: HostCpu)
     return in_runtime(seen.anatomy, host, seed)
 
 
-def _files(folder: Path, form: Form) -> Sequence[ModelFile]:
+def files_of(folder: Path, form: Form) -> Sequence[ModelFile]:
     names = ("model.onnx",) if form.library == "onnx" else ("model.safetensors", "config.json", "model.joblib")
     found = []
     for name in names:

@@ -25,7 +25,8 @@ def main(model: str, form: str, batch: int, threads: int, folder: Path, device: 
         call()
     print(json.dumps({"ready": os.getpid()}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(_run(call, float(line))), flush=True)
+        told = _gpu_memory(device) if line.strip() == "memory" else _run(call, float(line))
+        print(json.dumps(told), flush=True)
 
 
 def _run(call: Call, seconds: float) -> dict[str, float]:
@@ -34,6 +35,16 @@ def _run(call: Call, seconds: float) -> dict[str, float]:
         call()
         calls += 1
     return {"calls": calls, "seconds": spent, "cpu_seconds": time.process_time() - cpu}
+
+
+def _gpu_memory(device: str) -> dict[str, float]:
+    """Bytes in use, of whoever has the device."""
+    if device != "cuda":
+        return {}
+    import torch
+
+    free, total = torch.cuda.mem_get_info()
+    return {"gpu_bytes": float(total - free)}
 
 
 def _network(model: str, form: str, batch: int, threads: int, folder: Path, device: str) -> Call:
@@ -50,10 +61,8 @@ def _network(model: str, form: str, batch: int, threads: int, folder: Path, devi
     net = nets.NETS[model]().eval()
     if form == "int8":
         net = torch.ao.quantization.quantize_dynamic(net, {torch.nn.Linear}, dtype=torch.qint8)
-    net = net.to(device)
     wide = torch.float16 if device == "cuda" else None
-    if wide is not None:
-        net = net.to(wide)
+    net = net.to(device, wide)
     host = torch.from_numpy(inputs_of(model, batch))
 
     @torch.inference_mode()

@@ -83,6 +83,13 @@ class Run:
             raise NotHereError(f"no profile: {taken.reason}")
         return ProfileView(age_seconds=0.0, workers=(digest(taken, table),))
 
+    def gpu_bytes(self) -> float | None:
+        """That its device has in use, with the context; None of a CPU."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("memory\n")
+        self._process.stdin.flush()
+        return self._answer().get("gpu_bytes")
+
     def end(self) -> None:
         """By its own pid."""
         with suppress(OSError):

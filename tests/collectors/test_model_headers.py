@@ -199,3 +199,14 @@ def test_a_file_without_an_ending_is_read_by_its_first_bytes(tmp_path: Path, sou
     assert (found.parameters, found.architecture, found.dtypes) == (
         expected.parameters, expected.architecture, expected.dtypes,
     )  # fmt: skip
+
+
+def test_how_much_of_a_model_is_convolutions_is_told_by_the_dimensions_of_its_tensors(tmp_path: Path) -> None:
+    header = {"conv": tensor("F32", (4, 3, 5, 5), 0, 1200), "head": tensor("F32", (10, 10), 1200, 1600)}
+    (tmp_path / "m.safetensors").write_bytes(safetensors(header, 1600))
+    assert read(tmp_path / "m.safetensors").convolution_share == 0.75
+    model = onnx(initializer((4, 3, 5, 5), 1), initializer((10, 10), 1), node("Conv"), node("Gemm"))
+    (tmp_path / "m.onnx").write_bytes(model)
+    assert read(tmp_path / "m.onnx").convolution_share == 0.75
+    assert fixture("linear.onnx").convolution_share == 0.0
+    assert fixture("tiny.gguf").convolution_share is None

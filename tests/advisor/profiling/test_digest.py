@@ -191,3 +191,14 @@ def test_phases_and_named_functions_have_shares_of_cpu_time() -> None:
     assert worker.phases == {"preprocess": pytest.approx(0.15), "predict": pytest.approx(0.25)}
     assert worker.calls == {"Image.resize": pytest.approx(0.15), "@": pytest.approx(0.25)}
     assert values(worker) == {"unknown": 0.5, "kernel": 0.25, "decode": 0.15, "glue": 0.1}
+
+
+def test_stacks_that_lost_their_outer_frames_count_for_no_phase_and_against_none() -> None:
+    start = Frame("<module>", "/srv/app/main.py", 1)
+    predict = Frame("Model.predict", "/srv/app/model.py", 5)
+    product = Frame("Model.multiply", "/srv/app/model.py", 20)
+    active = {MAIN: {(start, predict, product): 60, (start, APP): 20, (product,): 15, (): 5}}
+    worker = seen(thread(MAIN, 5.0), active=active)
+    assert worker.phases == {"predict": pytest.approx(0.75)}
+    mostly_torn = {MAIN: {(start, predict, product): 20, (predict, product): 20, (product,): 60}}
+    assert seen(thread(MAIN, 5.0), active=mostly_torn).phases == {"predict": pytest.approx(0.4)}

@@ -11,7 +11,11 @@ from advisor.rules.quantisation_candidate import QuantisationCandidate
 from advisor.view import View
 from collectors.cpu_features import CpuFeatures
 from collectors.levers import Lever
-from tests.advisor.built import concluded, fighting_pools, gains, judged, numbers, verdict
+from tests.advisor.built import concluded, facts, fighting_pools, gains, judged, numbers, verdict
+from tests.advisor.gpu_services import on_gpu
+from tests.advisor.gpus_built import GIB, gpu, on_gpus, process
+from tests.advisor.llm_built import known as served
+from tests.advisor.llm_built import safetensors, server
 from tests.advisor.migration.migrating import AVX512, encoder, market
 from tests.advisor.profiles_built import profiled, worker_profile
 
@@ -56,7 +60,7 @@ def test_an_encoder_of_32_bits_on_cpus_with_vnni():
 
 def test_products_just_too_small_a_part():
     seen = wide()
-    assert concluded(RULE, seen, known(seen, kernel=0.52))
+    assert concluded(RULE, seen, known(seen, kernel=0.56))
     assert verdict(RULE, seen, known(seen, kernel=0.48)) is None
 
 
@@ -92,3 +96,53 @@ def test_threads_that_fight_are_mended_first():
     assert [j.rule for j in judged([RULE, CpuOversubscribedOpenmp()], seen, told).judged] == [
         "cpu-oversubscribed-openmp"
     ]
+
+
+H100_BYTES = 3352e9
+"""A second, of its bus and clock."""
+
+
+def decoding(
+    steps: float = 120.0, *, dtype: str = "BF16", gpu_named: str = "NVIDIA H100 80GB HBM3", **said: float
+) -> View:
+    """vLLM with an 8-billion model on a GPU, which makes so many steps a second: 16 GB of weights are read for each."""
+    seen = server("vllm", models=[safetensors(dtype=dtype)], tokens_out_per_second=16 * steps, inter_token_seconds=1 / steps,
+                  requests_per_second=8.0, **said)  # fmt: skip
+    one = gpu([process(seen.workers[1], 70 * GIB)], name=gpu_named, compute_capability=9.0)
+    return on_gpus(seen, one)
+
+
+def test_tokens_that_wait_for_weights_of_16_bits_on_a_gpu():
+    seen = decoding()
+    found = concluded(RULE, seen, served(seen))
+    share = 120 * 16_060_522_496 / H100_BYTES
+    assert numbers(found)["bandwidth_share"] == pytest.approx(share, rel=0.01)
+    assert (found.changes[0].lever, found.changes[0].proposed) == (Lever.PRECISION, "fp8")
+    low, likely, high = gains(found)["throughput_ratio"]
+    # of 0.57 / (0.6 to 0.85) of the time half is left, with a tenth or a fifth on top
+    assert 1.3 < low < likely < high < 1 / (1 - share / 0.6 / 2) + 0.1
+    assert "fp8" in found.title
+
+
+def test_below_half_of_the_bandwidth_something_else_limits_it():
+    assert concluded(RULE, decoding(108), served(decoding(108)))
+    assert verdict(RULE, decoding(100), served(decoding(100))) is None
+
+
+def test_a_model_that_is_quantised_already_is_left():
+    seen = decoding()
+    assert verdict(RULE, seen, served(seen, precision="fp8")) is None
+    narrow = decoding(dtype="F8_E4M3")
+    assert verdict(RULE, narrow, served(narrow)) is None
+
+
+def test_a_device_of_unknown_bandwidth_is_what_is_missing():
+    seen = decoding(gpu_named="NVIDIA Unheard Of 9")
+    found = verdict(RULE, seen, served(seen))
+    assert isinstance(found, Need)
+    assert "bandwidth" in found.text
+
+
+def test_a_service_on_a_gpu_that_makes_no_tokens_is_left():
+    seen = on_gpu()
+    assert verdict(RULE, seen, facts(seen, environ={})) is None
