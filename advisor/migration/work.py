@@ -8,6 +8,7 @@ import msgspec
 from advisor.answered import answered_per_second, seen_of
 from advisor.finding import Need
 from advisor.gpu.holding import geometry_of, weights_bytes
+from advisor.migration.anatomy import anatomy_of
 from advisor.migration.cpu import HostCpu
 from advisor.migration.fit import Layers
 from advisor.migration.generation import Generation, generation_of
@@ -82,9 +83,10 @@ def work_of(view: View, profile: ProfileView | None, host: HostCpu | None) -> Wo
     useful = configured * (1 - part.needless)
     if useful <= 0:
         return Need(kind="profile", text="a profile in which its threads do more than wait for each other")
-    flops, exact, told = _flops(view, part, useful, host)
-    low, likely, high = OPERATIONS_PER_ACTIVATION_BYTE
     weights, told_weights = _weights(view)
+    streamed = _streamed(view, profile, useful, weights * generation.steps, host)
+    flops, exact, told = _flops(view, part, useful, host, streamed)
+    low, likely, high = OPERATIONS_PER_ACTIVATION_BYTE
     return Work(
         family=family_of(view, part),
         per_second=answered.value,
@@ -162,10 +164,31 @@ def convolves(model: Model) -> bool:
     return max((one.convolution_share or 0.0 for one in model.files), default=0.0) >= CONVOLUTION_SHARE
 
 
-def _flops(view: View, part: Offloadable, useful: float, host: HostCpu) -> tuple[Spread, bool, str]:
+def _streamed(
+    view: View, profile: ProfileView | None, useful: float, read: float, host: HostCpu
+) -> tuple[Spread, float] | None:
+    """Part of the CPU time in which kernels wait for weights, as their names tell, and the operations on these: two for
+    each. None where nothing is known of it."""
+    stored = weights_bytes(view.service.models)
+    anatomy = anatomy_of(profile, useful, read, host) if profile is not None else None
+    if anatomy is None or not stored or anatomy.stream.low <= 0:
+        return None
+    return anatomy.stream, 2 * read / ((_bits(view.service.models) or 32) / 8)
+
+
+def _flops(
+    view: View, part: Offloadable, useful: float, host: HostCpu, streamed: tuple[Spread, float] | None
+) -> tuple[Spread, bool, str]:
     """Of what may move: as the CPU needed for it, and as the headers say where that is possible of this CPU time."""
     share, rate = part.share, host.flops
-    seen = Spread(share.low * useful * rate.low, share.mode * useful * rate.mode, share.high * useful * rate.high)
+    stream, on_weights = streamed or (Spread.exactly(0.0), 0.0)
+    computing = [
+        max(0.0, share.low - stream.high),
+        max(0.0, share.mode - stream.mode),
+        max(0.0, share.high - stream.low),
+    ]
+    each_rate = (rate.low, rate.mode, rate.high)
+    seen = Spread(*(on_weights + one * useful * speed for one, speed in zip(computing, each_rate, strict=True)))
     known = from_headers(view.service.models, view)
     if known is not None:
         name, each, tokens = known

@@ -5,8 +5,10 @@ from msgspec.structs import replace
 
 from advisor.migration.estimate import DeviceEstimate, estimate
 from advisor.migration.money import break_even, per_1000_at
+from collectors.entities import Model
 from collectors.model_file import ModelFile
 from tests.advisor.migration.migrating import NODE, encoder, generating, known, market
+from tests.advisor.profiles_built import profiled, worker_profile
 
 
 def on(seen, facts, devices: str = "L4", **prices: float) -> DeviceEstimate:
@@ -187,3 +189,20 @@ def test_break_even_counts_whole_nodes():
     assert break_even(1.0, 100.0, 20.0, 1000.0) is None
     assert per_1000_at(10.0, 1.8, 100.0) == pytest.approx(1.8 / 36)
     assert per_1000_at(100.0, 1.8, 100.0) == pytest.approx(2 * 1.8 / 360)
+
+
+def test_operations_of_a_model_that_waits_for_its_weights_are_two_for_each_of_them():
+    """A dense network, one row at a time: 40 MB are read in 4 ms; at what the cores compute that would be 20 times as much."""
+    seen = encoder(cpu_seconds=0.004)
+    files = (ModelFile(path="/m/m.safetensors", format="safetensors", size_bytes=40_000_000, parameters=10_000_000),)
+    seen = replace(seen, service=replace(seen.service, models=(Model(name="mlp", files=files),)))
+    hot = [("sgemv_t (libopenblas.so)", 0.9, "kernel")]
+    profiles = [
+        worker_profile(w.key.pid, w.cores_used, {"kernel": 0.95}, samples=1000, hot=hot) for w in seen.workers[:4]
+    ]
+    found = estimate(seen, profiled(seen, *profiles), market(seen)).situation
+    assert found is not None
+    # 20 million, and what may be computed beside: a twentieth of 4 ms
+    assert found.work.flops.low == pytest.approx(2e7, rel=0.02)
+    assert 2e7 < found.work.flops.mode < 5e7
+    assert found.work.flops.high < 1.5e8
