@@ -123,7 +123,11 @@ class Engine:
             after=rule.after,
             yields_to=self._yields[rule.id],
             hold_seconds=rule.hold_seconds,
-            surest=LOW_CONFIDENCE if _documented(facts) else conclusion.confidence if rule.of_trend else 1.0,
+            surest=LOW_CONFIDENCE
+            if _documented(facts)
+            else conclusion.confidence
+            if rule.of_trend or rule.of_model
+            else 1.0,
             needs_load=rule.needs_load,
             version=version_of(rule),
             weighs=bool(rule.proven) and not conclusion.spares,

@@ -99,6 +99,9 @@ class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
     spares: bool = False
     """Nothing is wrong and nobody waits: it says what could be given up. Worth knowing, unless cost is the objective."""
 
+    hypothetical: bool = False
+    """It rests on a device that nobody measured with this model: low at most, whatever it promises."""
+
     def __post_init__(self) -> None:
         if not self.evidence:
             raise ValueError("a finding without evidence")

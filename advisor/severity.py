@@ -45,6 +45,8 @@ def severity(rule: Rule, conclusion: Conclusion, facts: ServiceFacts, latency_se
     if conclusion.harm is not None:
         least = _HARM[conclusion.harm] if conclusion.confidence >= _SURE else Severity.LOW
         found = max(found, least, key=lambda level: level.level)
+    if conclusion.hypothetical:
+        return min(found, Severity.LOW, key=lambda level: level.level)
     slo = facts.slo_p99_seconds
     if found is Severity.HIGH and slo is not None and latency_seconds is not None and latency_seconds > 2 * slo:
         return Severity.CRITICAL

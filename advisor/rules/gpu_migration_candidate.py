@@ -75,6 +75,7 @@ class GpuMigrationCandidate(Rule):
             ),
             gains=_gains(best) if worth else (),
             told_after_seconds=10.0,
+            hypothetical=best.grade == "C",
         )  # fmt: skip
 
 

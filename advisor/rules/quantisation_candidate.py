@@ -37,6 +37,7 @@ class QuantisationCandidate(Rule):
     proven = ("built",)
     recovers = "work"
     of_model = True
+    after = ("runtime-format-candidate",)
     yields_to = ("gpu-launch-bound", "gpu-starved-by-preprocess", *FIXED_FIRST)
     thresholds = {
         "kernel_share": Threshold(enter=0.5, leave=0.4, unit="ratio", doc="matrix products, of the limiting CPU time"),

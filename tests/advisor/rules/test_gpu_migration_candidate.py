@@ -50,6 +50,18 @@ def test_without_objective_and_prices_it_is_worth_knowing_only():
     assert one.severity is Severity.INFO
 
 
+def test_on_a_device_that_nobody_measured_it_is_low_at_most():
+    seen, facts = priced()
+    (one,) = [j for j in judged([RULE], seen, facts).judged if j.rule == RULE.id]
+    assert (one.severity, one.surest) == (Severity.LOW, 0.4)
+    assert facts.migration is not None
+    (device,) = facts.migration.devices
+    present = replace(device, grade="B", present=True)
+    here = replace(facts, migration=replace(facts.migration, devices=(present,)))
+    (sure,) = [j for j in judged([RULE], seen, here).judged if j.rule == RULE.id]
+    assert (sure.severity, sure.surest) == (Severity.CRITICAL, 0.7), "it misses its objective twice over"
+
+
 def test_just_below_the_share_that_could_move_it_says_nothing():
     seen = encoder()
     assert verdict(RULE, seen, told(seen, known(seen, kernel=0.62, serialise=0.38))) is not None

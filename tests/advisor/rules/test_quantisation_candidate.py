@@ -8,6 +8,7 @@ from advisor.finding import Need
 from advisor.migration.estimate import estimate
 from advisor.rules.cpu_oversubscribed_openmp import CpuOversubscribedOpenmp
 from advisor.rules.quantisation_candidate import QuantisationCandidate
+from advisor.rules.runtime_format_candidate import RuntimeFormatCandidate
 from advisor.view import View
 from collectors.cpu_features import CpuFeatures
 from collectors.levers import Lever
@@ -146,3 +147,14 @@ def test_a_device_of_unknown_bandwidth_is_what_is_missing():
 def test_a_service_on_a_gpu_that_makes_no_tokens_is_left():
     seen = on_gpu()
     assert verdict(RULE, seen, facts(seen, environ={})) is None
+
+
+def test_a_graph_runtime_comes_first_where_both_stand():
+    """Its answers stay the same, and tools quantise its files."""
+    assert RULE.after == ("runtime-format-candidate",)
+    seen = wide()
+    seen = replace(seen, service=replace(seen.service, workers=tuple(
+        replace(w, compute_libraries=("torch", "mkl")) for w in seen.service.workers)))  # fmt: skip
+    told = known(seen, kernel=0.65)
+    said = [j.rule for j in judged([RULE, RuntimeFormatCandidate()], seen, told).judged]
+    assert sorted(said) == ["quantisation-candidate", "runtime-format-candidate"]
