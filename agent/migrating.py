@@ -21,11 +21,30 @@ from collectors.entities import Service
 
 _ANOTHER_LOAD = 0.2
 """Logarithm of the rate: at another load the costs are others."""
+_ANOTHER_ROOM = 1 << 30
+"""Bytes that are free of a device: they waver."""
+
+
+class _Moved(msgspec.Struct, frozen=True):
+    """What an estimate was made at."""
+
+    loaded: bool
+    rate: float | None
+    free: Mapping[str, int | None]
+    correction: object
+
+    def near(self, other: "_Moved") -> bool:
+        """Whether one made at the other would say the same. Against what it was made at, so that a value that wavers about
+        a step does not make it anew each time."""
+        if (self.loaded, self.correction, self.free.keys()) != (other.loaded, other.correction, other.free.keys()):
+            return False
+        rooms = zip(self.free.values(), (other.free[name] for name in self.free), strict=True)
+        return _close_rates(self.rate, other.rate) and all(_close_rooms(one, two) for one, two in rooms)
 
 
 class _Known(msgspec.Struct, frozen=True):
     same: tuple[object, ...]
-    moved: tuple[object, ...]
+    moved: _Moved
     result: MigrationEstimate
 
 
@@ -49,11 +68,11 @@ class Migrations:
         found = candidates(self._configured, gpus)
         free = {name: gpu.memory_free_bytes for name, gpu in found.here.items()}
         answered = answered_per_second(seen_of(view))
-        rate = None if answered is None else _step(answered.value)
-        moved = (view.loaded_now, rate, _in_gib(free), self.vram.correction(key_of(facts)))
+        rate = None if answered is None else answered.value
+        moved = _Moved(view.loaded_now, rate, free, self.vram.correction(key_of(facts)))
         same = (facts.profile, facts.service)
         known = self._known.get(view.service.id)
-        if known is not None and known.moved == moved and all(a is b for a, b in zip(known.same, same, strict=True)):
+        if known is not None and known.moved.near(moved) and all(a is b for a, b in zip(known.same, same, strict=True)):
             return known.result
         host = host_cpu(view.cores, facts.cpu, facts.memory_bandwidth_bytes_per_second)
         market = Market(
@@ -78,10 +97,9 @@ class Migrations:
             del self._known[name]
 
 
-def _step(rate: float) -> int | None:
-    return round(log(rate) / _ANOTHER_LOAD) if rate > 0 else None
+def _close_rates(one: float | None, other: float | None) -> bool:
+    return abs(log(one / other)) < _ANOTHER_LOAD if one and other else (one or None) == (other or None)
 
 
-def _in_gib(free: Mapping[str, int | None]) -> tuple[tuple[str, int | None], ...]:
-    """What is free of devices wavers."""
-    return tuple((name, None if value is None else value >> 30) for name, value in sorted(free.items()))
+def _close_rooms(one: int | None, other: int | None) -> bool:
+    return one == other if one is None or other is None else abs(one - other) < _ANOTHER_ROOM

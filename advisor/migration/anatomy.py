@@ -20,6 +20,8 @@ _PACKING = re.compile(r"pack|copy|im2col|unfold", re.IGNORECASE)
 _PRODUCT = re.compile(r"gemm|gebp|kernel_0|conv|dot|mul_mat|attention", re.IGNORECASE)
 _CONVOLUTION = re.compile(r"conv", re.IGNORECASE)
 _HANDING = re.compile(r"joblib/|loky/|concurrent/futures/")
+UNLISTED = 0.01
+"""What functions may have that are too small to be listed among the hot ones."""
 NAMED = 0.5
 """Of the kernels' time, the part whose functions must be named for their names to tell."""
 _NOT_THE_MODEL = ("serialise", "decode", "tokenise", "features", "glue", "loop", "io", "logging", "gc")
@@ -37,7 +39,7 @@ class Anatomy(msgspec.Struct, frozen=True, kw_only=True):
     """With `stream` and `packing`."""
     array: float
     trees: float
-    walking: float
+    walking: Spread
     calling: float
     outside: Spread
     convolves: bool
@@ -56,8 +58,8 @@ def anatomy_of(
     seen."""
     needless = profile.share("spin", "lock", "gil-wait").value
     work = 1 - needless
-    if not profile.samples or work <= 0.05:
-        return None
+    if not profile.samples or work <= 0.05 or profile.cores <= 0 or not all(w.native for w in profile.workers):
+        return None  # without native functions nothing of the above can be told
     kernel, trees = (profile.share(name).value / work for name in ("kernel", "trees"))
     array = profile.share("array", "allocation").value / work
     fixed = max(0.0, 1 - kernel - trees - array)
@@ -74,7 +76,7 @@ def anatomy_of(
         kernel=kernel,
         array=array,
         trees=trees,
-        walking=min(trees, walking),
+        walking=Spread(min(trees, walking), min(trees, walking), min(trees, walking + UNLISTED)),
         calling=calling,
         outside=outside,
         cpu_seconds=cpu_seconds,

@@ -203,7 +203,7 @@ def _now(anatomy: Anatomy, random: Random) -> _Drawn:
     kernel, array, trees, calling, outside = (value / whole for value in (*noisy, calling, outside))
     stream = min(kernel, anatomy.stream.draw(random))
     packing = min(kernel - stream, anatomy.packing)
-    walking = min(trees, anatomy.walking)
+    walking = min(trees, anatomy.walking.draw(random))
     return _Drawn(
         stream=stream, packing=packing, products=kernel - stream - packing, array=array, walking=walking,
         trees=trees - walking, calling=calling, outside=outside,

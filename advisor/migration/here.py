@@ -18,10 +18,14 @@ LEAST_KERNELS = 0.3
 """Of a request's time, for 8 bits to be worth a word."""
 _GRAPHS = frozenset(("onnxruntime", "openvino", "tensorflow", "llama"))
 """Libraries that run whole graphs already."""
-_TREE_LIBRARIES = frozenset(("xgboost", "lightgbm"))
-"""That walk all trees in one call already."""
-_COMPILED = ("torchinductor", "torch_compile", "/inductor")
+_COMPILED = ("torchinductor", "torch_compile", "/inductor", "xgboost", "lightgbm", "catboost", "treelite")
+"""In names of functions and files: graphs that are compiled, and libraries that walk all trees in one call."""
 _WIDE = frozenset(("F32", "F64", "FLOAT", "DOUBLE", "float32", "float64"))
+_COUNTS = frozenset(("I64", "I32", "U8", "BOOL", "INT64", "INT32", "UINT8"))
+"""Types of a few numbers beside the weights: positions, shapes, masks."""
+MOSTLY = 0.95
+_NARROW_KERNELS = ("fbgemm", "qgemm", "gemm_s8", "s8s8", "u8s8", "int8", "quantized", "qlinear")
+"""In names of functions: products of 8 bits are made already, whatever the files say."""
 
 
 def ways_here(view: View, facts: ServiceFacts, work: Work, host: HostCpu) -> tuple[Way, ...]:
@@ -48,7 +52,8 @@ def ways_here(view: View, facts: ServiceFacts, work: Work, host: HostCpu) -> tup
 
 
 def streamed_bytes(models: tuple[Model, ...]) -> float | None:
-    """Weights that a pass reads: not the rows of an embedding's table, nor experts that sleep. None = the files do not tell."""
+    """Weights that a pass reads: not the rows of an embedding's table, nor experts that sleep. None = the files do not "
+    "tell."""
     stored = weights_bytes(models)
     if not stored or len(models) != 1:
         return None if not stored else float(stored)
@@ -58,17 +63,25 @@ def streamed_bytes(models: tuple[Model, ...]) -> float | None:
 
 
 def eager_library(facts: ServiceFacts) -> str | None:
-    """The library that calls each operation, or each tree, by itself; None where a graph runtime does the work, or where
-    the maps of the workers are not readable."""
-    kinds = facts.compute_libraries
-    if kinds is None or kinds & _GRAPHS:
+    """The library that calls each operation, or each tree, by itself, as its functions in the profile tell; None where a graph
+    runtime or a compiled predictor does the work, or where the maps of the workers are not readable."""
+    hot = _hot(facts)
+    if not may_be_eager(facts) or any(word in where for where in hot for word in _COMPILED):
         return None
-    hot = facts.profile.workers if facts.profile is not None else ()
-    if any(word in spot.where for worker in hot for spot in worker.hot for word in _COMPILED):
-        return None
-    if "torch" in kinds:
+    if "torch" in (facts.compute_libraries or ()) and any("torch" in where for where in hot):
         return "PyTorch"
-    return None if kinds & _TREE_LIBRARIES else "scikit-learn"
+    return "scikit-learn" if any("sklearn" in where for where in hot) else None
+
+
+def may_be_eager(facts: ServiceFacts) -> bool:
+    """As far as mapped libraries tell: a profile may tell more."""
+    kinds = facts.compute_libraries
+    return kinds is not None and not kinds & _GRAPHS
+
+
+def _hot(facts: ServiceFacts) -> list[str]:
+    """Names of the functions in which its workers spend their time."""
+    return [spot.where for one in (facts.profile.workers if facts.profile is not None else ()) for spot in one.hot]
 
 
 def _runtime(facts: ServiceFacts, work: Work, anatomy: Anatomy, host: HostCpu, seed: str) -> Way | None:
@@ -81,9 +94,17 @@ def _runtime(facts: ServiceFacts, work: Work, anatomy: Anatomy, host: HostCpu, s
 
 
 def could_be_int8(facts: ServiceFacts) -> bool:
-    """Whether all weights are stored in 32 bits or more, and the CPUs multiply 8."""
-    types = {name for model in facts.service.models for one in model.files for name in one.dtypes}
-    return bool(types) and types <= _WIDE and on_cpu(INT8, facts.cpu.flags or ())
+    """Whether nearly all weights are stored in 32 bits or more, nothing multiplies 8 yet, and the CPUs could."""
+    types: dict[str, int] = {}
+    for model in facts.service.models:
+        for one in model.files:
+            for name, count in one.dtypes.items():
+                types[name] = types.get(name, 0) + count
+    wide = sum(count for name, count in types.items() if name in _WIDE)
+    if not wide or wide < MOSTLY * sum(types.values()) or types.keys() - _WIDE - _COUNTS:
+        return False
+    narrow = any(word in where.lower() for where in _hot(facts) for word in _NARROW_KERNELS)
+    return on_cpu(INT8, facts.cpu.flags or ()) and not narrow
 
 
 def _int8(view: View, facts: ServiceFacts, work: Work, anatomy: Anatomy, host: HostCpu, seed: str) -> Way | None:

@@ -1,8 +1,8 @@
 """Would weights of fewer bits make the model faster, where reading or multiplying them is what limits the service?"""
 
 from advisor.facts import ServiceFacts
-from advisor.finding import Change, Conclusion, Evidence, Gain, Need, Rejected
-from advisor.intervals import latency_p50_of, throughput
+from advisor.finding import Change, Conclusion, Need, Rejected
+from advisor.intervals import gain
 from advisor.migration.decoding import Narrower, narrower
 from advisor.migration.forms import Way
 from advisor.migration.here import LEAST_KERNELS, could_be_int8
@@ -28,8 +28,8 @@ class QuantisationCandidate(Rule):
     at half or more of the speed at which the device can read its weights.
     Why it matters: half the bits are half the bytes to read, and two to four times the products of one instruction.
     What to do: quantise a copy of the model, evaluate its accuracy on your own data, and only then let it serve: dynamic
-    INT8 for transformers and dense layers on CPUs, calibrated INT8 for convolutions, FP8 or 4-bit weights for language
-    models on GPUs.
+    INT8 for transformers and dense layers on CPUs, calibrated INT8 for convolutions, FP8 for language models on
+    GPUs that have it.
     When it is wrong: where answers get worse by more than you can bear, which only an evaluation tells; where the time goes
     into launches of kernels or into preparing inputs, which no type of number changes.
     """
@@ -52,14 +52,8 @@ class QuantisationCandidate(Rule):
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         if view.gpus:
-            found = narrower(view, facts)
-            if not isinstance(found, Narrower):
-                return found
-            if found.share < settings.limit("bandwidth_share") or found.ratio.p10 < settings.limit(
-                "throughput_ratio_p10"
-            ):
-                return None
-            return _on_device(view, found, settings)
+            found = narrower(view, facts, settings.limit("bandwidth_share"))
+            return _on_device(view, found, settings) if isinstance(found, Narrower) else found
         if not could_be_int8(facts) or not pressed(view, settings):
             return None
         seen = profile_of(facts, "how much of its CPU time matrix products take")
@@ -70,6 +64,9 @@ class QuantisationCandidate(Rule):
             return None
         if limit.share("kernel").value < max(LEAST_KERNELS, settings.limit("kernel_share")):
             return None
+        native = profile_of(facts, "what the library's own functions do", "native")
+        if isinstance(native, Need):
+            return native
         known = facts.migration
         if known is None or known.situation is None:
             return known.needs if known is not None else None
@@ -113,31 +110,27 @@ def _on_cpus(view: View, limit: ProfileView, one: Way, settings: Settings) -> Co
 
 def _on_device(view: View, found: Narrower, settings: Settings) -> Conclusion:
     ratio = found.ratio
-    gains: tuple[Gain, ...] = (throughput(ratio.p10, ratio.p50, ratio.p90),)
-    shown: tuple[Evidence, ...] = (
-        evidence(view, "bandwidth_share", "ratio", found.share, settings.enter("bandwidth_share")),
-        evidence(view, "throughput_ratio_p10", "ratio", ratio.p10, settings.enter("throughput_ratio_p10")),
-        evidence(view, "estimated_traffic", "bytes_per_second", found.bytes_per_second),
-    )
     return Conclusion(
         subject=subject_of(view),
         title=f"evaluate {found.form.name} weights: each token reads all weights, at {found.share:.0%} of what "
         f"{found.device} can",
-        summary=f"{found.told}: {found.share:.0%} of the {found.bandwidth / 1e9:.0f} GB/s of {found.device}. So decoding "
-        f"waits for "
-        f"weights of {found.bits:.0f} bits; in {found.form.name} they are {found.form.bits:g}, which the device "
-        f"multiplies. Tokens a "
-        f"second ×{ratio.p10:.1f} to ×{ratio.p90:.1f} as long as as many requests go together. Evaluate its answers first.",
+        summary=f"{found.told}: {found.share:.0%} of the {found.bandwidth / 1e9:.0f} GB/s of {found.device}. So a token "
+        f"waits "
+        f"for weights of {found.bits:.0f} bits; in {found.form.name} they are {found.form.bits:g}, which the device "
+        f"multiplies, "
+        f"and the server quantises the checkpoint while it loads it. A token takes {1 / ratio.p90:.0%} to "
+        f"{1 / ratio.p10:.0%} "
+        "of the time while it decodes. Evaluate its answers first. Weights of 4 bits need a checkpoint of their own.",
         confidence=ON_DEVICE,
-        evidence=(*shown, *asked(view)),
+        evidence=(
+            evidence(view, "bandwidth_share", "ratio", found.share, settings.enter("bandwidth_share")),
+            evidence(view, "estimated_traffic", "bytes_per_second", found.bytes_per_second),
+            *asked(view),
+        ),
         rejected=(
             Rejected("gpu-launch-bound", f"it reads at {found.share:.0%} of the device's bandwidth"),
             Rejected("low-precision-unsupported", f"compute capability {found.capability:g} has {found.form.name}"),
         ),
-        changes=(
-            (Change(lever=Lever.PRECISION, current=found.current, proposed=found.proposed, restart=True),)
-            if found.proposed is not None
-            else ()
-        ),
-        gains=(*gains, latency_p50_of(gains[0])),
+        changes=(Change(lever=Lever.PRECISION, current=found.current, proposed=found.form.name, restart=True),),
+        gains=(gain("latency_p50_ratio", 1 / ratio.p90, 1 / ratio.p50, 1 / ratio.p10),),
     )

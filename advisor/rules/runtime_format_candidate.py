@@ -3,7 +3,7 @@
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Need, Rejected
 from advisor.migration.forms import Way
-from advisor.migration.here import eager_library
+from advisor.migration.here import eager_library, may_be_eager
 from advisor.migration.offload import LEAST_SAMPLES
 from advisor.migration.verdict import FIXED_FIRST
 from advisor.profiling.asking import profile_of
@@ -48,15 +48,22 @@ class RuntimeFormatCandidate(Rule):
     }
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
-        library = eager_library(facts)
-        if library is None or view.gpus or not pressed(view, settings):
+        if view.gpus or not may_be_eager(facts) or not pressed(view, settings):
             return None
         seen = profile_of(facts, "what its CPU time goes into")
         if isinstance(seen, Need):
             return seen
-        limit = limiting(view, seen, settings)
-        if limit is None or seen.samples < LEAST_SAMPLES or _in_the_model(limit) < settings.limit("model_share"):
+        library, limit = eager_library(facts), limiting(view, seen, settings)
+        if (
+            library is None
+            or limit is None
+            or seen.samples < LEAST_SAMPLES
+            or _in_the_model(limit) < settings.limit("model_share")
+        ):
             return None
+        native = profile_of(facts, "what the library's own functions do", "native")
+        if isinstance(native, Need):
+            return native
         known = facts.migration
         if known is None or known.situation is None:
             return known.needs if known is not None else None

@@ -178,7 +178,7 @@ def _told(seen: Watched) -> str:
     return (
         f"stream {a.stream.low:.2f}-{a.stream.high:.2f}, packing {a.packing:.2f}, kernel {a.kernel:.2f}, array "
         f"{a.array:.2f}, "
-        f"trees {a.trees:.2f} ({a.walking:.2f} walking), calling {a.calling:.2f}, outside "
+        f"trees {a.trees:.2f} ({a.walking.low:.3f}-{a.walking.high:.3f} walking), calling {a.calling:.2f}, outside "
         f"{a.outside.low:.2f}-{a.outside.high:.2f}"
     )
 

@@ -147,6 +147,8 @@ def test_it_is_worked_out_again_for_another_profile_or_load_only():
     assert first is not None
     assert first.devices[0].device == "L4"
     assert migrations.of(replace(SEEN, requests_per_second=80.0), facts, ()) is first
+    wavering = [migrations.of(replace(SEEN, requests_per_second=rate), facts, ()) for rate in (84.0, 87.0, 84.0, 76.0)]
+    assert all(one is first for one in wavering), "it is held against what it was made at"
     assert migrations.of(replace(SEEN, requests_per_second=200.0), facts, ()) is not first
     assert migrations.of(SEEN, replace(facts, profile=replace(facts.profile, age_seconds=1.0)), ()) is not first
     assert migrations.known((SEEN.service,))[0].service == SEEN.service.name

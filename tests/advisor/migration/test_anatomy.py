@@ -82,13 +82,21 @@ def test_walking_of_trees_is_native_alone():
         ("__pyx_f_7sklearn_4tree_5_tree_4Tree__apply_dense (_tree.so)", 0.02, "trees"),
     ]
     found = anatomy(seen(hot, trees=0.15, array=0.85))
-    assert (found.trees, found.walking) == pytest.approx((0.15, 0.02))
+    assert (found.trees, found.walking.low, found.walking.high) == pytest.approx((0.15, 0.02, 0.03))
 
 
 def test_convolutions_are_told_by_lines_too():
     hot = [("Conv2d._conv_forward (torch/nn/modules/conv.py:560)", 0.8, "kernel")]
     assert anatomy(seen(hot, kernel=0.8, array=0.2)).convolves
     assert not anatomy(seen([], kernel=0.8, array=0.2)).convolves
+
+
+def test_without_native_functions_nothing_is_told():
+    """Python alone does not say whether a line walks trees or calls them."""
+    blind = worker_profile(101, 1.0, {"trees": 0.97}, samples=4000, native=False)
+    assert anatomy_of(ProfileView(age_seconds=1.0, workers=(blind,)), 0.01, 1e6, HOST) is None
+    idle = worker_profile(101, 0.0, {"kernel": 0.97}, samples=4000)
+    assert anatomy_of(ProfileView(age_seconds=1.0, workers=(idle,)), 0.01, 1e6, HOST) is None
 
 
 def test_nothing_seen_is_nothing_told():

@@ -19,10 +19,12 @@ def made(**shares: float) -> Anatomy:
     """Shares of `kernel` (with `stream` and `packing`), `array`, `trees` (with `walking`), `calling`, `outside`."""
     stream, outside = shares.pop("stream", 0.0), shares.pop("outside", 0.0)
     read = shares.pop("read", 1e9)
-    parts = {"packing": 0.0, "kernel": 0.0, "array": 0.0, "trees": 0.0, "walking": 0.0, "calling": 0.0, **shares}
+    walking = Spread.exactly(shares.pop("walking", 0.0))
+    parts = {"packing": 0.0, "kernel": 0.0, "array": 0.0, "trees": 0.0, "calling": 0.0, **shares}
     return Anatomy(
         stream=Spread.exactly(stream),
         outside=Spread.exactly(outside),
+        walking=walking,
         convolves=False,
         cpu_seconds=0.005,
         read_per_second=read,

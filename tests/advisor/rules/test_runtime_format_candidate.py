@@ -12,6 +12,7 @@ from advisor.view import View
 from collectors.entities import Model
 from collectors.levers import Lever
 from collectors.model_file import ModelFile
+from collectors.profiles.profile import Missing
 from tests.advisor.built import concluded, fighting_pools, gains, judged, numbers, verdict
 from tests.advisor.migration.migrating import AVX512, encoder, market
 from tests.advisor.profiles_built import profiled, worker_profile
@@ -20,6 +21,10 @@ RULE = RuntimeFormatCandidate()
 PACKING = [
     ("mkl_blas_def_sgemm_scopy_right16 (libtorch_cpu.so)", 0.2, "kernel"),
     ("sgemm_kernel (libtorch_cpu.so)", 0.4, "kernel"),
+]
+TREES = [
+    ("_FuncWrapper.__call__ (sklearn/utils/parallel.py:173)", 0.3, "array"),
+    ("apply_dense (_tree.so)", 0.02, "trees"),
 ]
 EAGER = {"kernel": 0.65, "array": 0.2, "python": 0.1, "serialise": 0.05}
 
@@ -69,9 +74,7 @@ def test_an_eager_encoder_on_full_cores_is_exported():
 
 def test_a_forest_of_scikit_learn_becomes_one_call():
     seen = forest()
-    facts = known(
-        seen, hot=[("apply_dense (_tree.so)", 0.02, "trees")], trees=0.1, array=0.7, python=0.18, serialise=0.02
-    )
+    facts = known(seen, hot=TREES, trees=0.1, array=0.7, python=0.18, serialise=0.02)
     found = concluded(RULE, seen, facts)
     assert "scikit-learn" in found.title
     low, _, high = gains(found)["throughput_ratio"]
@@ -106,9 +109,27 @@ def test_torch_compile_has_done_it():
     assert verdict(RULE, seen, known(seen, hot=compiled)) is None
 
 
-def test_libraries_of_trees_walk_them_in_one_call():
-    seen = mapping(forest(), "openblas", "lightgbm")
-    assert verdict(RULE, seen, known(seen, trees=0.8, python=0.2)) is None
+@pytest.mark.parametrize(
+    "library", ["xgboost/core.py:2400", "catboost/core.py:2600", "lightgbm/basic.py:1200", "treelite_runtime/x.py:1"]
+)
+@pytest.mark.parametrize("mapped", [("openblas",), ("openblas", "torch")])
+def test_libraries_of_trees_walk_them_in_one_call(library: str, mapped: tuple[str, ...]):
+    seen = mapping(forest(), *mapped)
+    hot = [(f"predict ({library})", 0.5, "trees"), ("check_array (sklearn/utils/validation.py:900)", 0.1, "array")]
+    assert verdict(RULE, seen, known(seen, hot=hot, trees=0.8, python=0.2)) is None
+
+
+def test_without_native_functions_it_names_the_right_that_is_missing():
+    seen = forest()
+    facts = known(seen, hot=TREES, trees=0.97, python=0.03)
+    assert facts.profile is not None
+    missing = (Missing("native", "perf events are not allowed", "CAP_PERFMON for the sidecar"),)
+    blind = replace(
+        facts.profile, missing=missing, workers=tuple(replace(w, native=False) for w in facts.profile.workers)
+    )
+    found = verdict(RULE, seen, replace(facts, profile=blind))
+    assert isinstance(found, Need)
+    assert "CAP_PERFMON" in found.text
 
 
 def test_a_service_with_time_to_spare_is_left():
