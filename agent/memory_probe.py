@@ -76,9 +76,10 @@ def measured_bandwidth(
     failed = [raised for job in jobs if (raised := job.exception()) is not None]
     if failed:
         cause = next((one for one in failed if not isinstance(one, threading.BrokenBarrierError)), failed[0])
-        if not isinstance(cause, OSError):
+        if not isinstance(cause, OSError | MemoryError):
             raise cause
-        message = f"no buffer of {each >> 20} MiB for each of {len(room.cpus)} CPUs: {reason_of(cause)}"
+        reason = reason_of(cause) if isinstance(cause, OSError) else "out of memory"
+        message = f"no buffer of {each >> 20} MiB for each of {len(room.cpus)} CPUs: {reason}"
         raise CliError("probe.memory", message, _STATE) from cause
     passes = [found for job in jobs for found in job.result()]
     return Measured(
@@ -92,7 +93,7 @@ def measured_bandwidth(
 
 
 def text(found: Measured) -> str:
-    """What was measured, and the lines that tell the agent."""
+    """What was measured, and the lines that tell the agent: none where it is less than the node's memory gives."""
     rate = f"{found.bytes_per_second / 1e9:.1f}GB/s"
     lines = [
         f"{rate}: {found.cpus} of {found.of_cpus} CPUs read {found.buffer_bytes >> 20} MiB each, the best "
@@ -100,7 +101,11 @@ def text(found: Measured) -> str:
         "What else ran meanwhile had its part of it: ask again while the services rest, and keep the most.",
     ]
     if not found.whole:
-        lines.append("This process may not use all CPUs of the node: its memory gives more.")
+        lines.append(
+            "This process may not use all CPUs of the node, all of the time (affinity, cpuset or quota): its memory gives "
+            "more, and this is no line for the configuration."
+        )
+        return "\n".join(lines)
     return "\n".join((*lines, "", "[node]", f'memory_bandwidth = "{rate}"'))
 
 
@@ -156,10 +161,11 @@ def _passes(cpu: int, size: int, together: threading.Barrier, clock: Clock, make
     """Of one thread, on that CPU and behind everybody else. Raises OSError where it gets no memory."""
     with suppress(OSError):
         os.sched_setaffinity(0, {cpu})
+    with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
     try:
         buffer = make(size)
-    except OSError:
+    except BaseException:  # whatever it is, the others wait for this one
         together.abort()
         raise
     try:

@@ -17,7 +17,7 @@ from advisor.migration.devices import GIB, PCIE_BYTES_PER_SECOND, Device, Precis
 HELD_OF_HIGHEST = 0.8
 _WITH_A_SCREEN = re.compile(r"RTX|GeForce|Quadro|TITAN", re.IGNORECASE)
 _GEFORCE = re.compile(r"GeForce", re.IGNORECASE)
-_CUT = re.compile(r"\b(?:CMP|H20A?|L20?|L40G|6000D)\b")
+_CUT = re.compile(r"\b(?:CMP|H20A?|L20?|L40G|6000D|5090 D)\b")
 """Sold with fewer operations than their units could do."""
 _TURING_WITH_TENSOR_CORES = re.compile(r"RTX|\bT(?:4G?|10|40)\b")
 _SHARED = re.compile(r"^GRID\b|-[0-9]+[ABCQ]$")

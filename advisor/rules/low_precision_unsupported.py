@@ -10,12 +10,6 @@ from advisor.view import View
 from collectors.levers import Lever, Value
 
 _CALLED = {"vllm": "vLLM", "sglang": "SGLang", "tgi": "TGI"}
-_WRITTEN = {
-    "vllm": {FP8: "fp8", INT8: "compressed-tensors", AWQ: "awq"},
-    "sglang": {FP8: "fp8", INT8: "w8a8_int8", AWQ: "awq"},
-    "tgi": {FP8: "fp8", INT8: "compressed-tensors", AWQ: "awq"},
-}
-"""How servers write a form that may be put in the place of another."""
 _SAID = {FP8: "FP8", INT8: "INT8 weights and inputs (W8A8)", AWQ: "AWQ weights of 4 bits"}
 _EVALUATE = "evaluate its answers before it serves"
 
@@ -132,7 +126,7 @@ def _cost(form: Stored, flags: tuple[str, ...]) -> str:
 
 
 def _instead(case: OnGpus, facts: ServiceFacts) -> tuple[str, tuple[Change, ...]]:
-    """The next form that the devices multiply, in words and, where a setting says the present one, as that setting."""
+    """The next form that the devices multiply, in words and, where it loads the present checkpoint, as a setting."""
     found, server = case.found, facts.service.framework
     if found.form is BF16:
         return f"Float16 has a smaller range: {_EVALUATE}.", _set(case, "float16")
@@ -142,9 +136,9 @@ def _instead(case: OnGpus, facts: ServiceFacts) -> tuple[str, tuple[Change, ...]
     form = _next(case) if server in WHOLE else None
     if form is None:
         return "", ()
-    loading = " or one in 16 bits" if form is FP8 else ""
-    text = f"The device multiplies {_SAID[form]}, from a checkpoint that is quantised so{loading}: {_EVALUATE}."
-    return text, _set(case, _WRITTEN[server][form])
+    loading = ", or one in 16 bits," if form is FP8 else ""
+    text = f"The device multiplies {_SAID[form]}: a checkpoint that is quantised so{loading} is needed, as no setting makes "
+    return f"{text}it of the present one; {_EVALUATE}.", ()
 
 
 def _next(case: OnGpus) -> Stored | None:

@@ -20,7 +20,10 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MODEL_VERSION, _MODEL_GRAPH = 1, 7
 _GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
 _NODE_OPERATOR = 4
-_DIMS, _DATA_TYPE, _RAW_DATA = 1, 2, 9
+_DIMS, _DATA_TYPE, _STRING_DATA, _RAW_DATA, _DATA_LOCATION = 1, 2, 6, 9, 14
+_EXTERNAL: Final = 1
+_TYPED_DATA: Final = {4: (4, 4), 5: (1, 10), 7: (1, 10), 10: (8, 8), 11: (1, 10)}
+"""Field -> bytes that one of its numbers takes at least and at most where they are packed: a varint has up to 10."""
 _TYPES: Final = {
     1: ("FLOAT", 32), 2: ("UINT8", 8), 3: ("INT8", 8), 4: ("UINT16", 16), 5: ("INT16", 16), 6: ("INT32", 32),
     7: ("INT64", 64), 8: ("STRING", 0), 9: ("BOOL", 8), 10: ("FLOAT16", 16), 11: ("DOUBLE", 64), 12: ("UINT32", 32),
@@ -92,6 +95,38 @@ class _Walk:
         raise BadHeader("no protobuf")
 
 
+class _Data:
+    """What a tensor has of data beside its shape: numbers and texts at least and at most, without reading them."""
+
+    def __init__(self) -> None:
+        self.raw_bytes = 0
+        self.least, self.most = 0, 0
+        self.external = False
+
+    def take(self, field: int, wire: int, value: int, length: int) -> None:
+        """`length`: of a field of bytes."""
+        if field == _RAW_DATA and wire == _BYTES:
+            self.raw_bytes = length
+        elif field == _DATA_LOCATION and wire == _VARINT:
+            self.external = value == _EXTERNAL
+        elif field == _STRING_DATA or (field in _TYPED_DATA and wire != _BYTES):
+            self.least, self.most = self.least + 1, self.most + 1
+        elif field in _TYPED_DATA:
+            narrow, wide = _TYPED_DATA[field]
+            self.least, self.most = self.least - (-length // wide), self.most + length // narrow
+
+    def holds(self, count: int, bits: int, name: str) -> bool:
+        """Whether it is that of so many elements; of another file nobody can tell. `bits` 0: not known."""
+        if self.raw_bytes:
+            return self.raw_bytes == -(-count * bits // 8) if bits else count <= 8 * self.raw_bytes
+        if self.external:
+            return True
+        if name.startswith("TYPE"):
+            return count <= 8 * self.most
+        numbers = 2 * count if name.startswith("COMPLEX") else -(-count * bits // 8) if 0 < bits < 8 else count
+        return self.least <= numbers <= self.most
+
+
 class _Graph:
     def __init__(self) -> None:
         self.dtypes: dict[str, int] = {}
@@ -106,7 +141,7 @@ class _Graph:
 
 def read_onnx(source: Source) -> ModelFile:
     """Elements and bytes of its initializers by type, also of those whose data lies in another file. Raises BadHeader where it
-    is no ONNX model."""
+    is no ONNX model, or a tensor's data is neither there nor said to be elsewhere."""
     walk = _Walk(source.cursor())
     graph = _Graph()
     version = 0
@@ -155,7 +190,7 @@ def _operator(walk: _Walk, end: int) -> Iterator[bytes]:
 
 def _read_initializer(walk: _Walk, end: int, graph: _Graph) -> None:
     shape: list[int] = []
-    kind, raw_bytes = 0, None
+    kind, data = 0, _Data()
     for field, wire, value in walk.message(end):
         if field == _DIMS and wire == _VARINT:
             shape.append(_dimension(value))
@@ -164,14 +199,14 @@ def _read_initializer(walk: _Walk, end: int, graph: _Graph) -> None:
                 shape.append(_dimension(walk.varint()))
         elif field == _DATA_TYPE and wire == _VARINT:
             kind = value & 0xFFFFFFFF
-        elif field == _RAW_DATA and wire == _BYTES:
-            raw_bytes = value - walk.cursor.position
+        else:
+            data.take(field, wire, value, value - walk.cursor.position)
         if len(shape) > _DIMENSIONS_LIMIT:
             raise BadHeader(f"a tensor has more than {_DIMENSIONS_LIMIT} dimensions")
     name, bits = _TYPES.get(kind, (f"TYPE{kind}", 0))
     count = elements(shape)
     size = -(-count * bits // 8)
-    if raw_bytes and bits and raw_bytes != size:
+    if not data.holds(count, bits, name):
         raise BadHeader("a tensor's data is not of its shape")
     add(graph.dtypes, name, count)
     graph.convolutions += count if len(shape) in CONVOLUTIONS else 0

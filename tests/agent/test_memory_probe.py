@@ -176,6 +176,34 @@ def test_memory_that_is_not_given_is_one_line_and_leaves_no_thread_waiting():
         measured_bandwidth(replace(ROOM, cpus=(0, 0)), Ticking(1.0), make)
 
 
+@pytest.mark.parametrize(
+    ("raised", "seen"), [(MemoryError, CliError), (ValueError, ValueError), (SystemExit, SystemExit)]
+)
+def test_whatever_a_buffer_raises_leaves_no_thread_waiting(raised: type[BaseException], seen: type[BaseException]):
+    made: list[Counted] = []
+
+    def make(size: int) -> Counted:
+        if made:
+            raise raised
+        made.append(Counted(size))
+        return made[0]
+
+    with pytest.raises(seen):
+        measured_bandwidth(replace(ROOM, cpus=(0, 0)), Ticking(1.0), make)
+    assert made[0].closed
+
+
+def test_without_an_affinity_it_stays_behind_everybody_else_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    def refuses(pid: int, cpus: set[int]) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    nice: list[int] = []
+    monkeypatch.setattr(os, "sched_setaffinity", refuses)
+    monkeypatch.setattr(os, "setpriority", lambda which, who, value: nice.append(value))
+    measured_bandwidth(ROOM, Ticking(1.0), Counted)
+    assert nice == [NICE]
+
+
 def test_what_is_printed_can_be_written_into_the_configuration():
     found = Measured(
         bytes_per_second=1_234_567_890_123.0, cpus=96, of_cpus=96, buffer_bytes=32 * MIB, seconds=2.0, whole=True
@@ -185,7 +213,17 @@ def test_what_is_printed_can_be_written_into_the_configuration():
     assert said.endswith('[node]\nmemory_bandwidth = "1234.6GB/s"')
     assert parse_rate("1234.6GB/s") == 1_234_600_000_000
     assert "may not use all CPUs" not in said
-    assert "may not use all CPUs" in text(replace(found, whole=False))
+
+
+def test_a_part_of_the_node_gives_no_line_for_the_configuration():
+    found = Measured(
+        bytes_per_second=2e10, cpus=2, of_cpus=96, buffer_bytes=32 * MIB, seconds=2.0, whole=False
+    )  # fmt: skip
+    said = text(found)
+    assert said.startswith("20.0GB/s: 2 of 96 CPUs")
+    assert "may not use all CPUs of the node, all of the time (affinity, cpuset or quota)" in said
+    assert "memory_bandwidth" not in said
+    assert "[node]" not in said
 
 
 def cache(tree: HostTree, cpu: int, index: int, level: int, size: str, shared: str) -> None:

@@ -96,8 +96,13 @@ def onnx(*graph: bytes) -> bytes:
 
 
 def initializer(dims: Sequence[int], kind: int, raw: bytes = b"") -> bytes:
+    return typed(dims, kind, field(9, raw) if raw else b"")
+
+
+def typed(dims: Sequence[int], kind: int, data: bytes = b"") -> bytes:
+    """An initializer with its data in these fields."""
     dimensions = b"".join(field(1, dim) for dim in dims)
-    return field(5, dimensions + field(2, kind) + field(8, b"name") + (field(9, raw) if raw else b""))
+    return field(5, dimensions + field(2, kind) + field(8, b"name") + data)
 
 
 def node(operator: str) -> bytes:

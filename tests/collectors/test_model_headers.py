@@ -4,13 +4,27 @@ The fixtures were written by safetensors 0.8.0, gguf 0.19.0, onnx 1.23.2, and sc
 """
 
 import gzip
+import math
+import struct
 from pathlib import Path
 
 import pytest
 
 from collectors.model_file import ModelFile
 from collectors.model_geometry import Geometry
-from tests.collectors.model_bytes import FIXTURES, Gguf, initializer, node, onnx, read, safetensors, tensor
+from tests.collectors.model_bytes import (
+    FIXTURES,
+    Gguf,
+    field,
+    initializer,
+    node,
+    onnx,
+    read,
+    safetensors,
+    tensor,
+    typed,
+    varint,
+)
 
 TINY = Geometry(
     layers=2, hidden_size=8, heads=4, kv_heads=2, head_size=2, vocabulary=10, context=2048, experts=4, active_experts=2,
@@ -111,12 +125,43 @@ def test_onnx_counts_initializers_wherever_their_data_lies(
 
 
 def test_onnx_reads_packed_shapes_and_small_types(tmp_path: Path) -> None:
-    packed = b"\x2a" + bytes([8]) + b"\x0a\x02\x03\x05" + b"\x10\x16" + b"\x42\x00"
+    packed = field(5, field(1, b"\x03\x05") + field(2, 22) + field(8, b"") + field(9, bytes(8)))
     model = onnx(packed, initializer((7,), 22, bytes(4)), initializer((), 7, bytes(8)), node("LinearRegressor"))
     (tmp_path / "m.onnx").write_bytes(model)
     file = read(tmp_path / "m.onnx")
     assert file.dtypes == {"INT4": 15 + 7, "INT64": 1}
     assert (file.architecture, file.problem) == ("LinearRegressor", None)
+
+
+FLOATS = struct.pack("<3f", 1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("dims", "kind", "data"),
+    [
+        ((0,), 1, b""),
+        ((4, 0), 7, b""),
+        ((), 7, field(7, 5)),
+        ((), 7, field(7, varint(5))),
+        ((3,), 1, field(4, FLOATS)),
+        ((3,), 1, b"".join(varint(4 << 3 | 5) + FLOATS[at : at + 4] for at in (0, 4, 8))),
+        ((2,), 11, field(10, bytes(16))),
+        ((), 11, varint(10 << 3 | 1) + bytes(8)),
+        ((2,), 14, field(4, bytes(16))),
+        ((3,), 7, field(7, varint(1) + varint(2**64 - 1) + varint(300))),
+        ((3,), 10, field(5, 1) * 3),
+        ((3,), 22, field(5, 1) * 2),
+        ((2,), 13, field(11, varint(1) + varint(2**63))),
+        ((2,), 8, field(6, b"yes") + field(6, b"")),
+        ((2**40,), 1, field(13, field(1, b"location") + field(2, b"w")) + field(14, 1)),
+    ],
+)
+def test_onnx_data_in_fields_of_its_type_counts_packed_or_not(
+    tmp_path: Path, dims: tuple[int, ...], kind: int, data: bytes
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(onnx(typed(dims, kind, data)))
+    file = read(tmp_path / "m.onnx")
+    assert (file.problem, file.parameters) == (None, math.prod(dims))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +178,9 @@ def test_onnx_reads_packed_shapes_and_small_types(tmp_path: Path) -> None:
 def test_onnx_tells_inputs_of_8_bits_from_weights_alone(
     tmp_path: Path, operators: tuple[str, ...], kind: int, expected: str | None
 ) -> None:
-    (tmp_path / "m.onnx").write_bytes(onnx(initializer((7,), kind), *map(node, operators)))
+    (tmp_path / "m.onnx").write_bytes(
+        onnx(initializer((7,), kind, bytes(28 if kind == 1 else 7)), *map(node, operators))
+    )
     assert read(tmp_path / "m.onnx").quantization == expected
 
 
@@ -205,7 +252,9 @@ def test_how_much_of_a_model_is_convolutions_is_told_by_the_dimensions_of_its_te
     header = {"conv": tensor("F32", (4, 3, 5, 5), 0, 1200), "head": tensor("F32", (10, 10), 1200, 1600)}
     (tmp_path / "m.safetensors").write_bytes(safetensors(header, 1600))
     assert read(tmp_path / "m.safetensors").convolution_share == 0.75
-    model = onnx(initializer((4, 3, 5, 5), 1), initializer((10, 10), 1), node("Conv"), node("Gemm"))
+    model = onnx(
+        initializer((4, 3, 5, 5), 1, bytes(1200)), initializer((10, 10), 1, bytes(400)), node("Conv"), node("Gemm")
+    )
     (tmp_path / "m.onnx").write_bytes(model)
     assert read(tmp_path / "m.onnx").convolution_share == 0.75
     assert fixture("linear.onnx").convolution_share == 0.0

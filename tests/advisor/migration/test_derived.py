@@ -188,6 +188,11 @@ L40S = next(one for one in OF_NVIDIA if one.name == "L40S")
         ({"name": "NVIDIA L40S-8C"}, "it is a virtual GPU: how much of the card it gets is not told"),
         ({"name": "NVIDIA H20"}, "it is sold with fewer operations than its multiprocessors could do"),
         ({"name": "NVIDIA L20"}, "it is sold with fewer operations than its multiprocessors could do"),
+        ({"name": "NVIDIA GeForce RTX 5090 D"}, "it is sold with fewer operations than its multiprocessors could do"),
+        (
+            {"name": "NVIDIA GeForce RTX 5090 D V2"},
+            "it is sold with fewer operations than its multiprocessors could do",
+        ),
         ({"name": "NVIDIA T1000", "compute_capability": 7.5}, "it is not known to have tensor cores"),
         ({"name": "NVIDIA GeForce GTX 1660", "compute_capability": 7.5}, "it is not known to have tensor cores"),
         ({"unified_memory": True}, "it shares the node's memory"),

@@ -99,7 +99,8 @@ def test_fp8_on_ampere_runs_as_weights_alone_and_int8_is_what_it_multiplies() ->
     assert found.title == (
         "FP8 weights on GPU 0 (NVIDIA A10): widened to 16 bits, as it multiplies FP8 from compute capability 8.9 on"
     )
-    assert changed(found) == [("precision", "fp8", "compressed-tensors")]
+    assert changed(found) == [], "compressed-tensors would load neither a checkpoint in 16 bits nor one in FP8"
+    assert "INT8 weights and inputs (W8A8): a checkpoint that is quantised so is needed" in found.summary
     assert "evaluate its answers before it serves" in found.summary
     assert (found.gains, found.confidence) == ((), 0.8)
 
@@ -132,7 +133,7 @@ def test_a_checkpoint_says_it_as_well_and_then_no_setting_is_to_be_changed() -> 
         found = concluded(RULE, seen, plain(seen))
         assert numbers(found)["weights_in_the_form"] == 0.9
         assert changed(found) == []
-        assert "INT8 weights and inputs (W8A8), from a checkpoint that is quantised so" in found.summary
+        assert "INT8 weights and inputs (W8A8): a checkpoint that is quantised so is needed" in found.summary
 
 
 def test_a_few_layers_in_fp8_are_not_its_case() -> None:
@@ -181,12 +182,13 @@ def test_fp8_on_turing_is_refused_by_older_releases() -> None:
     assert "vLLM refuses FP8 below 8.0. Later ones load it, as weights alone." in found.summary
     assert numbers(found)["compute_capability"] == 7.5
     assert found.confidence == 0.5
-    assert changed(found) == [("precision", "fp8", "compressed-tensors")]
+    assert changed(found) == []
     other = starting(framework="sglang")
     found = concluded(RULE, other, fp8(other))
     assert found.confidence == 0.7
     assert "2025" not in found.summary
-    assert changed(found) == [("precision", "fp8", "w8a8_int8")]
+    assert changed(found) == []
+    assert "a checkpoint that is quantised so is needed" in found.summary
     older = starting(V100)
     found = concluded(RULE, older, fp8(older))
     assert (found.confidence, found.changes) == (0.7, ())
@@ -224,14 +226,15 @@ def test_before_it_is_on_a_device_the_best_of_the_node_counts() -> None:
 
 @pytest.mark.parametrize(
     ("card", "value", "proposed"),
-    [(T4, "awq_marlin", "awq"), (T4, "gptq_marlin", "gptq"), (T4, "marlin", None), (T4, "nvfp4", "awq"), (V100, "awq", None),
-     (T4, "mxfp4", None), (B200, "w8a8_int8", "fp8")],
+    [(T4, "awq_marlin", "awq"), (T4, "gptq_marlin", "gptq"), (T4, "marlin", None), (T4, "nvfp4", None), (V100, "awq", None),
+     (T4, "mxfp4", None), (B200, "w8a8_int8", None)],
 )  # fmt: skip
 def test_other_forms_that_vllm_refuses(card: tuple[str, str, float], value: str, proposed: str | None) -> None:
     seen = starting(card)
     found = concluded(RULE, seen, known(seen, precision=value))
     assert found.title.endswith("not load it" if card is T4 else "it will not load")
     assert [c.proposed for c in found.changes] == ([] if proposed is None else [proposed])
+    assert ("checkpoint" in found.summary) is (value in ("nvfp4", "w8a8_int8")), "of the others it is the same one"
     assert ("from 10.0 on" if card is B200 else "below") in found.summary
     loaded = on(card)
     after = verdict(RULE, loaded, known(loaded, precision=value))
