@@ -4,6 +4,7 @@ Each step of decoding reads all weights that a token uses. Where the bytes that 
 device's memory gives, tokens take as long as the weights are wide.
 """
 
+from collections.abc import Mapping
 from random import Random
 
 import msgspec
@@ -27,14 +28,17 @@ WITHIN = Spread(0.9, 1.0, 1.2)
 """Of the bytes that fewer bits leave: scales, and layers that stay wide."""
 _WIDE_BITS = 15.0
 _WIDE_TYPES = frozenset(("F16", "BF16", "F32", "FLOAT16", "BFLOAT16", "FLOAT"))
-_QUANTISES_TO_FP8 = frozenset(("vllm", "sglang", "tgi"))
-"""Servers that make FP8 of a checkpoint in 16 bits as they load it. AWQ needs a checkpoint of its own."""
+_WRITTEN: Mapping[str, Mapping[str, str]] = {
+    "vllm": {"fp8": "fp8", "awq": "awq"},
+    "sglang": {"fp8": "fp8", "awq": "awq"},
+    "tgi": {"fp8": "fp8", "awq": "awq"},
+}
+"""Server -> form -> the value of its option."""
 
 
 class Narrower(msgspec.Struct, frozen=True, kw_only=True):
     """`share`: of the device's bandwidth that reading weights takes; `ratio`: tokens a second, after / before; `bits`: of a
-    weight now; `bytes_per_second`, `bandwidth`: of all its devices. `proposed`: the value of the option that makes
-    the form of the present checkpoint; None = none does."""
+    weight now; `bytes_per_second`, `bandwidth`: of all its devices."""
 
     device: str
     capability: float
@@ -79,7 +83,7 @@ def narrower(view: View, facts: ServiceFacts) -> Narrower | Need | None:
     return Narrower(
         device=gpus[0].name, capability=capability, share=share, bandwidth=bandwidth, bytes_per_second=read, told=traffic.told,
         bits=bits, form=form, current=None if setting is None else setting.value,
-        proposed=FP8.name if form is FP8 and facts.service.framework in _QUANTISES_TO_FP8 else None,
+        proposed=_WRITTEN.get(facts.service.framework, {}).get(form.name),
         ratio=_ratio(share, form.bits / bits, f"{view.service.id} {form.name}"),
     )  # fmt: skip
 

@@ -127,9 +127,7 @@ def _on_device(view: View, found: Narrower, settings: Settings) -> Conclusion:
         f"waits for "
         f"weights of {found.bits:.0f} bits; in {found.form.name} they are {found.form.bits:g}, which the device "
         f"multiplies. Tokens a "
-        f"second ×{ratio.p10:.1f} to ×{ratio.p90:.1f} as long as as many requests go together."
-        + (f" A checkpoint in {found.form.name} is needed." if found.proposed is None else "")
-        + " Evaluate its answers first.",
+        f"second ×{ratio.p10:.1f} to ×{ratio.p90:.1f} as long as as many requests go together. Evaluate its answers first.",
         confidence=ON_DEVICE,
         evidence=(*shown, *asked(view)),
         rejected=(

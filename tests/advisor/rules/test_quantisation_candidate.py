@@ -125,19 +125,6 @@ def test_tokens_that_wait_for_weights_of_16_bits_on_a_gpu():
     assert "fp8" in found.title
 
 
-def test_where_the_device_has_no_fp8_another_checkpoint_is_needed_and_no_setting_is_offered():
-    seen = decoding(80.0)
-    (one,) = [
-        replace(each.gpu, name="NVIDIA A100-SXM4-80GB", architecture="ampere", compute_capability=8.0)
-        for each in seen.gpus
-    ]
-    seen = on_gpus(seen, one)
-    found = concluded(RULE, seen, served(seen))
-    assert "awq" in found.title
-    assert "A checkpoint in awq is needed." in found.summary
-    assert found.changes == ()
-
-
 def test_below_half_of_the_bandwidth_something_else_limits_it():
     assert concluded(RULE, decoding(108), served(decoding(108)))
     assert verdict(RULE, decoding(100), served(decoding(100))) is None
