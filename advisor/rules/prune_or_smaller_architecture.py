@@ -31,7 +31,7 @@ class Missed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PruneOrSmallerArchitecture(Rule):
-    """The model computes more than it need: half of its weights are zero, or it alone misses the objective.
+    """The model computes more than it needs: half of its weights are zero, or it alone misses the objective.
 
     What it looks for: numbers that are exactly zero in a few pages of the model's file; or an objective that is missed on CPUs
     where most of the CPU time is the model's own matrix products, which take at least half of a request's time and half of what
@@ -50,7 +50,13 @@ class PruneOrSmallerArchitecture(Rule):
     needs_load = False
     minimum_samples = 0
     of_model = True
-    yields_to = ("workers-exceed-cores", "headroom-too-thin", *FIXED_FIRST)
+    yields_to = (
+        "workers-exceed-cores",
+        "headroom-too-thin",
+        "quantisation-candidate",
+        "runtime-format-candidate",
+        *FIXED_FIRST,
+    )
     thresholds = {
         "zero_share": Threshold(
             enter=0.5, leave=0.45, unit="ratio", doc="numbers that are zero, of the sampled weights"
@@ -93,6 +99,8 @@ def _missed(view: View, facts: ServiceFacts, settings: Settings) -> Missed | Nee
         profile.share("kernel").value * view.cores_used / rate * max(1.0, view.batch_size or 1.0) / _together(view)
     )
     if kernels < settings.limit("kernel_share") or in_model < settings.limit("model_share") * max(mean, wanted):
+        return None
+    if in_model > mean:  # threads that nobody could name computed together: how long one took is not known
         return None
     models = view.service.models
     forms = smaller_forms(models[0]) if len(models) == 1 else ()
@@ -155,9 +163,10 @@ def _two_of_four(view: View) -> str:
     known = [device for one in view.gpus if (device := named(one.gpu.name)) is not None]
     if not known:
         return ""
-    if all(device.sparsity for device in known):
+    lacking = next((device for device in known if not device.sparsity), None)
+    if lacking is None:
         return f" With two zeros in each four numbers, and kernels for it, {known[0].name} computes at up to twice the rate."
-    return f" {known[0].name} has no units for two zeros in each four."
+    return f" {lacking.name} has no units for two zeros in each four."
 
 
 def _ms(seconds: float) -> str:

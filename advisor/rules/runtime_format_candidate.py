@@ -19,8 +19,7 @@ ONE_CALL = ("kernel", "array", "allocation", "trees")
 
 
 class RuntimeFormatCandidate(Rule):
-    """The model runs in a framework that calls each operation, or each tree, by itself; a graph runtime would do it in one
-    call.
+    """The model runs in a framework that calls each operation, or each tree, by itself; a graph runtime calls once.
 
     What it looks for: PyTorch or a scikit-learn ensemble on CPUs that are full, of whose time three fifths or more go into
     the model, and what of that time a runtime of graphs leaves: Python between operations, elementwise work that is fused

@@ -1,6 +1,5 @@
-"""Do the forms of a model bring on this node's CPUs what is said of them? Predicted from a profile and the files' "
-"headers, then
-measured in pairs, pooled over six kinds of models."""
+"""Do the forms of a model bring on this node's CPUs what is said of them? Predicted from a profile and the files' headers,
+then measured in pairs, pooled over six kinds of models."""
 
 import os
 from collections.abc import Mapping, Sequence

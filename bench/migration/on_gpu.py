@@ -67,19 +67,29 @@ def device_of(python: Path) -> Device:
 def measure(
     python: Path, folder: Path, models: Sequence[str], host: HostCpu, pairs: int, seconds: float, device: str = "cuda"
 ) -> list[Shown]:
-    """`device`: as torch calls it. Raises NotHereError."""
+    """`device`: as torch calls it. A model that cannot be measured is printed and left out. Raises NotHereError without
+    one."""
     card = device_of(python)
     found: list[Shown] = []
     for model in models:
-        base = Run(python, model, Form(), folder)
         try:
-            work = _work(model, folder, base, host, seconds)
-            said = simulate(work, card, "fp16", CORES, None, None, f"{model} {card.name}")
-            assert said is not None, f"{card.name} does not compute in 16 bits"
-            found += _shown(python, folder, model, base, work, said, pairs, seconds, device)
-        finally:
-            base.end()
+            found += _of_model(python, folder, model, card, host, pairs, seconds, device)
+        except NotHereError as problem:
+            print(f"  {model}: not available here: {problem}", flush=True)
     return found
+
+
+def _of_model(
+    python: Path, folder: Path, model: str, card: Device, host: HostCpu, pairs: int, seconds: float, device: str
+) -> list[Shown]:
+    base = Run(python, model, Form(), folder)
+    try:
+        work = _work(model, folder, base, host, seconds)
+        said = simulate(work, card, "fp16", CORES, None, None, f"{model} {card.name}")
+        assert said is not None, f"{card.name} does not compute in 16 bits"
+        return _shown(python, folder, model, base, work, said, pairs, seconds, device)
+    finally:
+        base.end()
 
 
 def report(found: Sequence[Shown]) -> None:
@@ -100,7 +110,11 @@ def _shown(
     device: str,
 ) -> list[Shown]:  # fmt: skip
     alone = Run(python, model, Form(), folder, device)
-    many = Run(python, model, Form(batch=said.batch), folder, device)
+    try:
+        many = Run(python, model, Form(batch=said.batch), folder, device)
+    except NotHereError:
+        alone.end()
+        raise
     try:
         latency, rate = [], []
         for number in range(pairs):

@@ -1,6 +1,6 @@
 """Runs one model in one form, as a worker of a server would: `program.py MODEL FORM BATCH THREADS FOLDER DEVICE`.
 
-Says `ready` and its process memory; of each line `SECONDS` on standard input it computes for so long and says how many
+Says `ready` with its pid; of each line `SECONDS` on standard input it computes for so long and says how many
 calls, how long and with how much CPU time. Runs in an environment with torch, ONNX Runtime and scikit-learn, without
 nodewright.
 """

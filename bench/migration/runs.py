@@ -52,7 +52,7 @@ class Run:
         environment = {**os.environ, **{f"{name}_NUM_THREADS": str(form.threads) for name in ONE_THREAD}}
         argv = [str(python), "-W", "ignore", str(HERE / "program.py"), model, form.library, str(form.batch),
                 str(form.threads), str(models), device]  # fmt: skip
-        self.form = form
+        self.form, self._model = form, model
         self._process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
         )
@@ -61,20 +61,19 @@ class Run:
             raise NotHereError(f"{model} does not start as {form}")
 
     def compute(self, seconds: float) -> Rate:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{seconds}\n")
-        self._process.stdin.flush()
-        told = self._answer()
+        """Raises NotHereError where its process has ended."""
+        told = self._ask(f"{seconds}")
         rows = told["calls"] * self.form.batch
         return Rate(rows / told["seconds"], told["cpu_seconds"] / rows)
 
     def profile(self, seconds: float) -> ProfileView:
         """What the agent would see of it under load. Raises NotHereError where nothing can be seen."""
-        load = threading.Thread(target=self.compute, args=(seconds + 1.5,))
+        load = threading.Thread(target=self._load, args=(seconds + 1.5,))
         load.start()
         time.sleep(0.5)
         row = read_process(self._process.pid)
-        assert row is not None
+        if row is None:
+            raise NotHereError(f"{self._model} as {self.form} ended before it was profiled")
         table = load_table()
         spec = ProfileSpec(kind="burst", seconds=seconds, native=True)
         taken = take_profile(Host.real(), WorkerKey(row.pid, row.started), spec, table.calls)
@@ -84,11 +83,8 @@ class Run:
         return ProfileView(age_seconds=0.0, workers=(digest(taken, table),))
 
     def gpu_bytes(self) -> float | None:
-        """That its device has in use, with the context; None of a CPU."""
-        assert self._process.stdin is not None
-        self._process.stdin.write("memory\n")
-        self._process.stdin.flush()
-        return self._answer().get("gpu_bytes")
+        """That its device has in use, with the context; None of a CPU. Raises NotHereError where its process has ended."""
+        return self._ask("memory").get("gpu_bytes")
 
     def end(self) -> None:
         """By its own pid."""
@@ -100,11 +96,27 @@ class Run:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
-    def _answer(self) -> dict[str, float]:
+    def _load(self, seconds: float) -> None:
+        with suppress(NotHereError):  # that its process has ended is told by what was asked of it
+            self.compute(seconds)
+
+    def _ask(self, line: str) -> dict[str, float]:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
+        if (told := self._answer()) is None:
+            raise NotHereError(f"{self._model} as {self.form} ended before it answered")
+        return told
+
+    def _answer(self) -> dict[str, float] | None:
+        """None at the end of what it says."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        found: dict[str, float] = json.loads(line) if line else {}
+        found: dict[str, float] | None = json.loads(line) if line else None
         return found
 
 

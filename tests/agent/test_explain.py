@@ -45,3 +45,7 @@ def test_a_page_names_the_version_of_its_rule():
     (page,) = [page for page in pages() if page.id == "workers-exceed-cores"]
     assert len(page.version) == 8
     assert page.version in explain(pages(), page.id)
+
+
+def test_the_summary_of_every_rule_is_one_whole_sentence():
+    assert [page.id for page in pages() if not page.title.endswith(".")] == []

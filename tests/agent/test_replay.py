@@ -26,13 +26,17 @@ from agent.recorded import Recorded, processes_of, services_of, settings_of, wit
 from agent.replayed_advice import judge_recording
 from agent.store.errors import BadRecording
 from agent.store.recording import Recorder, RecordingMeta
+from agent.store.replay import Replay
+from collectors.cpu_features import CpuFeatures
 from collectors.entities import Process, Role, Service, Worker, WorkerKey
 from collectors.facts import Library, ProcessFacts
+from collectors.gpu.samples import GpuInfoSample, nothing_known
 from collectors.profiles.profile import Missing
 from collectors.reading import Instant, Ok, Reading, Unsupported
 from collectors.sample import Sample
 from collectors.sources.cpu import CoreSample
 from collectors.sources.threads import ThreadClassSample, ThreadSample
+from collectors.topology import Topology
 from tests.agent.http.test_outcomes import MEASURED, VERIFIED
 from tests.agent.running import command, free_port
 
@@ -258,6 +262,38 @@ def test_what_came_of_earlier_changes_is_as_it_was_then(tmp_path):
     assert then.p10 < before.p10
     assert then.p90 > before.p90
     assert len(played.judging.outcomes().outcomes) == 6
+
+
+def test_a_recording_of_before_the_newer_fields_replays(tmp_path):
+    """The tables of GPUs had no units and no bus then, the topology no caches and the ledger nothing of devices' memory."""
+    path = tmp_path / "before.db"
+    ledger = msgspec.to_builtins(LedgerSnapshot(outcomes=(VERIFIED,)))
+    topology = msgspec.to_builtins(Topology((), CpuFeatures(flags=("avx2",), cache_bytes=32 << 20)))
+    del ledger["vram"], topology["features"]["cache_bytes"]
+    meta = RecordingMeta(
+        node="n1", version="0", start=START, ledger=msgspec.json.encode(ledger), topology=msgspec.json.encode(topology)
+    )
+    known = {"name": "NVIDIA L4", "vendor": "nvidia", "cuda_cores": 7424, "memory_bus_bits": 192}
+    info = nothing_known(GpuInfoSample, "gpu:GPU-1", **known)
+    with Recorder(path, meta) as recorder:
+        for second in range(1, 4):
+            for each in (reading("cpu", second, []), reading("nvidia", second + 0.001, [info])):
+                recorder.write(each)
+            recorder.end_tick(each.at)
+        recorder.judged(each.at, "")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "DROP VIEW IF EXISTS gpu_info_rates; ALTER TABLE gpu_info DROP COLUMN cuda_cores;"
+            "ALTER TABLE gpu_info DROP COLUMN memory_bus_bits"
+        )
+    played = play(LOADED, path)
+    assert played.judging.cpu == CpuFeatures(flags=("avx2",), cache_bytes=None)
+    assert [one.id for one in played.judging.outcomes().outcomes] == [VERIFIED.id]
+    assert played.judging.migrations.vram.corrections == {}
+    with Replay(path) as replay:
+        found = [s for one in replay.readings() if isinstance(one.outcome, Ok) for s in one.outcome.samples]
+    old = msgspec.structs.replace(info, cuda_cores=None, memory_bus_bits=None)
+    assert found == [old] * 3
 
 
 def far_off() -> Measured:

@@ -74,6 +74,27 @@ def test_two_zeros_in_each_four_are_told_of_the_card_that_is_there(card: str, sa
     assert said in concluded(RULE, on_gpus(with_zeros(), on(card))).summary
 
 
+def test_of_several_cards_the_one_that_lacks_the_units_is_named():
+    cards = [
+        gpu([process(101, GIB)], uuid=f"GPU-{k}", index=k, name=name)
+        for k, name in enumerate(("NVIDIA L4", "Tesla T4"))
+    ]
+    said = concluded(RULE, on_gpus(with_zeros(), *cards)).summary
+    assert "T4 has no units for two zeros in each four." in said
+    assert "L4" not in said
+
+
+def test_more_time_in_the_model_than_a_request_takes_is_of_threads_that_compute_together():
+    """Of 0.85 × 0.2 s of CPU time in one request's products no more than the latency can be one thread's."""
+    seen, facts_ = too_slow()
+    assert verdict(RULE, replace(seen, latency_seconds=0.175), facts_) is not None
+    assert verdict(RULE, replace(seen, latency_seconds=0.165), facts_) is None
+
+
+def test_what_makes_the_same_model_faster_comes_first():
+    assert {"quantisation-candidate", "runtime-format-candidate"} <= set(RULE.yields_to)
+
+
 def test_a_bert_that_misses_its_objective_and_its_half():
     seen, facts_ = too_slow()
     found = concluded(RULE, seen, facts_)
