@@ -95,7 +95,9 @@ def leaving(view: View, gpu: GpuView) -> Leaving | Need | None:
             per_second=seen.most * busier,
             besides=seen.besides,
         ),
-        told=told if LEAST_OF_PEAK * peak * each <= operations.high else f"{told}, and of more by the device's busy time",
+        told=told
+        if LEAST_OF_PEAK * peak * each <= operations.high
+        else f"{told}, and of more by the device's busy time",
         hours=max(len(view.trend.minutes) / 60, float(len(view.trend.hourly))),
         cores=cores_left(view),
         latency=seen.latency,
