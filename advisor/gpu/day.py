@@ -1,8 +1,10 @@
-"""What did a device do in the last day, minute by minute, and in the last week, hour by hour?"""
+"""What did a device do in each minute of the last day and, as far as busy time goes, of the last week?"""
 
+from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from math import isnan, nan
 from typing import NamedTuple
 
 from collectors.gpu.samples import GpuSample
@@ -21,19 +23,13 @@ class DayMinute(NamedTuple):
     memory: float | None
 
 
-class WeekHour(NamedTuple):
-    """Of the busy times of an hour's minutes, 0..1: their 95 % point, and the busiest. None = not told."""
-
-    busy_p95: float | None
-    busiest: float | None
-
-
 class DayFacts(NamedTuple):
-    """Of the day's minutes: 95 % points of busy time and of memory, and the busiest. Of the week's hours: the 95 % point of
-    that of each (of minutes while there is no whole hour), and the busiest minute. None = not told."""
+    """Of the day's minutes: 95 % points of busy time and of memory, mean busy time, and the busiest. Of the week's minutes: the
+    95 % point of busy time, and the busiest. None = not told."""
 
     busy_p95: float | None
     memory_p95: float | None
+    busy_mean: float | None
     busiest: float | None
     week_busy_p95: float | None
     week_busiest: float | None
@@ -48,9 +44,8 @@ class Day:
     number: int | None = None
     busy: list[float] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
-    week: deque[WeekHour] = field(default_factory=lambda: deque(maxlen=WEEK_HOURS))
-    """Whole hours, up to `since` minutes ago."""
-    since: int = 0
+    week: "array[float]" = field(default_factory=lambda: array("f"))
+    """Busy time of the minutes of a week, oldest first, NaN where it was not told: 4 bytes each."""
     _told: DayFacts | None = None
 
     def add(self, sample: GpuSample, at_seconds: float) -> None:
@@ -59,7 +54,7 @@ class Day:
         if self.number is not None and number != self.number:
             self.minutes.append(DayMinute(_mean(self.busy), _mean(self.memory)))
             self.busy, self.memory, self._told = [], [], None
-            self._end_hour()
+            self._keep(self.minutes[-1].busy)
         self.number = number
         busy = sample.busy_ppm if sample.busy_ppm is not None else sample.sm_active_ppm
         if busy is not None:
@@ -74,15 +69,14 @@ class Day:
         older = list(minutes)
         room = DAY_MINUTES - len(self.minutes)
         self.minutes.extendleft(reversed(older[len(older) - room :] if len(older) > room else older))
-        for end in range(len(older), HOUR_MINUTES - 1, -HOUR_MINUTES):
-            if len(self.week) < WEEK_HOURS:
-                self.week.appendleft(_hour(older[end - HOUR_MINUTES : end]))
+        room = max(0, WEEK_MINUTES - len(self.week))
+        self.week[0:0] = array("f", [_number(one.busy) for one in (older[-room:] if room else ())])
 
-    def _end_hour(self) -> None:
-        self.since += 1
-        if self.since >= HOUR_MINUTES:
-            self.week.append(_hour([self.minutes[-back] for back in range(1, HOUR_MINUTES + 1)]))
-            self.since = 0
+    def _keep(self, busy: float | None) -> None:
+        """What is older than a week is dropped an hour at a time."""
+        self.week.append(_number(busy))
+        if len(self.week) >= WEEK_MINUTES + HOUR_MINUTES:
+            del self.week[:-WEEK_MINUTES]
 
     @property
     def hours(self) -> float:
@@ -91,7 +85,7 @@ class Day:
     @property
     def week_hours(self) -> float:
         """For how long it has been watched, up to a week."""
-        return max(self.hours, min(WEEK_HOURS, len(self.week) + self.since / HOUR_MINUTES))
+        return min(WEEK_MINUTES, len(self.week)) / HOUR_MINUTES
 
     @property
     def told(self) -> DayFacts:
@@ -102,14 +96,14 @@ class Day:
 
     def _facts(self) -> DayFacts:
         busy = [one.busy for one in self.minutes if one.busy is not None]
-        hours = [one.busy_p95 for one in self.week if one.busy_p95 is not None]
-        busiest = [one.busiest for one in self.week if one.busiest is not None]
+        week = [value for value in self.week[-WEEK_MINUTES:] if not isnan(value)]
         return DayFacts(
             busy_p95=p95(busy),
             memory_p95=p95([one.memory for one in self.minutes if one.memory is not None]),
+            busy_mean=_mean(busy),
             busiest=max(busy, default=None),
-            week_busy_p95=p95(hours) if self.week else p95(busy),
-            week_busiest=max((*busiest, *busy), default=None),
+            week_busy_p95=p95(week),
+            week_busiest=max(week, default=None),
         )
 
 
@@ -121,9 +115,8 @@ def p95(values: Sequence[float]) -> float | None:
     return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
 
 
-def _hour(minutes: Sequence[DayMinute]) -> WeekHour:
-    known = [one.busy for one in minutes if one.busy is not None]
-    return WeekHour(p95(known), max(known, default=None))
+def _number(busy: float | None) -> float:
+    return nan if busy is None else busy
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -108,12 +108,13 @@ class GpuView(msgspec.Struct, frozen=True, kw_only=True):
     day_busy_p95: float | None = None
     """95 % point of its busy minutes' means over those hours; the next likewise of memory used / total."""
     day_memory_p95: float | None = None
+    day_busy_mean: float | None = None
     day_busiest_ratio: float | None = None
     """Busy time of its busiest minute of those hours."""
     week_hours: float = 0.0
     """For how long it has been watched, at most a week; the next two are of those hours."""
     week_busy_p95: float | None = None
-    """95 % point of its hours, of each of which the 95 % point of its minutes counts."""
+    """95 % point of its busy minutes' means."""
     week_busiest_ratio: float | None = None
 
     @property

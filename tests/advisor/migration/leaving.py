@@ -43,6 +43,7 @@ def card(hours: float = 168.0, busy: float | None = 0.03, week: float | None = 0
     fields = {
         "name": T4, "processes": [process(101, GIB)], "memory_total_bytes": 16 * GIB, "memory_reserved_bytes": 0,
         "hours": min(24.0, hours), "day_busy_p95": busy, "day_memory_p95": 0.1, "day_busiest_ratio": 0.06,
+        "day_busy_mean": 0.002,
         "week_hours": hours, "week_busy_p95": week, "week_busiest_ratio": 0.06,
     }  # fmt: skip
     return gpu(**(fields | known))  # type: ignore[arg-type]

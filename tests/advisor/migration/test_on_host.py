@@ -8,9 +8,10 @@ from advisor.migration.cpu import HostCpu
 from advisor.migration.of_device import Leaving, cores_left, leaving, operations_of
 from advisor.migration.on_host import BESIDE_PRODUCTS, Asked, on_host
 from advisor.migration.spread import Spread
-from advisor.view import View
+from advisor.trend import Stretches
+from advisor.view import PageView, View
 from tests.advisor.built import quota
-from tests.advisor.migration.leaving import CORES, LOAD, VIT, card, idle, transformer
+from tests.advisor.migration.leaving import CORES, LOAD, VIT, card, idle, resnet, transformer
 from tests.advisor.migration.migrating import BERT
 from tests.advisor.trends_built import past, steady
 
@@ -83,55 +84,111 @@ def left(seen: View) -> Leaving:
 
 
 def test_operations_of_a_known_net_of_an_image_and_of_a_text():
-    image = operations_of(idle())
+    image = operations_of((resnet(),))
     assert image is not None
     assert image[1] == "an input of ResNet-50"
     assert image[0].mode == pytest.approx(8.18e9, rel=0.01)
-    patches = operations_of(idle(model=transformer(VIT, "ViTForImageClassification")))
+    patches = operations_of((transformer(VIT, "ViTForImageClassification"),))
     assert patches is not None
     assert patches[1] == "an image of 197 patches"
     assert patches[0].mode == pytest.approx(2 * 197 * 85.8e6, rel=0.02)
-    longest = operations_of(idle(model=transformer()))
+    longest = operations_of((transformer(),))
     assert longest is not None
     assert longest[1] == "at most 512 tokens of bert"
     assert longest[0] == Spread.exactly(2 * 512 * 85_054_464)
 
 
-def test_counted_tokens_are_the_mean_and_the_slow_requests_have_more():
-    seen = idle(model=transformer(), tokens_in_per_second=320.0, requests_per_second=4.0)
-    found = operations_of(seen)
-    assert found is not None
-    assert found[1] == "80 tokens of bert on average"
-    each = 2 * 85_054_464
-    assert (found[0].low, found[0].mode, found[0].high) == (72 * each, 80 * each, 320 * each)
-    many = operations_of(replace(seen, tokens_in_per_second=1200.0))
-    assert many is not None
-    assert many[0].high == 512 * each, "no more than its context"
+def test_the_tokens_of_this_moment_change_nothing():
+    seen = idle(model=transformer())
+    talking = replace(seen, tokens_in_per_second=120.0, requests_per_second=4.0)
+    assert left(talking) == left(seen)
+    assert left(seen).asked.operations.mode == 2 * 512 * 85_054_464
+
+
+def test_what_keeps_the_device_busy_is_computed_at_a_twentieth_of_its_peak_at_least():
+    """9 % of the time at 0.1 requests a second are 0.9 s each: at 0.05 of 8.1 Tflop/s 364 Gflop, not the 8.2 of headers."""
+    found = left(idle(card(day_busy_mean=0.09), most=0.8))
+    assert found.device_seconds == pytest.approx(0.9, rel=0.01)
+    assert found.asked.operations.mode == pytest.approx(0.9 * 0.05 * 8.1e12, rel=0.01)
+    assert found.asked.operations.low == found.asked.operations.high
+    assert found.told == "an input of ResNet-50, and of more by the device's busy time"
+
+
+def test_requests_that_are_computed_together_take_as_many_times_longer():
+    one = left(idle())
+    four = left(replace(idle(), batch_size=4.0))
+    assert (four.rows, four.asked.operations.mode) == (4.0, 4 * one.asked.operations.mode)
+    assert four.device_seconds == pytest.approx(4 * one.device_seconds)
+    page = PageView(age_seconds=200.0, seconds=10.0, batch_size=8.0)
+    assert left(replace(idle(), pages=(page,), batch_size=1.0)).rows == 8.0
+
+
+def test_a_device_whose_rate_nobody_knows_leaves_a_question():
+    need = leaving(idle(), card(name="Unheard Of 9000"))
+    assert isinstance(need, Need)
+    assert "how fast" in need.text
+
+
+def test_requests_of_less_time_than_the_devices_cannot_be_held_against_its_busy_time():
+    usual = steady(0.05, per_second=0.5, latency=0.02)
+    for minutes, told in ((20 * 60, True), (19 * 60, False)):
+        assert (leaving(past(idle(), [usual], [usual] * minutes), card()) is not None) is told
 
 
 def test_what_no_header_tells_is_missing():
     nameless = transformer(replace(BERT, family="unheard-of"))
-    assert operations_of(idle(model=nameless)) is None
+    assert operations_of((nameless,)) is None
     seen = idle(model=nameless)
     need = leaving(seen, card())
     assert isinstance(need, Need)
     assert "what its model computes" in need.text
 
 
-def test_the_busiest_minute_counts_and_what_was_busier_in_the_week():
-    assert left(idle()).asked.per_second == LOAD
-    assert left(idle(card(week_busiest_ratio=0.15))).asked.per_second == pytest.approx(2.5 * LOAD)
-    assert left(idle(card(week_busiest_ratio=None))).asked.per_second == LOAD
+def test_the_busiest_minute_counts_twice_and_what_was_busier_in_the_week():
+    assert left(idle()).asked.per_second == 2 * LOAD, "assumed of the seconds within it"
+    assert left(idle()).burst == 2.0
+    assert left(idle(card(week_busiest_ratio=0.15))).asked.per_second == pytest.approx(2.5 * 2 * LOAD)
     assert left(idle()).hours == 168.0
     assert left(idle(days=2)).hours == 48.0
 
 
+@pytest.mark.parametrize(("day", "week"), [(None, 0.06), (0.06, None), (0.0, 0.3), (0.004, 0.3)])
+def test_a_day_that_says_nothing_of_the_weeks_busiest_minute_tells_no_most(day: float | None, week: float | None):
+    assert leaving(idle(), card(day_busiest_ratio=day, week_busiest_ratio=week)) is None
+    assert left(idle(card(day_busiest_ratio=0.0, week_busiest_ratio=0.0))).asked.per_second == 2 * LOAD
+
+
+def test_a_burst_within_a_minute_is_remembered_when_its_slices_are_gone():
+    """In its busiest second the workers were ten times busier than in that minute's mean of one a second."""
+    usual = steady(0.02, per_second=0.5, latency=0.02)
+    burst = steady(0.05, per_second=1.0, peak=0.5, latency=0.02)
+    for place in (10, 1400):
+        minutes = [usual] * 1440
+        minutes[place] = burst
+        found = left(on_card(past(idle(), [usual], minutes), idle()))
+        assert found.asked.per_second == pytest.approx(10.0)
+        assert found.burst == pytest.approx(10.0)
+
+
 def test_what_the_host_does_besides():
     assert left(idle()).asked.besides == pytest.approx(0.02)
-    assert left(idle(latency=None)).asked.besides == pytest.approx(0.4 / LOAD), "CPU time of a request at the most"
-    seen = idle()
+    assert left(idle()).latency == "mean"
+    unknown = left(idle(latency=None))
+    assert unknown.asked.besides == pytest.approx(0.4 / LOAD), "CPU time of a request at the most"
+    assert unknown.latency == "not known"
+    seen = idle(card(hours=1.0))
     tail = [{**steady(0.05, per_second=1.0, latency=0.02), "latency_p99_seconds": 0.07}] * 60
-    assert left(on_card(past(seen, tail, tail), seen)).asked.besides == pytest.approx(0.07)
+    found = left(on_card(past(seen, tail, tail), seen))
+    assert (found.asked.besides, found.latency) == (pytest.approx(0.07), "99 of 100")
+
+
+def test_tables_of_a_day_are_read_once_a_minute(monkeypatch: pytest.MonkeyPatch):
+    seen = idle()
+    first, read = left(seen), []
+    monkeypatch.setattr(Stretches, "table", lambda *a, **k: read.append(a))
+    monkeypatch.setattr(Stretches, "values", lambda *a, **k: read.append(a))
+    assert left(seen) == first
+    assert read == []
 
 
 def on_card(changed: View, seen: View) -> View:

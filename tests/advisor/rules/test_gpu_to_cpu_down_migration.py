@@ -11,7 +11,7 @@ from advisor.migration.of_device import Leaving, leaving
 from advisor.migration.on_host import on_host
 from advisor.rules.gpu_idle_overprovisioned import GpuIdleOverprovisioned
 from advisor.rules.gpu_to_cpu_down_migration import GpuToCpuDownMigration
-from advisor.view import View
+from advisor.view import FrequencyView, View
 from tests.advisor.built import concluded, gains, judged, numbers, verdict
 from tests.advisor.gpus_built import GIB, alone
 from tests.advisor.llm_built import safetensors
@@ -56,12 +56,19 @@ def test_a_week_of_a_few_images_a_second_on_a_gpu_would_do_on_the_cpus():
     )
     assert found.title.endswith("200 ms are wanted")
     assert numbers(found) | {
-        "gpu_busy_p95": 0.03, "gpu_memory_p95": 0.1, "watched_hours": 168.0, "most_requests_per_second": LOAD,
-        "cores_left": 14.0, "latency_now": 0.02, "cost_ratio": 0.5,
+        "gpu_busy_p95": 0.03, "gpu_memory_p95": 0.1, "watched_hours": 168.0, "most_requests_per_second": 2 * LOAD,
+        "cores_left": 14.0, "mean_latency_now": 0.02, "cost_ratio": 0.5, "gpu_busiest_minute": 0.06,
     } == numbers(found)  # fmt: skip
     assert numbers(found)["latency_p99_on_cpus"] == pytest.approx(tail, abs=1e-4)
     assert numbers(found)["cores_busy_p90"] == pytest.approx(busy, abs=1e-4)
     assert 0.05 < tail < 0.16
+    assert f" to {tail * 1e3:.3g} ms, 200 ms are wanted" in found.title
+    assert "8 a second (its busiest minute ×2, assumed for the seconds within it)" in found.summary
+    assert "It would cost ×0.50, if 0.8 EUR an hour, as stated for this node, is without the device." in found.summary
+    assert "Of what requests take now, the mean is all that is known" in found.summary
+    each = numbers(found)["gpu_seconds_per_pass"]
+    assert each == pytest.approx(0.002 / (LOAD / 8), rel=0.02), "busy time / requests"
+    assert "ms on 14 cores that are left (compute binds), after 3." in found.summary
     assert gains(found) == {"cost_ratio": (0.5, 0.5, 0.5)}
     assert (found.confidence, found.spares) == (0.5, True)
     for part in ("a copy of the traffic", "cold start and the peak hour", "not measured", "7.0 days"):
@@ -95,7 +102,7 @@ def test_without_objective_and_prices_it_says_so_and_promises_nothing():
     assert found.gains == ()
     assert found.confidence == 0.25
     assert "14 cores of this node could take its load" in found.title
-    assert found.title.endswith("20 ms now")
+    assert found.title.endswith("20 ms now on average")
     assert "What the node costs without the device is not known. No objective says" in found.summary
     cost = replace(unpriced(seen), objective="cost")
     assert [j.severity for j in judged([RULE], seen, cost).judged] == [Severity.INFO]
@@ -174,9 +181,48 @@ def test_an_encoder_of_texts_is_judged_by_its_longest():
     found = concluded(RULE, seen, priced(seen, slo=2.0))
     assert "at most 512 tokens of bert" in found.summary
     short = replace(seen, tokens_in_per_second=10.0, requests_per_second=0.5)
-    assert numbers(concluded(RULE, short, priced(short, slo=2.0)))["latency_p99_on_cpus"] < (
-        0.5 * numbers(found)["latency_p99_on_cpus"]
+    again = concluded(RULE, short, priced(short, slo=2.0))
+    assert numbers(again) == numbers(found), "how long they are now says nothing of the week"
+
+
+def test_a_device_that_works_longer_for_a_request_than_these_cpus_would_is_not_understood():
+    """9 % busy with 0.1 requests a second: 0.9 s each. The header's 8.2 Gflop would take a few tens of ms on these cores."""
+    for mean in (0.09, 0.03):
+        seen = idle(card(busy=0.09, week=0.09, day_busy_mean=mean), most=0.8)
+        assert verdict(RULE, seen, unpriced(seen)) is None
+    seen = idle(card(busy=0.09, week=0.09, day_busy_mean=0.0004), most=0.8)
+    assert verdict(RULE, seen, unpriced(seen)) is not None
+    assert verdict(RULE, idle(card(day_busy_mean=None)), unpriced(seen)) is None
+
+
+@pytest.mark.parametrize(("busiest", "speaks"), [(0.79, True), (0.81, False)])
+def test_a_nightly_job_that_fills_the_device_keeps_it(busiest: float, speaks: bool):
+    seen = idle(card(day_busiest_ratio=busiest, week_busiest_ratio=busiest))
+    assert (verdict(RULE, seen, priced(seen)) is not None) is speaks
+
+
+def test_an_instance_of_a_device_is_left_alone():
+    seen = idle(card(parent="GPU-whole"))
+    assert verdict(RULE, seen, priced(seen)) is None
+
+
+@pytest.mark.parametrize("hertz", [800e6, 2.7e9, 4.5e9])
+def test_the_clock_of_idle_cores_changes_nothing(hertz: float):
+    seen = idle()
+    clock = FrequencyView(
+        hertz=hertz, base_hertz=None, limit_hertz=None, maximum_hertz=None, throttle_events=0, governor=None
     )
+    at = replace(seen, cores=tuple(replace(core, frequency=clock) for core in seen.cores))
+    assert numbers(concluded(RULE, at, priced(at))) == numbers(concluded(RULE, seen, priced(seen)))
+
+
+def test_a_latency_that_nobody_knows_is_not_made_of_cpu_time():
+    seen = idle(latency=None)
+    found = concluded(RULE, seen, unpriced(seen))
+    assert found.title.endswith("what they take now is not known")
+    assert "the CPU time of a request is all that is known" in found.summary
+    assert numbers(found)["cpu_seconds_per_request"] == pytest.approx(0.1)
+    assert not {"latency_p99_now", "mean_latency_now"} & set(numbers(found))
 
 
 def test_what_is_missing_is_named():
