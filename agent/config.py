@@ -17,6 +17,8 @@ Scalar = str | float | bool
 FreeTable = Mapping[str, "Scalar | FreeTable"]
 MOST_MONEY = 1e12
 """Of any currency: sums stay numbers."""
+LEAST_MONEY = 1e-9
+"""Above 0: ratios stay numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.config import (
     FREE_SECTIONS,
+    LEAST_MONEY,
     MOST_MONEY,
     NAMED_SECTIONS,
     PLAIN_SECTIONS,
@@ -17,13 +18,15 @@ from agent.config import (
     ServiceSettings,
 )
 from agent.errors import CliError
+from agent.prices import is_too_little
 from agent.settings import Kind, SettingSpec, convert, convert_text, settings_of
 from agent.units import parse_duration
 
 RuleThresholds = Mapping[str, frozenset[str]]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _THRESHOLD = SettingSpec(kind=Kind.NUMBER, doc="A threshold of the rule.")
-_MONEY = ("hourly", "purchase_price", "power_watts", "power_price_per_kwh")
+_PRICES = ("hourly", "purchase_price", "power_price_per_kwh")
+_MONEY = (*_PRICES, "power_watts")
 
 
 class Draft:
@@ -187,6 +190,8 @@ def _free_value(where: str, path: tuple[str, ...], raw: object) -> str | float |
         problem = f"{raw!r} is not a number, text or true/false"
     elif key in _MONEY and (isinstance(raw, str | bool) or not 0 <= raw <= MOST_MONEY):
         problem = f"{raw!r} is not a number from 0 to {MOST_MONEY:.0e}"
+    elif key in _PRICES and is_too_little(float(raw)):
+        problem = f"{raw!r} is above 0 and below {LEAST_MONEY:.0e}"
     elif key == "currency" and not isinstance(raw, str):
         problem = f"{raw!r} is not a currency such as EUR"
     elif key == "amortisation":

@@ -26,6 +26,7 @@ from advisor.migration.devices import (
 from advisor.migration.money import DevicePrice
 from agent.config import Config
 from agent.errors import CliError
+from agent.prices import not_an_hour
 from agent.units import parse_duration
 
 log = logging.getLogger("nodewright.devices")
@@ -65,7 +66,7 @@ def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> Candidates:
     for gpu in gpus:
         if gpu.mig:
             continue
-        device = named(gpu.name, stated) or device_of(gpu, of.get(gpu.parent or ""))
+        device = _stated_for(gpu, stated) or device_of(gpu, of.get(gpu.parent or ""))
         if isinstance(device, str):
             left_out[gpu.name] = f"{gpu.name} in this node: not judged, {device}"
             continue
@@ -76,6 +77,19 @@ def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> Candidates:
     if not found and usual is not None:
         found = {USUAL: usual}
     return Candidates(devices=tuple(found.values()), here=here, left_out=tuple(left_out.values()))
+
+
+def _stated_for(gpu: GpuView, stated: Sequence[Device]) -> Device | None:
+    """The one of which the owner says what it can do. With memory that is not this GPU's, it is this one only where the owner
+    says so of a whole card; what was only priced is told by `device_of` as any other."""
+    device = named(gpu.name, [one for one in stated if one.stated])
+    memory = gpu.memory_total_bytes
+    if device is None or (memory is not None and device.has_memory(memory)):
+        return device
+    if gpu.parent is not None:
+        return None
+    known = named(device.name)
+    return device if memory is None or known is None or known.memory != device.memory else None
 
 
 def unknown(name: str) -> tuple[str, str]:
@@ -104,6 +118,7 @@ def configured(name: str, said: Mapping[str, Any]) -> Device | None:
         return device
     base: dict[str, Any] = msgspec.to_builtins(device) if device is not None else {"name": name, "kind": "gpu"}
     stated = {**base, **facts, "peak": {**base.get("peak", {}), **peak}, "sources": ("the configuration",)}
+    stated["stated"] = True
     try:
         found = msgspec.convert(stated, Device)
         check(found)
@@ -163,5 +178,7 @@ def _price(name: str, said: Mapping[str, Any], currency: str | None, watts: floa
             hint = "state over how long it is paid off: amortisation = '3y'"
             raise CliError("config.bad-value", f"devices.{name}.purchase_price: it says nothing without that", hint)
         draws = said.get("power_watts", watts or 0.0)
-        hourly = bought / (seconds / 3600) + draws / 1000 * said.get("power_price_per_kwh", 0.0)
+        hourly = bought * 3600 / seconds + draws / 1000 * said.get("power_price_per_kwh", 0.0)
+        if (bought or hourly) and (problem := not_an_hour(hourly)) is not None:
+            raise CliError("config.bad-value", f"devices.{name}.purchase_price: {problem}", "look at amortisation")
     return DevicePrice(currency=currency, hourly=float(hourly or 0.0), as_of=said.get("as_of"))

@@ -1,6 +1,6 @@
 """How does a person ask what moving work would bring, on other devices, at other prices, or under other circumstances?"""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -8,12 +8,13 @@ from advisor.migration.alternatives import Alternative
 from advisor.migration.another_load import at_load
 from advisor.migration.devices import Device, named
 from advisor.migration.estimate import Market, on_devices
+from advisor.migration.pricing import prices_over
 from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situation
 from advisor.migration.split import Split
 from advisor.migration.spread import Percentiles, Spread
 from agent.client import Client
 from agent.config import Config
-from agent.devices import configured, prices, unknown
+from agent.devices import configured_devices, prices, unknown
 from agent.errors import CliError
 from agent.prices import node_price
 from agent.profiling.frames import printable
@@ -37,13 +38,15 @@ def migrate(
             raise CliError("service.unknown", f"nothing is known of a service {service!r}", f"services: {known}")
     if not (devices or priced or what_if):
         return found
-    wanted = _wanted(devices, config, {device.name: device for one in found for device in one.derived})
+    own = tuple(device for device in configured_devices(config) if device.stated)
+    seen = (*(device for one in found for device in one.stated), *(device for one in found for device in one.derived))
+    wanted = _wanted(devices, (*own, *seen))
     changes = [_change(text) for text in what_if]
-    return tuple(_again(one, wanted, config, priced, changes) for one in found)
+    return tuple(_again(one, wanted, own, config, priced, changes) for one in found)
 
 
 def _again(
-    one: MigrationEstimate, wanted: tuple[Device, ...], config: Config, priced: bool,
+    one: MigrationEstimate, wanted: tuple[Device, ...], own: tuple[Device, ...], config: Config, priced: bool,
     changes: Sequence[Callable[[Situation], Situation]],
 ) -> MigrationEstimate:  # fmt: skip
     now = one.situation
@@ -54,19 +57,18 @@ def _again(
     for change in changes:
         now = change(now)
     here = {d.device: round(d.fit.free) for d in one.devices if d.present}
-    derived = {device.name: device for device in one.derived}
-    devices = wanted or tuple(
-        device for d in one.devices if (device := _of_name(d.device, config, derived)) is not None
-    )
+    said = (*own, *one.stated, *one.derived)
+    devices = wanted or tuple(device for d in one.devices if (device := _of_name(d.device, said)) is not None)
+    costs = prices_over(prices(config), one.prices)
     left_out = () if wanted else one.left_out
-    again = on_devices(now, Market(devices=devices, free=here, prices=prices(config), left_out=left_out))
+    again = on_devices(now, Market(devices=devices, free=here, prices=costs, left_out=left_out))
     return msgspec.structs.replace(again, here=one.here)
 
 
-def _wanted(names: Sequence[str], config: Config, derived: Mapping[str, Device]) -> tuple[Device, ...]:
+def _wanted(names: Sequence[str], said: Sequence[Device]) -> tuple[Device, ...]:
     found = []
     for name in names:
-        device = _of_name(name, config, derived)
+        device = _of_name(name, said)
         if device is None:
             message, hint = unknown(name)
             raise CliError("device.unknown", message, hint)
@@ -74,11 +76,9 @@ def _wanted(names: Sequence[str], config: Config, derived: Mapping[str, Device])
     return tuple(found)
 
 
-def _of_name(name: str, config: Config, derived: Mapping[str, Device]) -> Device | None:
-    """As the configuration states it, else as the node has it, else the catalogue's."""
-    own = config.devices.get(name)
-    stated = configured(name, own) if isinstance(own, Mapping) else None
-    return stated or named(name, (*derived.values(),)) or named(name)
+def _of_name(name: str, said: Sequence[Device]) -> Device | None:
+    """The first of those that the caller states, the agent's owner states and the node has; else the catalogue's."""
+    return named(name, said) or named(name)
 
 
 def _change(text: str) -> Callable[[Situation], Situation]:
@@ -110,6 +110,8 @@ def _load(text: str) -> Callable[[Situation], Situation]:
 
 def _slo(text: str) -> Callable[[Situation], Situation]:
     seconds = parse_duration(text)
+    if not 0 < seconds < 1e12:
+        raise ValueError(f"{text} is not above 0")
     return lambda now: msgspec.structs.replace(now, slo_p99_seconds=seconds)
 
 

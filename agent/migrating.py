@@ -11,12 +11,13 @@ from advisor.gpu.view import GpuView
 from advisor.migration.cpu import host_cpu
 from advisor.migration.estimate import Market, estimate
 from advisor.migration.money import DevicePrice
+from advisor.migration.pricing import price_of
 from advisor.migration.result import MigrationEstimate
 from advisor.migration.vram_calibration import VramCalibration
 from advisor.migration.vram_observed import compared, key_of
 from advisor.view import View
 from agent.config import Config
-from agent.devices import candidates, configured_devices, prices
+from agent.devices import Candidates, candidates, configured_devices, prices
 from collectors.entities import Service
 
 _ANOTHER_LOAD = 0.2
@@ -76,12 +77,18 @@ class Migrations:
             return known.result
         host = host_cpu(view.cores, facts.cpu, facts.memory_bandwidth_bytes_per_second)
         market = Market(
-            devices=found.devices, free=free, prices=self.prices, host=host, left_out=found.left_out,
+            devices=found.devices, free=free, prices=self._prices(found), host=host, left_out=found.left_out,
             seen=self.vram.corrections,
         )  # fmt: skip
         result = estimate(view, facts, market)
         self._known[view.service.id] = _Known(same, moved, result)
         return result
+
+    def _prices(self, found: Candidates) -> dict[str, DevicePrice]:
+        """With those of devices that are priced as the driver names them."""
+        pairs = [(one, found.here[one.name]) for one in found.devices if one.name in found.here]
+        here = {one.name: price for one, gpu in pairs if (price := price_of(one, gpu, self.prices)) is not None}
+        return {**self.prices, **here}
 
     def _learn(self, view: View, facts: ServiceFacts) -> None:
         found = compared(view, facts) if view.gpus else None

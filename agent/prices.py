@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 
 from advisor.prices import NodePrice
-from agent.config import PricesSettings
+from agent.config import LEAST_MONEY, MOST_MONEY, PricesSettings
 from agent.errors import CliError
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -40,7 +40,27 @@ def _problem(prices: PricesSettings) -> tuple[str, str, str] | None:
         if getattr(prices, key) is not None and getattr(prices, other) is None:
             written = other.removesuffix("_seconds")
             return key.removesuffix("_seconds"), f"it says nothing without {written}", f"set prices.{written} as well"
+    for key in ("hourly", "purchase_price", "power_price_per_kwh"):
+        if is_too_little(getattr(prices, key) or 0.0):
+            return key, f"{getattr(prices, key)!r} is above 0 and below {LEAST_MONEY:.0e}", "write 0 for what is free"
+    found = node_price(prices)
+    bought = prices.purchase_price
+    if found is not None and bought is not None and (bought or found.hourly):
+        problem = not_an_hour(found.hourly)
+        return None if problem is None else ("purchase_price", problem, "look at amortisation")
     return None
+
+
+def is_too_little(price: float) -> bool:
+    """Nothing costs so little, and ratios to it are no numbers."""
+    return 0 < price < LEAST_MONEY
+
+
+def not_an_hour(hourly: float) -> str | None:
+    """What is wrong with the price of an hour of something that was bought."""
+    if LEAST_MONEY <= hourly <= MOST_MONEY:
+        return None
+    return f"it comes to {hourly:.3g} an hour, not to {LEAST_MONEY:.0e} to {MOST_MONEY:.0e}"
 
 
 _TOGETHER = (

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from advisor.gpu.view import GpuView
-from advisor.migration.devices import GIB, PCIE_BYTES_PER_SECOND, Device, Precision, brandless, named, of_memory
+from advisor.migration.devices import GIB, PCIE_BYTES_PER_SECOND, Device, Precision, brandless, named, of_memory, plain
 
 HELD_OF_HIGHEST = 0.8
 _WITH_A_SCREEN = re.compile(r"RTX|GeForce|Quadro|TITAN", re.IGNORECASE)
@@ -80,7 +80,7 @@ def derive(gpu: GpuView, parent: GpuView | None = None) -> Device | str:
         return f"the driver does not tell its {', '.join(name for name, value in missing.items() if not value)}"
     held = HELD_OF_HIGHEST if _WITH_A_SCREEN.search(gpu.name) else 1.0
     return Device(
-        name=brandless(gpu.name),
+        name=_own_name(gpu, memory),
         kind="gpu",
         memory=memory / GIB,
         bandwidth=bus / 8 * clock * 2 * share / 1e9,
@@ -92,6 +92,15 @@ def derive(gpu: GpuView, parent: GpuView | None = None) -> Device | str:
         sparsity=(gpu.compute_capability or 0.0) >= AMPERE,
         derived=True,
     )
+
+
+def _own_name(gpu: GpuView, memory: int) -> str:
+    """None that the catalogue's device or the whole card has: prices go by it."""
+    name, known = brandless(gpu.name), named(gpu.name)
+    if gpu.parent is not None:
+        return name if " MIG " in name else f"{name} MIG {memory / GIB:.0f}GB"
+    another = known is not None and plain(known.name) == plain(name) and not known.has_memory(memory)
+    return f"{name} with {memory / GIB:.0f} GiB" if another else name
 
 
 def _refused(gpu: GpuView, unit: Unit | None) -> str | None:

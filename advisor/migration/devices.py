@@ -13,6 +13,7 @@ Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8", "int4"]
 GIB = 1 << 30
 ANOTHER_MEMORY = 0.15
 """A card of that name with so much more or less memory is another one: what is sold as 24 GB shows 22.5 GiB."""
+MOST_CAPABILITY = 1000.0
 _BRAND = re.compile(r"^(?:(?:NVIDIA|Tesla|GeForce|AMD|Instinct) +)+", re.IGNORECASE)
 _OTHER_CHARACTERS = re.compile(r"[^a-z0-9]+")
 PCIE_BYTES_PER_SECOND: Mapping[int, float] = {3: 15.75e9, 4: 31.5e9, 5: 63.0e9}
@@ -39,6 +40,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Whether matrices with two zeros in each four are computed at twice the rate."""
     derived: bool = False
     """From what the driver of this node tells; `sources` say of what."""
+    stated: bool = False
+    """The owner says what it can do, not what it costs alone."""
     units: int | None = None
     clock_ghz: float | None = None
     per_clock: int | None = None
@@ -110,6 +113,9 @@ def check(device: Device) -> None:
     numbers = (device.memory, device.bandwidth, *device.peak.values(), device.watts or 1.0)
     if not device.peak or not all(0 < number < 1e9 for number in numbers):
         raise BadDevices(f"device {device.name!r}: memory, bandwidth and peak are numbers above 0")
+    capability = device.compute_capability
+    if capability is not None and not 0 < capability < MOST_CAPABILITY:
+        raise BadDevices(f"device {device.name!r}: compute_capability is a number above 0 such as 8.9")
     if device.pcie is not None and device.pcie not in PCIE_BYTES_PER_SECOND:
         known = ", ".join(map(str, PCIE_BYTES_PER_SECOND))
         raise BadDevices(f"device {device.name!r}: pcie is a generation, one of {known}")
@@ -117,13 +123,13 @@ def check(device: Device) -> None:
 
 def named(name: str, devices: Sequence[Device] | None = None) -> Device | None:
     """The device of that name, in any spelling: `l4`, `NVIDIA L4`, `a100-80gb`."""
-    known, wanted = catalogue() if devices is None else devices, _plain(name)
+    known, wanted = catalogue() if devices is None else devices, plain(name)
     return next((device for device in known if wanted in _names(device)), None)
 
 
 def alike(name: str) -> tuple[Device, ...]:
     """Those of the catalogue that may be meant by the beginning of a name: `a100` is three cards."""
-    wanted = _plain(name)
+    wanted = plain(name)
     return tuple(one for one in catalogue() if wanted and any(found.startswith(wanted) for found in _names(one)))
 
 
@@ -139,8 +145,9 @@ def brandless(name: str) -> str:
 
 
 def _names(device: Device) -> tuple[str, ...]:
-    return (_plain(device.name), *map(_plain, device.match))
+    return (plain(device.name), *map(plain, device.match))
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """Of all spellings of a name the same."""
     return _OTHER_CHARACTERS.sub("", brandless(name).lower())

@@ -16,6 +16,7 @@ from advisor.migration.fit import Fit, fit
 from advisor.migration.here import ways_here
 from advisor.migration.money import DevicePrice, break_even, per_1000_at, per_1000_at_capacity
 from advisor.migration.offload import ENOUGH_SAMPLES
+from advisor.migration.pricing import price_named
 from advisor.migration.result import Costs, DeviceEstimate, MigrationEstimate, Situation
 from advisor.migration.simulate import Simulated, simulate
 from advisor.migration.split import split_of
@@ -67,6 +68,8 @@ def on_devices(now: Situation, market: Market) -> MigrationEstimate:
         situation=now,
         devices=tuple(_on(now, device, market) for device in market.devices),
         derived=derived,
+        stated=tuple(device for device in market.devices if device.stated),
+        prices=dict(market.prices),
         left_out=market.left_out,
         assumes=(ASSUMED, *now.work.told, *(f"{one.name}: {one.sources[0]}" for one in derived)),
     )
@@ -106,10 +109,11 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
     precision: Precision = "fp16" if device.operations("fp16") else "bf16"
     seed = f"{now.service_id} {device.name}"
     simulated = simulate(now.work, device, precision, now.cores, now.configured_per_second, now.slo_p99_seconds, seed)
+    price = price_named(device.name, market.prices)
     placed = _fit(now.work, device, market.free.get(device.name))
-    costs = _costs(now.work, simulated, now.price, market.prices.get(device.name))
+    costs = _costs(now.work, simulated, now.price, price)
     forms = alternatives(now.work, device, now.host, placed.free)
-    verdict, reasons, flips = verdict_of(now, simulated, placed, _smaller(forms), costs)
+    verdict, reasons, flips = verdict_of(now, simulated, placed, _smaller(forms), costs, _unpriced(now.price, price))
     sure = now.work.exact and now.work.part.samples >= ENOUGH_SAMPLES and device.name in market.free
     return DeviceEstimate(
         device=device.name,
@@ -136,6 +140,15 @@ def _smaller(forms: Sequence[Alternative]) -> tuple[str, ...]:
     """Those in which it would fit the device, and which that multiplies."""
     fitting = (form for form in forms if form.device and form.verdict == "fits")
     return tuple(f"weights in {form.form}: {form.need / 1e9:.1f} GB (measure its quality first)" for form in fitting)
+
+
+def _unpriced(node: NodePrice | None, device: DevicePrice | None) -> str:
+    """What would let costs be told, where they are not."""
+    if node is None or device is None:
+        return "prices of the node and of the device"
+    if node.currency != device.currency:
+        return f"prices in one currency: the node's is in {node.currency}, the device's in {device.currency}"
+    return "a price of the node above 0"
 
 
 def _costs(work: Work, simulated: Simulated | None, node: NodePrice | None, device: DevicePrice | None) -> Costs | None:

@@ -10,6 +10,7 @@ from advisor.migration.cpu import HostCpu
 from advisor.migration.devices import Device, Precision
 from advisor.migration.fit import Fit
 from advisor.migration.forms import Way
+from advisor.migration.money import DevicePrice
 from advisor.migration.simulate import Simulated
 from advisor.migration.split import Split
 from advisor.migration.spread import Percentiles
@@ -77,13 +78,15 @@ class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):
 class MigrationEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """Of one service. `needs`: what is missing to tell; the rest is empty then. `derived`: those of the devices that the
     catalogue does not have, as this node's driver tells of them. `left_out`: GPUs of the node that cannot be judged, with
-    why."""
+    why. `stated`: of which the owner says what they can do. `prices`: of nodes with devices, by name, as the owner says."""
 
     service: str
     needs: Missing | None = None
     situation: Situation | None = None
     devices: tuple[DeviceEstimate, ...] = ()
     derived: tuple[Device, ...] = ()
+    stated: tuple[Device, ...] = ()
+    prices: dict[str, DevicePrice] = {}
     left_out: tuple[str, ...] = ()
     here: tuple[Way, ...] = ()
     """Other forms of the model on the CPUs that it is on."""

@@ -18,9 +18,9 @@ Told = tuple[Verdict, tuple[str, ...], tuple[str, ...]]
 
 
 def verdict_of(
-    now: Situation, simulated: Simulated | None, placed: Fit, smaller: tuple[str, ...], costs: Costs | None
-) -> Told:
-    """`smaller`: forms of the weights in which it would fit."""
+    now: Situation, simulated: Simulated | None, placed: Fit, smaller: tuple[str, ...], costs: Costs | None, unpriced: str,
+) -> Told:  # fmt: skip
+    """`smaller`: forms of the weights in which it would fit; `unpriced`: what is wanted where there are no `costs`."""
     if placed.verdict in ("split", "no room"):
         reason = f"it needs {placed.need / 1e9:.1f} GB of {placed.free / 1e9:.1f} GB that are free"
         if placed.on_device is not None:
@@ -31,7 +31,7 @@ def verdict_of(
     against = [*_of_the_model(now), *_of_the_speed(now, simulated)]
     if against or simulated is None:
         return "not worth it", tuple(reason for reason, _ in against), tuple(flip for _, flip in against if flip)
-    return _worth(now, simulated, costs)
+    return _worth(now, simulated, costs, unpriced)
 
 
 def _of_the_model(now: Situation) -> list[tuple[str, str]]:
@@ -66,7 +66,7 @@ def _of_the_speed(now: Situation, simulated: Simulated | None) -> list[tuple[str
     return found
 
 
-def _worth(now: Situation, simulated: Simulated, costs: Costs | None) -> Told:
+def _worth(now: Situation, simulated: Simulated, costs: Costs | None, unpriced: str) -> Told:
     """Of what is faster by enough: whether anybody needs it, or it is cheaper."""
     faster = f"throughput ×{simulated.throughput.p10:.1f} to ×{simulated.throughput.p90:.1f}"
     seen, slo = now.latency_seconds, now.slo_p99_seconds
@@ -80,7 +80,7 @@ def _worth(now: Situation, simulated: Simulated, costs: Costs | None) -> Told:
         return (
             "possible",
             (faster,),
-            ("an objective that is missed (slo_p99), or prices of the node and of the device",),
+            (f"an objective that is missed (slo_p99), or {unpriced}",),
         )
     rate = now.work.per_second
     if costs.ratio.p50 <= CHEAPER:

@@ -9,10 +9,11 @@ from advisor.finding import Conclusion, Evidence, Gain, Need, Rejected
 from advisor.gpu.view import GpuView
 from advisor.intervals import gain
 from advisor.migration.cpu import HostCpu, host_cpu
-from advisor.migration.devices import named
+from advisor.migration.derived import device_of
 from advisor.migration.generation import ONE_PASS, generation_of
 from advisor.migration.of_device import BURST, Latency, Leaving, leaving
 from advisor.migration.on_host import OnHost, on_host
+from advisor.migration.pricing import price_of
 from advisor.migration.verdict import FIXED_FIRST
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, if_known, subject_of
 from advisor.view import CoreView, View
@@ -88,7 +89,7 @@ class GpuToCpuDownMigration(Rule):
             return None
         if found.seconds.p10 <= asked.device_seconds:
             return None  # CPUs are no faster than the device: it does more than the headers tell
-        wanted, ratio = facts.slo_p99_seconds, _cost_ratio(gpu, facts)
+        wanted, ratio = facts.slo_p99_seconds, _cost_ratio(view, gpu, facts)
         if found.busy.p90 > settings.limit("cores_busy"):
             return None
         if wanted is not None and found.p99.p90 > settings.limit("slo_share") * wanted:
@@ -137,11 +138,11 @@ def _free_bytes(view: View) -> float:
     return min(known, default=float("inf"))
 
 
-def _cost_ratio(gpu: GpuView, facts: ServiceFacts) -> float | None:
+def _cost_ratio(view: View, gpu: GpuView, facts: ServiceFacts) -> float | None:
     """Of this node's price and one with the device; None where either is not stated, or where the node's price is no less: then
     it is that of the node with its device."""
-    device = named(gpu.name)
-    with_it = facts.device_prices.get(device.name if device is not None else gpu.name)
+    parent = next((one for one in view.node_gpus if f"gpu:{one.uuid}" == gpu.parent), None)
+    with_it = price_of(device_of(gpu, parent), gpu, facts.device_prices)
     node = facts.price
     if node is None or with_it is None or node.currency != with_it.currency or not 0 < node.hourly < with_it.hourly:
         return None

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from advisor.migration.pricing import price_named, price_of
 from agent.config import Config
 from agent.config_sources import load_config
 from agent.devices import USUAL, candidates, configured_devices, prices
@@ -153,6 +154,45 @@ def test_an_instance_is_never_taken_for_its_whole_card():
     )
 
 
+def test_a_price_does_not_make_an_instance_its_whole_card(tmp_path):
+    stated = configured_devices(load(tmp_path, '[devices.H100]\nhourly = 4\ncurrency = "EUR"'))
+    whole = gpu(
+        name="NVIDIA H100 80GB HBM3", mig=True, compute_capability=9.0, memory_bus_bits=5120, memory_clock_max_hertz=2619e6,
+        memory_total_bytes=80 * GIB,
+    )  # fmt: skip
+    part = replace(
+        whole, uuid="MIG-1", mig=False, parent=f"gpu:{whole.uuid}", multiprocessors=16, memory_total_bytes=10 * GIB
+    )
+    found = candidates(stated, (whole, part))
+    assert list(found.here) == ["H100 80GB HBM3 MIG 10GB"]
+    assert [(one.name, one.derived) for one in found.devices] == [("H100", False), ("H100 80GB HBM3 MIG 10GB", True)]
+    price = prices(load(tmp_path, '[devices.H100]\nhourly = 4\ncurrency = "EUR"'))
+    assert price_of(found.devices[1], part, price) is None
+    said = configured_devices(load(tmp_path, "[devices.H100]\nwatts = 650"))
+    assert list(candidates(said, (whole, part)).here) == ["H100 80GB HBM3 MIG 10GB"], "stated of the whole card"
+
+
+@pytest.mark.parametrize("name", ["NVIDIA A100-SXM4-80GB", "NVIDIA A100 80GB"])
+@pytest.mark.parametrize("said", ['hourly = 4\ncurrency = "EUR"', "watts = 300"])
+def test_a_price_does_not_make_a_card_of_other_memory_the_catalogues(tmp_path, name, said):
+    config = load(tmp_path, f'[devices."A100 80GB"]\n{said}')
+    other = replace(A5000, name=name, memory_total_bytes=40 * GIB, compute_capability=8.0)
+    found = candidates(configured_devices(config), (other,))
+    ((here, _),) = found.here.items()
+    device = next(one for one in found.devices if one.name == here)
+    assert (device.derived, device.memory) == (True, 40)
+    assert price_of(device, other, prices(config)) is None, "it is the price of another card"
+
+
+@pytest.mark.parametrize("spelling", ["nvidia rtx a5000", "RTX-A5000", "NVIDIA RTX A5000"])
+def test_a_price_is_found_in_any_spelling(tmp_path, spelling):
+    stated = prices(load(tmp_path, f'[devices."{spelling}"]\nhourly = 0.5\ncurrency = "EUR"'))
+    (device,) = candidates((), (A5000,)).devices
+    for found in (price_of(device, A5000, stated), price_named("RTX A5000", stated)):
+        assert found is not None
+        assert found.hourly == 0.5
+
+
 def test_what_the_owner_states_of_a_card_of_the_node_counts(tmp_path):
     config = load(tmp_path, '[devices."RTX A5000"]\nmemory = 20\nbandwidth = 700\nfp16 = 100')
     found = candidates(configured_devices(config), (A5000,))
@@ -180,6 +220,18 @@ def test_what_the_owner_states_of_a_card_of_the_node_counts(tmp_path):
         (
             "[devices.L4]\nhourly = 1e13\ncurrency = 'EUR'",
             "devices.L4.hourly: 10000000000000.0 is not a number from 0 to",
+        ),
+        ("[devices.L4]\ncompute_capability = nan", "compute_capability is a number above 0"),
+        ("[devices.L4]\ncompute_capability = -8.9", "compute_capability is a number above 0"),
+        ("[devices.L4]\nhourly = 1e-10\ncurrency = 'EUR'", "devices.L4.hourly: 1e-10 is above 0 and below 1e-09"),
+        ("[devices]\npower_price_per_kwh = 1e-320", "is above 0 and below 1e-09"),
+        (
+            "[devices.L4]\npurchase_price = 1e-8\namortisation = '100y'\ncurrency = 'EUR'",
+            "devices.L4.purchase_price: it comes to 1.14e-14 an hour",
+        ),
+        (
+            "[devices.L4]\npurchase_price = 1e12\namortisation = '1us'\ncurrency = 'EUR'",
+            "purchase_price: it comes to 3.6e",
         ),
         pytest.param(f"[devices.L4]\nmemory = {'9' * 400}", "devices.L4: ", id="digits"),
         pytest.param(f"[devices.L4]\nmemory = {'9' * 5000}", "not valid TOML", id="more-digits"),

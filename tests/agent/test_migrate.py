@@ -75,10 +75,10 @@ def test_what_if_the_load_were_another():
     assert (wanted.situation.slo_p99_seconds, wanted.situation.cores) == (0.1, 4)
 
 
-def on_this_node(*names: str) -> Agent:
+def on_this_node(*names: str, config: Config | None = None) -> Agent:
     """The agent of a node with these GPUs, which is asked about the encoder."""
     views = [replace(A5000, name=name, uuid=name) for name in names]
-    found = Migrations(Config()).of(SEEN, replace(known(SEEN), cpu=AVX512, price=NODE), views)
+    found = Migrations(config or Config()).of(SEEN, replace(known(SEEN), cpu=AVX512, price=NODE), views)
     assert found is not None
     agent = Agent()
     agent.found = (msgspec.convert(msgspec.to_builtins(found), MigrationEstimate),)
@@ -107,6 +107,69 @@ def test_a_card_of_the_node_that_the_catalogue_does_not_have_stays_when_it_is_wo
     assert [one.device for one in asked_for.devices] == ["RTX A5000", "L4"]
 
 
+AGENTS = """
+[devices]
+currency = "EUR"
+[devices."nvidia rtx a5000"]
+hourly = 0.5
+[devices.L4]
+memory = 12
+hourly = 1.2
+[devices.X1]
+memory = 16
+bandwidth = 500
+fp16 = 100
+"""
+
+
+def configuration(folder: Path, text_: str) -> Config:
+    file = folder / "given.toml"
+    file.write_text(text_)
+    return load_config(file, environ={}, system_file=folder / "x").config
+
+
+def test_what_the_agents_owner_states_holds_where_the_caller_states_nothing(tmp_path: Path):
+    agent = on_this_node("NVIDIA RTX A5000", config=configuration(tmp_path, AGENTS))
+    before = {one.device: one for one in agent.found[0].devices}
+    assert set(before) == {"L4", "X1", "RTX A5000"}
+    assert before["RTX A5000"].costs is not None
+    for names in ((), ("l4", "x1", "rtx a5000")):
+        (again,) = migrate(agent, Config(), None, names, ("cores=16",), priced=False)
+        after = {one.device: one for one in again.devices}
+        assert set(after) == set(before)
+        assert after["L4"].fit.free == before["L4"].fit.free == 12 * 2**30, "not the 24 GB of the catalogue"
+        for name in ("L4", "RTX A5000"):
+            assert after[name].costs is not None
+            assert after[name].costs == before[name].costs
+        assert again.stated == agent.found[0].stated
+
+
+def test_what_the_caller_states_wins(tmp_path: Path):
+    agent = on_this_node("NVIDIA RTX A5000", config=configuration(tmp_path, AGENTS))
+    said = '[devices]\ncurrency = "EUR"\n[devices.L4]\nmemory = 10\nhourly = 2.4\n[devices."RTX-A5000"]\nhourly = 1.0\n'
+    (again,) = migrate(agent, configuration(tmp_path, said), None, (), ("cores=16",), priced=False)
+    before, after = ({one.device: one for one in each.devices} for each in (agent.found[0], again))
+    assert after["L4"].fit.free == 10 * 2**30
+    for name in ("L4", "RTX A5000"):
+        (old, new) = (before[name].costs, after[name].costs)
+        assert old is not None
+        assert new is not None
+        assert new.at_load_moved.p50 == pytest.approx(2 * old.at_load_moved.p50)
+    priced_only = configuration(tmp_path, '[devices.L4]\nhourly = 2.4\ncurrency = "EUR"')
+    (again,) = migrate(agent, priced_only, None, ("L4",), (), priced=False)
+    assert again.devices[0].fit.free == 12 * 2**30, "a price says nothing of what it can do"
+
+
+def test_prices_in_two_currencies_are_said_to_differ(tmp_path: Path):
+    config = configuration(tmp_path, '[devices.L4]\nhourly = 1\ncurrency = "USD"')
+    (found, _) = migrate(Agent(BLIND), config, None, (), ("load=40",), priced=False)
+    (device,) = found.devices
+    assert device.costs is None
+    assert device.flips == (
+        "an objective that is missed (slo_p99), or prices in one currency: the node's is in EUR, the device's in USD",
+    )
+
+
 def test_a_verdict_turns_with_the_load_that_is_supposed(tmp_path: Path):
     file = tmp_path / "prices.toml"
     file.write_text('[prices]\ncurrency = "EUR"\nhourly = 0.8\n[devices.L4]\nhourly = 1.2\n')
@@ -133,7 +196,7 @@ def test_what_is_not_known_is_one_line(arguments: dict[str, Any], says: str):
 
 
 @pytest.mark.parametrize(
-    "change", ["load", "load=", "load=-3", "load=nan", "part=1.5", "slo=fast", "colour=red", "cores=1e99"]
+    "change", ["load", "load=", "load=-3", "load=nan", "part=1.5", "slo=fast", "slo=0s", "colour=red", "cores=1e99"]
 )
 def test_a_supposition_that_makes_no_sense_is_one_line(change: str):
     with pytest.raises(CliError, match="--what-if"):

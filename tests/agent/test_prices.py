@@ -1,18 +1,27 @@
 """What the owner says that the node costs: read from the configuration or a file of its own, checked as a whole."""
 
+from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.config import LoadedConfig
+from advisor.migration.devices import named
+from advisor.migration.estimate import Market, estimate, on_devices
+from advisor.migration.result import MigrationEstimate
+from agent.config import LEAST_MONEY, MOST_MONEY, Config, LoadedConfig
 from agent.config_report import json_schema, shown_settings
 from agent.config_sources import load_config
-from agent.devices import prices
+from agent.devices import configured_devices, prices
 from agent.errors import CliError
 from agent.prices import node_price
+from tests.advisor.migration.migrating import encoder, known, market
 
+L4 = named("L4")
+SITUATION = estimate(encoder(), known(encoder()), market(encoder())).situation
 EUR = 'currency = "EUR"'
 
 
@@ -80,6 +89,12 @@ def test_a_price_file_lies_below_the_configuration_and_the_environment(tmp_path)
         ('currency = "euro"\nhourly = 1', "prices.currency: 'euro' is not three capital letters"),
         (f"{EUR}\nhourly = -1", "prices.hourly: -1 is too small"),
         (f"{EUR}\nhourly = '0.12'", "prices.hourly: '0.12' is not a number"),
+        (f"{EUR}\nhourly = 1e-10", "prices.hourly: 1e-10 is above 0 and below 1e-09"),
+        (f"{EUR}\nhourly = 5e-324", "prices.hourly: 5e-324 is above 0 and below 1e-09"),
+        (
+            f'{EUR}\npurchase_price = 1e-8\namortisation = "100y"',
+            "prices.purchase_price: it comes to 1.14e-14 an hour, not to 1e-09 to 1e+12",
+        ),
         (f"{EUR}\nhourly = 1e13", "prices.hourly: 10000000000000.0 is too large"),
         pytest.param(f"{EUR}\nhourly = {'9' * 400}", "prices.hourly: a number of so many digits", id="digits"),
         pytest.param(f"{EUR}\namortisation = {'9' * 4000}", "prices.amortisation: 9999", id="digits-of-a-time"),
@@ -124,7 +139,7 @@ def test_a_bad_price_file_is_one_line_that_names_it(tmp_path, content, key, said
 
 
 WILD = ("1", "0", "-1", "nan", "inf", '"x"', '""', "true", "[]", "{a = 1}", "9" * 400, "9" * 5000, "2026-11-01", '"3y"', '"0y"',
-        '"EUR"', '"\\u001b[2J"', "1e308")  # fmt: skip
+        '"EUR"', '"\\u001b[2J"', "1e308", "1e-9", "1e-10", "5e-324", "0.5", '"1us"', '"100y"')  # fmt: skip
 PRICES = ("file", "currency", "as_of", "hourly", "purchase_price", "amortisation", "power_watts", "power_price_per_kwh")
 DEVICE = (*PRICES[1:], "memory", "bandwidth", "fp16", "int8", "pcie", "kind", "watts", "compute_capability", "other")
 WHERE = st.sampled_from(
@@ -152,7 +167,35 @@ def test_whatever_a_price_file_says_it_is_taken_or_refused_in_one_line(tmp_path,
         assert len(str(taken)) < 900
     else:
         found = [*prices(taken.config).values(), *filter(None, [node_price(taken.config.prices)])]
-        assert all(0 <= one.hourly < 1e30 for one in found)
+        assert all(one.hourly == 0 or LEAST_MONEY <= one.hourly <= MOST_MONEY for one in found)
+        assert all(isfinite(number) for number in numbers(costed(taken.config)))
+
+
+def costed(config: Config) -> object:
+    """The document of an encoder on a node with these prices, for each device that is known of."""
+    priced = prices(config)
+    devices = {one.name: one for one in (*configured_devices(config), L4) if one.name in priced or one is L4}
+    now = msgspec.structs.replace(SITUATION, price=node_price(config.prices))
+    return msgspec.to_builtins(on_devices(now, Market(devices=tuple(devices.values()), prices=priced)))
+
+
+def numbers(document: object) -> Iterator[float]:
+    if isinstance(document, Mapping):
+        document = [*document.values()]
+    if isinstance(document, list | tuple):
+        for part in document:
+            yield from numbers(part)
+    elif isinstance(document, float):
+        yield document
+
+
+@pytest.mark.parametrize("node", ["1e-9", "1e12", "0"])
+@pytest.mark.parametrize("device", ["1e-9", "1e12", "0"])
+def test_the_least_and_the_most_prices_make_ratios_that_are_numbers(tmp_path, node, device):
+    text = f"hourly = {node}\n{EUR}\n[devices.L4]\nhourly = {device}"
+    found = costed(load(tmp_path, text).config)
+    assert all(isfinite(number) for number in numbers(found))
+    assert (msgspec.convert(found, MigrationEstimate).devices[0].costs is None) is (node == "0")
 
 
 def outcome(prices_file: Path) -> LoadedConfig | CliError:

@@ -147,6 +147,23 @@ def test_the_price_of_the_node_with_its_device_says_nothing_of_one_without():
         assert found.gains == ()
 
 
+@pytest.mark.parametrize(
+    ("spelling", "known"),
+    [
+        ("RTX A5000", {"name": "NVIDIA RTX A5000"}),
+        ("rtx a5000", {"name": "NVIDIA RTX A5000"}),
+        ("A100 40GB", {"name": "NVIDIA A100", "memory_total_bytes": 40 * GIB}),
+        ("a100", {"name": "NVIDIA A100", "memory_total_bytes": 40 * GIB}),
+    ],
+)
+def test_the_price_of_its_device_is_found_however_it_is_named(spelling, known):
+    seen = idle(card(**known))
+    dear = {spelling: DevicePrice(currency="EUR", hourly=1.6)}
+    assert numbers(concluded(RULE, seen, priced(seen, device_prices=dear)))["cost_ratio"] == 0.5
+    cheap = {spelling: DevicePrice(currency="EUR", hourly=1.0)}
+    assert verdict(RULE, seen, priced(seen, device_prices=cheap)) is None
+
+
 @pytest.mark.parametrize("known", [{"busy": 0.1}, {"week": 0.1}, {"day_memory_p95": 0.3}, {"hours": 0.9}])
 def test_a_device_that_is_used_or_watched_for_too_short_just_misses(known):
     seen = idle(card(**known))
