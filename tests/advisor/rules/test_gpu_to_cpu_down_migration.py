@@ -147,11 +147,17 @@ def test_the_price_of_the_node_with_its_device_says_nothing_of_one_without():
         assert found.gains == ()
 
 
+DERIVED = {
+    "name": "NVIDIA RTX A5000", "compute_capability": 8.6, "cuda_cores": 8192, "sm_clock_max_hertz": 2100e6,
+    "memory_bus_bits": 384, "memory_clock_max_hertz": 8001e6, "memory_total_bytes": 24 * GIB,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("spelling", "known"),
     [
-        ("RTX A5000", {"name": "NVIDIA RTX A5000"}),
-        ("rtx a5000", {"name": "NVIDIA RTX A5000"}),
+        ("RTX A5000", DERIVED),
+        ("rtx a5000", DERIVED),
         ("A100 40GB", {"name": "NVIDIA A100", "memory_total_bytes": 40 * GIB}),
         ("a100", {"name": "NVIDIA A100", "memory_total_bytes": 40 * GIB}),
     ],
