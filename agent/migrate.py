@@ -157,7 +157,8 @@ def _service(one: MigrationEstimate) -> Iterator[str]:
         f"of which {part.low:.0%} to {part.high:.0%} could move"
     )
     for way in one.here:
-        yield f"  on these CPUs {way.what}: throughput {_ratio(way.throughput)} for the same CPU time"
+        told = "a worker answers so many times as much" if way.kind == "threads" else "throughput for the same CPU time"
+        yield f"  on these CPUs {way.what}: {told} {_ratio(way.throughput)}"
     for device in one.devices:
         yield from _device(device)
     yield from (f"  {why}" for why in one.left_out)

@@ -78,9 +78,8 @@ _STAGES: Mapping[str, tuple[str, str]] = {
 _RUNTIMES: Mapping[str, tuple[str, str]] = {
     "onnxruntime": (
         "onnxruntime.InferenceSession",
-        "torch.onnx.export, or skl2onnx.to_onnx for scikit-learn, writes the model once; compare its answers with the old "
-        "ones; "
-        "intra_op_num_threads takes the place of OMP_NUM_THREADS",
+        "torch.onnx.export, or skl2onnx.to_onnx for scikit-learn, writes the model once; compare its answers with the "
+        "old ones; intra_op_num_threads takes the place of OMP_NUM_THREADS",
     ),
 }
 """Runtime of graphs -> what to call, and how the model gets there."""

@@ -17,8 +17,8 @@ from advisor.profiling.view import HotSpot, ProfileView, sampling_error
 _OF_A_LINE = re.compile(r":\d+\)$")
 _VECTOR = re.compile(r"gemv|gevv|_mv_|matvec|vec_dot", re.IGNORECASE)
 _PACKING = re.compile(r"pack|copy|im2col|unfold", re.IGNORECASE)
-_PRODUCT = re.compile(r"gemm|gebp|kernel_0|conv|dot|mul_mat|attention", re.IGNORECASE)
-_CONVOLUTION = re.compile(r"conv", re.IGNORECASE)
+_PRODUCT = re.compile(r"gemm|gebp|kernel_0|conv(?!er[ts])|dot|mul_mat|attention", re.IGNORECASE)
+_CONVOLUTION = re.compile(r"conv(?!er[ts])", re.IGNORECASE)
 _HANDING = re.compile(r"joblib/|loky/|concurrent/futures/")
 UNLISTED = 0.01
 """What functions may have that are too small to be listed among the hot ones."""
@@ -29,14 +29,13 @@ _NOT_THE_MODEL = ("serialise", "decode", "tokenise", "features", "glue", "loop",
 
 class Anatomy(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of the CPU time that is work; together 1. `stream`: kernels that wait for weights out of the memory;
-    `packing`: copies that kernels make of their operands at each call; `compute`: their products; `array`: elementwise
+    `packing`: copies that kernels make of their operands at each call; `kernel`: both, and products; `array`: elementwise
     work, allocation, and the library's own Python; `trees`: decision trees, `walking` of it in native code; `calling`:
     Python around the model's calls; `outside`: of the request, whatever the model. `error`: one standard error of a share."""
 
     stream: Spread
     packing: float
     kernel: float
-    """With `stream` and `packing`."""
     array: float
     trees: float
     walking: Spread
@@ -55,11 +54,11 @@ def anatomy_of(
     profile: ProfileView, cpu_seconds: float, weights: float, host: HostCpu, *, convolutional: bool = False
 ) -> Anatomy | None:
     """`cpu_seconds`: of one call of the model, work alone; `weights`: bytes that a call reads. None where too little was
-    seen."""
+    seen, or no native functions."""
     needless = profile.share("spin", "lock", "gil-wait").value
     work = 1 - needless
     if not profile.samples or work <= 0.05 or profile.cores <= 0 or not all(w.native for w in profile.workers):
-        return None  # without native functions nothing of the above can be told
+        return None
     kernel, trees = (profile.share(name).value / work for name in ("kernel", "trees"))
     array = profile.share("array", "allocation").value / work
     fixed = max(0.0, 1 - kernel - trees - array)

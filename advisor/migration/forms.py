@@ -51,10 +51,11 @@ CACHED = Spread(0.1, 0.25, 0.7)
 ARRAY_WITH_INT8 = Spread(0.9, 1.05, 1.35)
 """Inputs of each product are quantised at each call."""
 CALL_OF_ARRAY = Spread(0.0, 0.3, 0.7)
+"""Of elementwise work beside kernels, what a call costs whatever its rows."""
 CALL_OF_SMALL_ARRAY = Spread(0.5, 0.85, 1.0)
-"""Of elementwise work on what a matrix times a vector gives."""
-"""Of elementwise work beside kernels, what a call costs whatever its rows; of a model without kernels nearly all."""
+"""The same on what a matrix times a vector gives."""
 CALL_OF_LIBRARY = Spread(0.94, 0.99, 1.0)
+"""The same of a model without kernels."""
 CALL_OF_PACKING = Spread(0.3, 0.8, 1.0)
 ROW_OF_PRODUCTS = Spread(0.75, 0.95, 1.05)
 ROW_OF_CONVOLUTIONS = Spread(0.45, 0.8, 1.1)

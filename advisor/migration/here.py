@@ -1,19 +1,24 @@
 """What would make a service's model faster on the CPUs that it is on, before anything is moved?"""
 
 from advisor.facts import ServiceFacts
-from advisor.gpu.holding import geometry_of, weights_bytes
+from advisor.finding import Need
+from advisor.gpu.holding import geometry_of
 from advisor.migration.anatomy import Anatomy, anatomy_of
 from advisor.migration.cpu import HostCpu
-from advisor.migration.forms import Kind, Way, in_batches, in_int8, in_runtime
+from advisor.migration.forms import Kind, Way, in_batches, in_int8, in_runtime, on_threads
 from advisor.migration.parameters import parameters_of
 from advisor.migration.precisions import INT8, on_cpu
 from advisor.migration.spread import Percentiles, Spread
-from advisor.migration.work import Work
+from advisor.migration.work import Work, streamed_bytes
+from advisor.profiling.asking import profile_of
+from advisor.service_demand import effective_cores
 from advisor.view import View
 from collectors.entities import Model
 
 TRIED_ROWS = 8
 """Requests in one call of which is told what they would bring: more help less and less, and wait longer for each other."""
+MORE_THREADS = 2
+"""Of a worker that computes with one, where as many cores are left for each."""
 LEAST_KERNELS = 0.3
 """Of a request's time, for 8 bits to be worth a word."""
 _GRAPHS = frozenset(("onnxruntime", "openvino", "tensorflow", "llama"))
@@ -29,8 +34,7 @@ _NARROW_KERNELS = ("fbgemm", "qgemm", "gemm_s8", "s8s8", "u8s8", "int8", "quanti
 
 
 def ways_here(view: View, facts: ServiceFacts, work: Work, host: HostCpu) -> tuple[Way, ...]:
-    """Other forms of a model that answers in one pass, or token by token; nothing where no profile tells what its time goes
-    into."""
+    """In other forms; nothing where no profile tells what its time goes into."""
     profile = facts.profile
     rows = max(1.0, view.batch_size or 1.0)
     streamed = streamed_bytes(view.service.models)
@@ -44,22 +48,19 @@ def ways_here(view: View, facts: ServiceFacts, work: Work, host: HostCpu) -> tup
     if anatomy is None:
         return ()
     seed = f"{view.service.id} here"
-    found = [_runtime(facts, work, anatomy, host, seed), _int8(view, facts, work, anatomy, host, seed)]
+    found = [_runtime(facts, work, anatomy, host, seed), _int8(facts, anatomy, host, weights, seed)]
     if rows < TRIED_ROWS / 2:
         throughput = in_batches(anatomy, host, TRIED_ROWS, seed)
         found.append(_told("batches", f"{TRIED_ROWS} requests in one call of the model", throughput, anatomy))
+    if (
+        facts.threads is not None
+        and facts.threads.value == 1
+        and effective_cores(view) >= MORE_THREADS * len(view.serving)
+    ):
+        found.append(
+            _told("threads", f"on {MORE_THREADS} threads a worker", on_threads(anatomy, MORE_THREADS, seed), anatomy)
+        )
     return tuple(one for one in found if one is not None)
-
-
-def streamed_bytes(models: tuple[Model, ...]) -> float | None:
-    """Weights that a pass reads: not the rows of an embedding's table, nor experts that sleep. None = the files do not "
-    "tell."""
-    stored = weights_bytes(models)
-    if not stored or len(models) != 1:
-        return None if not stored else float(stored)
-    shape = geometry_of(models[0])
-    counted = parameters_of(shape) if shape is not None else None
-    return float(stored) if counted is None else stored * counted.computed / counted.total
 
 
 def eager_library(facts: ServiceFacts) -> str | None:
@@ -107,11 +108,11 @@ def could_be_int8(facts: ServiceFacts) -> bool:
     return on_cpu(INT8, facts.cpu.flags or ()) and not narrow
 
 
-def _int8(view: View, facts: ServiceFacts, work: Work, anatomy: Anatomy, host: HostCpu, seed: str) -> Way | None:
-    """Of weights of 32 bits whose products the CPU's instructions do in 8."""
+def _int8(facts: ServiceFacts, anatomy: Anatomy, host: HostCpu, weights: float, seed: str) -> Way | None:
+    """Of weights of 32 bits whose products the CPU's instructions do in 8; `weights`: bytes that a pass reads."""
     if anatomy.kernel < LEAST_KERNELS or not could_be_int8(facts):
         return None
-    throughput = in_int8(anatomy, host, work.weights, quantised_part(view.service.models), seed)
+    throughput = in_int8(anatomy, host, weights, quantised_part(facts.service.models), seed)
     if throughput is None:
         return None
     what = "with weights and products of 8 bits"
@@ -127,6 +128,17 @@ def quantised_part(models: tuple[Model, ...]) -> Spread:
         return Spread(0.97, 0.99, 1.0)
     layers = counted.active_layers / counted.computed
     return Spread(0.98 * layers, layers, 1.0)
+
+
+def way_of(facts: ServiceFacts, kind: Kind) -> Way | Need | None:
+    """As it was worked out for the service, or what is missing for it."""
+    native = profile_of(facts, "what the library's own functions do", "native")
+    if isinstance(native, Need):
+        return native
+    known = facts.migration
+    if known is None or known.situation is None:
+        return known.needs if known is not None else None
+    return next((one for one in known.here if one.kind == kind), None)
 
 
 def _told(kind: Kind, what: str, throughput: Percentiles, anatomy: Anatomy) -> Way:

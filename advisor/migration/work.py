@@ -84,7 +84,8 @@ def work_of(view: View, profile: ProfileView | None, host: HostCpu | None) -> Wo
     if useful <= 0:
         return Need(kind="profile", text="a profile in which its threads do more than wait for each other")
     weights, told_weights = _weights(view)
-    streamed = _streamed(view, profile, useful, weights * generation.steps, host)
+    read = (streamed_bytes(view.service.models) or 0.0) * generation.steps
+    streamed = _streamed(view, profile, useful, read, host)
     flops, exact, told = _flops(view, part, useful, host, streamed)
     low, likely, high = OPERATIONS_PER_ACTIVATION_BYTE
     return Work(
@@ -119,6 +120,16 @@ def _weights(view: View) -> tuple[float, str]:
         return float(stored), "weights as the model's files say"
     held = max((w.resident_bytes or 0 for w in view.serving), default=0)
     return float(held), f"weights are not known: at most the {held / 1e9:.2f} GB that a worker holds"
+
+
+def streamed_bytes(models: Sequence[Model]) -> float | None:
+    """Weights that a pass reads: not the rows of an embedding's table, nor experts that sleep. None = the files do not tell."""
+    stored = weights_bytes(models)
+    shape = geometry_of(models[0]) if len(models) == 1 else None
+    counted = parameters_of(shape) if shape is not None else None
+    if not stored or counted is None:
+        return float(stored) if stored else None
+    return stored * counted.computed / counted.total
 
 
 def _bits(models: Sequence[Model]) -> float | None:
@@ -169,9 +180,8 @@ def _streamed(
 ) -> tuple[Spread, float] | None:
     """Part of the CPU time in which kernels wait for weights, as their names tell, and the operations on these: two for
     each. None where nothing is known of it."""
-    stored = weights_bytes(view.service.models)
-    anatomy = anatomy_of(profile, useful, read, host) if profile is not None else None
-    if anatomy is None or not stored or anatomy.stream.low <= 0:
+    anatomy = anatomy_of(profile, useful, read, host) if profile is not None and read else None
+    if anatomy is None or anatomy.stream.low <= 0:
         return None
     return anatomy.stream, 2 * read / ((_bits(view.service.models) or 32) / 8)
 

@@ -54,11 +54,11 @@ def named_shares(profile: Profile, known: Classified, groups: list[Group]) -> tu
         tids = frozenset(group.tids)
         active = [seen for seen in profile.active if seen.tid in tids and not known.waits(seen.stack)]
         whole = sum(seen.count for seen in active if _is_whole(profile, seen.stack))
-        torn = whole >= looks / 2  # else its stacks begin elsewhere, as those of greenlets
+        rooted = whole >= looks / 2  # else stacks of its threads begin elsewhere, as those of greenlets do
         for seen in active:
             share = group.seen.cpu_seconds / total * seen.count / looks
-            if (phase := known.phase(seen.stack)) is not None and (not torn or _is_whole(profile, seen.stack)):
-                phases[phase] = phases.get(phase, 0.0) + (share * looks / whole if torn else share)
+            if (phase := known.phase(seen.stack)) is not None and (not rooted or _is_whole(profile, seen.stack)):
+                phases[phase] = phases.get(phase, 0.0) + (share * looks / whole if rooted else share)
             if (name := known.called(seen.stack)) is not None:
                 calls[name] = calls.get(name, 0.0) + share
     return phases, calls

@@ -89,7 +89,7 @@ class GpuToCpuDownMigration(Rule):
             return None
         if found.seconds.p10 <= asked.device_seconds:
             return None  # CPUs are no faster than the device: it does more than the headers tell
-        wanted, ratio = facts.slo_p99_seconds, _cost_ratio(view, gpu, facts)
+        wanted, ratio = facts.slo_p99_seconds, _cost_ratio(gpu, facts)
         if found.busy.p90 > settings.limit("cores_busy"):
             return None
         if wanted is not None and found.p99.p90 > settings.limit("slo_share") * wanted:
@@ -138,11 +138,10 @@ def _free_bytes(view: View) -> float:
     return min(known, default=float("inf"))
 
 
-def _cost_ratio(view: View, gpu: GpuView, facts: ServiceFacts) -> float | None:
+def _cost_ratio(gpu: GpuView, facts: ServiceFacts) -> float | None:
     """Of this node's price and one with the device; None where either is not stated, or where the node's price is no less: then
     it is that of the node with its device."""
-    parent = next((one for one in view.node_gpus if f"gpu:{one.uuid}" == gpu.parent), None)
-    with_it = price_of(device_of(gpu, parent), gpu, facts.device_prices)
+    with_it = price_of(device_of(gpu, None), gpu, facts.device_prices)
     node = facts.price
     if node is None or with_it is None or node.currency != with_it.currency or not 0 < node.hourly < with_it.hourly:
         return None

@@ -5,7 +5,7 @@ from advisor.finding import Change, Conclusion, Need, Rejected
 from advisor.intervals import gain
 from advisor.migration.decoding import Narrower, narrower
 from advisor.migration.forms import Way
-from advisor.migration.here import LEAST_KERNELS, could_be_int8
+from advisor.migration.here import LEAST_KERNELS, could_be_int8, way_of
 from advisor.migration.offload import LEAST_SAMPLES
 from advisor.migration.verdict import FIXED_FIRST
 from advisor.profiling.asking import profile_of
@@ -64,13 +64,9 @@ class QuantisationCandidate(Rule):
             return None
         if limit.share("kernel").value < max(LEAST_KERNELS, settings.limit("kernel_share")):
             return None
-        native = profile_of(facts, "what the library's own functions do", "native")
-        if isinstance(native, Need):
-            return native
-        known = facts.migration
-        if known is None or known.situation is None:
-            return known.needs if known is not None else None
-        one = next((each for each in known.here if each.kind == "int8"), None)
+        one = way_of(facts, "int8")
+        if isinstance(one, Need):
+            return one
         if one is None or one.throughput.p10 < settings.limit("throughput_ratio_p10"):
             return None
         return _on_cpus(view, limit, one, settings)
@@ -83,11 +79,10 @@ def _on_cpus(view: View, limit: ProfileView, one: Way, settings: Settings) -> Co
         subject=subject_of(view),
         title=f"evaluate the model with weights of 8 bits: ×{ratio.p10:.1f} to ×{ratio.p90:.1f} on the same CPUs",
         summary=f"Matrix products take {kernel.value:.0%} of the CPU time that limits the service, on weights of 32 bits. "
-        f"These CPUs "
-        f"multiply 8 bits faster, and a quarter of the bytes is read: {1 / ratio.p90:.0%} to {1 / ratio.p10:.0%} of a "
-        f"request's CPU "
-        f"time would be left. {'Convolutions need calibration with real inputs. ' if calibrated else ''}What it does to the "
-        "answers only an evaluation on your own data tells: do that first.",
+        "These CPUs multiply 8 bits faster, and a quarter of the bytes is read: "
+        f"{1 / ratio.p90:.0%} to {1 / ratio.p10:.0%} of a request's CPU time would be left. "
+        f"{'Convolutions need calibration with real inputs. ' if calibrated else ''}What it does to the answers only an "
+        "evaluation on your own data tells: do that first.",
         confidence=sureness(0.5, limit),
         evidence=(
             seen_in_profile(limit, "kernel_share", "ratio", kernel.value, settings.enter("kernel_share")),
@@ -114,13 +109,11 @@ def _on_device(view: View, found: Narrower, settings: Settings) -> Conclusion:
         subject=subject_of(view),
         title=f"evaluate {found.form.name} weights: each token reads all weights, at {found.share:.0%} of what "
         f"{found.device} can",
-        summary=f"{found.told}: {found.share:.0%} of the {found.bandwidth / 1e9:.0f} GB/s of {found.device}. So a token "
-        f"waits "
+        summary=f"{found.told}: {found.share:.0%} of the {found.bandwidth / 1e9:.0f} GB/s of {found.device}. So a token waits "
         f"for weights of {found.bits:.0f} bits; in {found.form.name} they are {found.form.bits:g}, which the device "
-        f"multiplies, "
-        f"and the server quantises the checkpoint while it loads it. A token takes {1 / ratio.p90:.0%} to "
-        f"{1 / ratio.p10:.0%} "
-        "of the time while it decodes. Evaluate its answers first. Weights of 4 bits need a checkpoint of their own.",
+        "multiplies, and the server quantises the checkpoint while it loads it. A token takes "
+        f"{1 / ratio.p90:.0%} to {1 / ratio.p10:.0%} of the time while it decodes. Evaluate its answers first. Weights of "
+        "4 bits need a checkpoint of their own.",
         confidence=ON_DEVICE,
         evidence=(
             evidence(view, "bandwidth_share", "ratio", found.share, settings.enter("bandwidth_share")),

@@ -3,7 +3,7 @@
 from advisor.facts import ServiceFacts
 from advisor.finding import Change, Conclusion, Need, Rejected
 from advisor.migration.forms import Way
-from advisor.migration.here import eager_library, may_be_eager
+from advisor.migration.here import eager_library, may_be_eager, way_of
 from advisor.migration.offload import LEAST_SAMPLES
 from advisor.migration.verdict import FIXED_FIRST
 from advisor.profiling.asking import profile_of
@@ -60,13 +60,9 @@ class RuntimeFormatCandidate(Rule):
             or _in_the_model(limit) < settings.limit("model_share")
         ):
             return None
-        native = profile_of(facts, "what the library's own functions do", "native")
-        if isinstance(native, Need):
-            return native
-        known = facts.migration
-        if known is None or known.situation is None:
-            return known.needs if known is not None else None
-        one = next((each for each in known.here if each.kind == "runtime"), None)
+        one = way_of(facts, "runtime")
+        if isinstance(one, Need):
+            return one
         if one is None or one.throughput.p10 < settings.limit("throughput_ratio_p10"):
             return None
         return self._told(view, limit, library, one, settings)

@@ -8,9 +8,9 @@ from pathlib import Path
 from advisor.migration.anatomy import Anatomy, anatomy_of
 from advisor.migration.cpu import HostCpu
 from advisor.migration.forms import in_batches, in_int8, in_runtime, on_threads
-from advisor.migration.here import quantised_part, streamed_bytes
+from advisor.migration.here import quantised_part
 from advisor.migration.spread import Percentiles, Spread
-from advisor.migration.work import convolves
+from advisor.migration.work import convolves, streamed_bytes
 from advisor.profiling.view import ProfileView
 from bench.migration.runs import Form
 from collectors.entities import Model

@@ -23,12 +23,12 @@ BERT = Geometry(layers=12, hidden_size=768, heads=12, vocabulary=30522, context=
 CORES = 16
 
 
-def encoder(busy: float = 1.0, cpu_seconds: float = 0.2) -> View:
+def encoder(busy: float = 1.0, cpu_seconds: float = 0.2, workers: int = CORES) -> View:
     """Sixteen workers of a BERT on sixteen cores; each is busy for so much of the time, `cpu_seconds` with a request."""
     allowed = range(CORES)
     own = [
         worker(k, [thread(k, 0.98 * busy, 0.01 * busy, allowed=allowed, seen={k - 101: 1.0})], switches=50)
-        for k in range(101, 101 + CORES)
+        for k in range(101, 101 + workers)
     ]
     rate = sum(w.cores_used for w in own) / cpu_seconds
     seen = replace(view(own, cores=CORES), requests_per_second=rate, latency_seconds=1.05 * cpu_seconds)
