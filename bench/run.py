@@ -71,6 +71,10 @@ def _migration(programs: Programs, folder: Path, wanted: argparse.Namespace) -> 
     migration.measure(programs, folder, wanted.pairs, wanted.seconds)
 
 
+def _migration_gpu(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    migration.measure_device(migration.python_of(programs), folder, migration.this_host(), wanted.pairs, wanted.seconds)
+
+
 def _store(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> None:
     subprocess.run([sys.executable, str(ROOT / "bench" / "store_bytes.py"), str(int(wanted.seconds))], check=True)
 
@@ -95,6 +99,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
         "what is said of other forms of models on these CPUs / what they bring",
         {"pairs": 4, "seconds": 1},
     ),
+    "migration-gpu": (_migration_gpu, "what is said of a GPU that is here / what it does", {"pairs": 4, "seconds": 1}),
     "scale": (_scale, "cost at 1 and 10 times the processes", {"seconds": 60, "rounds": 3, "warm_up": 30}),
 }
 

@@ -7,7 +7,7 @@ import msgspec
 from advisor.facts import ServiceFacts
 from advisor.gpu.use import link_share
 from advisor.gpu.view import GpuView, ServiceGpu, link_bytes_per_second
-from advisor.profiling.view import ProfileView
+from advisor.profiling.view import ProfileView, sampling_error
 from advisor.view import View
 from collectors.levers import Lever
 
@@ -22,13 +22,16 @@ BOTH_WAYS = 0.8
 class Copying(msgspec.Struct, frozen=True, kw_only=True):
     """Of one device: traffic / link, and of the CPU time of its profiled workers the part in functions that copy (`named`),
     in those of them that copy between host and device the way of most of the traffic (`hosts`), and in all that waits for
-    the device."""
+    the device. `error`: of such a part."""
 
     one: ServiceGpu
     link: float
     named: float | None = None
     hosts: float | None = None
     waits: float | None = None
+    error: float = 0.0
+    copying_cores: float = 0.0
+    """Of the service's processes on the device, in functions that copy."""
 
     @property
     def slower(self) -> float:
@@ -36,6 +39,16 @@ class Copying(msgspec.Struct, frozen=True, kw_only=True):
         gpu = self.one.gpu
         now, best = gpu.pcie_link_bytes_per_second, link_bytes_per_second(gpu.pcie_generation_max, gpu.pcie_width_max)
         return min(1.0, now / best) if now and best else 1.0
+
+    @property
+    def traffic(self) -> float:
+        """Bytes a second, of the busier direction."""
+        return max(self.one.gpu.pcie_tx_bytes_per_second or 0.0, self.one.gpu.pcie_rx_bytes_per_second or 0.0)
+
+    @property
+    def copied_per_second(self) -> float:
+        """Bytes for each second that is spent in functions that copy: few where they wait for kernels."""
+        return self.traffic / self.copying_cores if self.copying_cores > 0 else 0.0
 
     @property
     def seen(self) -> float:
@@ -49,7 +62,7 @@ def most_copying(devices: Iterable[ServiceGpu]) -> Copying | None:
     return max(known, key=lambda found: found.link, default=None)
 
 
-def with_profile(found: Copying, seen: ProfileView) -> Copying:
+def with_profile(found: Copying, view: View, seen: ProfileView) -> Copying:
     own = {p.worker for p in found.one.own}
     workers = tuple(w for w in seen.workers if w.key in own)
     cores = sum(w.cores for w in workers)
@@ -58,8 +71,14 @@ def with_profile(found: Copying, seen: ProfileView) -> Copying:
     copies = [(w.cores * s.share / cores, s.where) for w in workers for s in w.hot if s.where.startswith(FUNCTIONS)]
     named, way = sum(part for part, _ in copies), _way(found.one.gpu)
     hosts = sum(part for part, where in copies if way in where)
+    of = {w.key: w for w in view.workers}
+    busy = sum(one.cores_used for key in own if (one := of.get(key)) is not None)
+    looks = sum(w.samples for w in workers)
     waits = msgspec.structs.replace(seen, workers=workers).share("cuda-sync").value
-    return msgspec.structs.replace(found, named=min(1.0, named), hosts=min(1.0, hosts), waits=waits)
+    return msgspec.structs.replace(
+        found, named=min(1.0, named), hosts=min(1.0, hosts), waits=waits, error=sampling_error(named, looks),
+        copying_cores=named * busy,
+    )  # fmt: skip
 
 
 def _way(gpu: GpuView) -> str:

@@ -27,8 +27,9 @@ UNSURE = 0.7
 class GpuLaunchBound(Rule):
     """The process that feeds the GPU spends its time on launching kernels, and the GPU waits for them.
 
-    What it looks for: a saturated worker whose CPU time goes mostly into calls of CUDA that launch kernels, beside a GPU of
-    which little works, with idle time between the kernels; or a server that was told not to use CUDA graphs.
+    What it looks for: a saturated worker whose CPU time goes mostly into calls of CUDA that launch kernels and a framework's
+    way to them, beside a GPU of which little works, with idle time between the kernels; or a server that was told not to use
+    CUDA graphs.
     Why it matters: each launch costs the CPU some microseconds, whatever the kernel does. Below that, neither a faster GPU
     nor more of its units make a request faster.
     What to do: CUDA graphs, which launch many kernels at once (`torch.compile(mode="reduce-overhead")`, `enable_cuda_graph` of
@@ -45,6 +46,10 @@ class GpuLaunchBound(Rule):
         "launch_share": Threshold(
             enter=0.45, leave=0.35, unit="ratio", doc="launching, share of the saturated workers' CPU time"
         ),
+        "launch_share_of_way": Threshold(
+            enter=0.3, leave=0.25, unit="ratio", doc="the same where the framework's way to each launch takes the rest"
+        ),
+        "way_share": Threshold(enter=0.8, leave=0.7, unit="ratio", doc="launching and the framework's way to it"),
         "launch_share_eager": Threshold(
             enter=0.25, leave=0.2, unit="ratio", doc="the same where the server was told not to use CUDA graphs"
         ),
@@ -74,7 +79,7 @@ class GpuLaunchBound(Rule):
         launch, sync = limit.share("cuda-launch"), limit.share("cuda-sync")
         graphs = facts.setting(Lever.CUDA_GRAPHS)
         eager = graphs is not None and graphs.value is False
-        enough = "launch_share_eager" if eager else "launch_share"
+        enough = _enough(eager, launch.value + limit.share(*BESIDE).value, settings)
         if launch.value - launch.error < settings.limit(enough) or sync.value >= launch.value:
             return None
         if not (eager and use.counted) and _may_be_full(one.gpu, settings):
@@ -107,6 +112,13 @@ class GpuLaunchBound(Rule):
         )
 
 
+def _enough(eager: bool, way: float, settings: Settings) -> str:
+    """The threshold that launches have to reach."""
+    if eager:
+        return "launch_share_eager"
+    return "launch_share_of_way" if way >= settings.limit("way_share") else "launch_share"
+
+
 def _little(gpu: GpuView, use: Use, settings: Settings) -> bool:
     """Whether little of the device works. Time alone shows it only where hardly anything ran; beyond that power does."""
     power = power_share(gpu)
@@ -133,11 +145,13 @@ def _busy_told(gpu: GpuView) -> str:
 
 
 def _gains(view: View, limit: ProfileView, launch: Share, use: Use) -> tuple[Gain, ...]:
-    """Nothing at least, as it may not be possible to capture the kernels; likely the launches vanish, at most the framework's
-    way to them too, until the device is full. Its busy time is no bound: kernels that wait for launches last longer."""
-    whole = launch.value + limit.share(*BESIDE).value
+    """Nothing at least, as it may not be possible to capture the kernels; likely the launches and half of the framework's way
+    to them vanish, at most all of it, until the device is full. Its busy time is no bound: kernels that wait for launches last
+    longer."""
+    beside = limit.share(*BESIDE).value
     top = 1 / max(0.01, use.mean) if use.counted else 1 / (1 - MOST)
-    likely, most = speedup(min(MOST, launch.value), 0.0), speedup(min(MOST, whole), 0.0)
+    likely = speedup(min(MOST, launch.value + beside / 2), 0.0)
+    most = speedup(min(MOST, launch.value + beside), 0.0)
     return faster(view, limit, 1.0, min(top, likely), min(top, most))
 
 

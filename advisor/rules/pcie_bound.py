@@ -14,9 +14,10 @@ from advisor.profiling.limits import PRESSURE, busy
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, subject_of
 from advisor.view import View
 
-Why = Literal["link_share", "slow_link_share", "copied_link_share"]
+Why = Literal["link_share", "slow_link_share", "copied_bytes"]
 """The threshold that it rests on: the link is full, is slower than it could be, or copies fill the CPU time beside it."""
-SURE: dict[Why, float] = {"link_share": 0.8, "slow_link_share": 0.8, "copied_link_share": 0.7}
+SURE: dict[Why, float] = {"link_share": 0.8, "slow_link_share": 0.8, "copied_bytes": 0.7}
+TWO_SIDES = 1.96
 SAMPLED, SHARED = 0.7, 0.8
 """What is left of the confidence where traffic is seen in samples only, and where others use the device, too."""
 
@@ -43,8 +44,8 @@ class PcieBound(Rule):
     thresholds = {
         "link_share": Threshold(enter=0.6, leave=0.5, unit="ratio", doc="PCIe traffic / what the link carries"),
         "slow_link_share": Threshold(enter=0.3, leave=0.2, unit="ratio", doc="the same on a link below its best"),
-        "copied_link_share": Threshold(
-            enter=0.1, leave=0.05, unit="ratio", doc="the same where copies fill the CPU time"
+        "copied_bytes": Threshold(
+            enter=2.5e9, leave=1.5e9, unit="bytes_per_second", doc="PCIe traffic for each second in functions that copy"
         ),
         "copy_share": Threshold(enter=0.5, leave=0.4, unit="ratio", doc="CPU time in functions that copy"),
         "wait_share": Threshold(
@@ -56,22 +57,22 @@ class PcieBound(Rule):
 
     def judge(self, view: View, facts: ServiceFacts, settings: Settings) -> Verdict:
         found = most_copying(view.gpus)
-        if found is None or found.link < settings.limit("copied_link_share") or view.requests_per_second == 0:
+        if found is None or found.traffic < _least(settings) or view.requests_per_second == 0:
             return None
         kept = kept_of_received(found.one.gpu)
         if kept is not None and kept >= settings.limit("kept_share"):
             return None
         why, between = _why(found, settings), may_exchange(view, facts)
-        if why == "copied_link_share" and not _saturated(view, found.one, settings):
+        if why == "copied_bytes" and not _saturated(view, found.one, settings):
             return None
-        needs = why == "copied_link_share" or (why == "link_share" and between)
+        needs = why == "copied_bytes" or (why == "link_share" and between)
         needs = needs or kept is None or not found.one.alone or found.one.gpu.pcie_sampled
         fresh = facts.profile is not None and facts.profile.age_seconds <= FRESH_SECONDS
         if needs or fresh:
             seen = profile_of(facts, "whether its workers wait for copies to and from the GPU")
             if isinstance(seen, Need) and needs:
                 return _between(view, found, seen) if why == "link_share" and between else seen
-            found = found if isinstance(seen, Need) else with_profile(found, seen)
+            found = found if isinstance(seen, Need) else with_profile(found, view, seen)
         if why == "link_share" and between and (found.hosts or 0.0) < settings.limit("wait_share"):
             return _between(view, found)
         return _conclusion(view, facts, settings, found, why) if _seen(settings, found, why, needs, between) else None
@@ -80,10 +81,17 @@ class PcieBound(Rule):
 def _seen(settings: Settings, found: Copying, why: Why, needs: bool, between: bool) -> bool:
     """Whether profiles show that copies take the time, as far as they have to."""
     copies = (found.hosts if between else found.named) or 0.0
-    if why == "copied_link_share" and copies < settings.limit("copy_share"):
+    if why == "copied_bytes" and (
+        copies < settings.limit("copy_share") or found.copied_per_second < settings.limit("copied_bytes")
+    ):
         return False
     witness = found.seen if found.one.alone else found.named or 0.0  # who waits on a shared one may wait for others
     return not needs or witness >= settings.limit("wait_share")
+
+
+def _least(settings: Settings) -> float:
+    """Traffic that half of a core copies at least: with less, nothing of it can take the time."""
+    return settings.limit("copied_bytes") * settings.limit("copy_share")
 
 
 def _between(view: View, found: Copying, lacking: Need | None = None) -> Need:
@@ -99,7 +107,7 @@ def _between(view: View, found: Copying, lacking: Need | None = None) -> Need:
 def _why(found: Copying, settings: Settings) -> Why:
     if found.slower < 1 and found.link >= settings.limit("slow_link_share"):
         return "slow_link_share"
-    return "link_share" if found.link >= settings.limit("link_share") else "copied_link_share"
+    return "link_share" if found.link >= settings.limit("link_share") else "copied_bytes"
 
 
 def _saturated(view: View, one: ServiceGpu, settings: Settings) -> bool:
@@ -117,7 +125,9 @@ def _conclusion(view: View, facts: ServiceFacts, settings: Settings, found: Copy
         summary=_summary(found, why),
         confidence=round(sure, 3),
         evidence=(
-            seen_on_gpu(gpu, "gpu_link_share", "ratio", found.link, settings.enter(why)),
+            seen_on_gpu(
+                gpu, "gpu_link_share", "ratio", found.link, None if why == "copied_bytes" else settings.enter(why)
+            ),
             *all_known(
                 gpu,
                 ("gpu_pcie_sent", "bytes_per_second", gpu.pcie_tx_bytes_per_second),
@@ -126,7 +136,7 @@ def _conclusion(view: View, facts: ServiceFacts, settings: Settings, found: Copy
                 ("gpu_pcie_link_of_best", "ratio", found.slower),
             ),
             *(() if use is None else (seen_on_gpu(gpu, use.metric, "ratio", use.mean),)),
-            *_profiled(facts, settings, found),
+            *_profiled(facts, settings, found, why),
             *asked(view),
         ),
         rejected=(
@@ -139,10 +149,12 @@ def _conclusion(view: View, facts: ServiceFacts, settings: Settings, found: Copy
     )
 
 
-def _profiled(facts: ServiceFacts, settings: Settings, found: Copying) -> tuple[Evidence, ...]:
+def _profiled(facts: ServiceFacts, settings: Settings, found: Copying, why: Why) -> tuple[Evidence, ...]:
     if facts.profile is None or found.named is None:
         return ()
+    rate = ("copied_bytes", "bytes_per_second", found.copied_per_second, settings.enter("copied_bytes"))
     return (
+        *((seen_in_profile(facts.profile, *rate),) if why == "copied_bytes" else ()),
         seen_in_profile(facts.profile, "copy_share", "ratio", found.named, settings.enter("copy_share")),
         seen_in_profile(facts.profile, "gpu_wait_share", "ratio", found.waits or 0.0),
     )
@@ -162,7 +174,7 @@ ADVICE: dict[Why, str] = {
     "link_share": "Keep on the device what does not change, send a smaller type, or let copies run beside kernels (pinned "
     "memory, non_blocking=True).",
     "slow_link_share": "Reseat the card or use another slot; a riser, a switch or the firmware may hold the link down.",
-    "copied_link_share": "From pageable memory the driver copies twice and the caller waits: pinned memory with "
+    "copied_bytes": "From pageable memory the driver copies twice and the caller waits: pinned memory with "
     "non_blocking=True runs at the speed of the link.",
 }
 
@@ -182,12 +194,13 @@ def _summary(found: Copying, why: Why) -> str:
 
 def _gains(found: Copying, why: Why) -> tuple[Gain, ...]:
     """Nothing at least, as copies may run beside kernels already; likely half of what is possible. Possible is: the link at
-    its best; copies at the link's speed; copies beside kernels, or half as many bytes."""
+    its best; copies at the link's speed, as far as the profile may err; copies beside kernels, or half as many bytes."""
     link = found.link
     if why == "slow_link_share":
         most = 1 / max(0.05, 1 - link * (1 - found.slower))
-    elif why == "copied_link_share":
-        most = 1 / max(0.05, 1 - max(0.0, (found.named or 0.0) - link))
+    elif why == "copied_bytes":
+        named = min(1.0, (found.named or 0.0) + TWO_SIDES * found.error)
+        most = 1 / max(0.05, 1 - max(0.0, named - link))
     else:
         most = max(1 / max(link, 1 - link), 1 / (1 - link / 2))
     ratio = throughput(1.0, (1 + most) / 2, most)

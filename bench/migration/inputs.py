@@ -13,8 +13,8 @@ def inputs_of(model: str, batch: int) -> np.ndarray:
         case "cnn" | "cnn-plain":
             side = 112 if model == "cnn" else 64
             return random.standard_normal((batch, 3, side, side), dtype=np.float32)
-        case "encoder" | "encoder-large":
+        case "encoder" | "encoder-large" | "encoder-base":
             return random.integers(0, 30_000, (batch, 64 if model == "encoder" else 128))
-        case "decoder" | "decoder-wide":
+        case "decoder" | "decoder-wide" | "decoder-deep":
             return random.integers(0, 8_000, (batch, 16 if model == "decoder" else 24))
     return random.random((batch, COLUMNS), dtype=np.float32)

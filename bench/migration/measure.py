@@ -72,7 +72,11 @@ SETS: Mapping[str, tuple[str, ...]] = {
 """The bounds in `advisor/migration/forms.py` were set with the first in view, and never with the second."""
 
 
-NETWORKS = tuple(one for models in SETS.values() for one in models if not one.startswith(("forest", "boosting")))
+DEVICE_SETS: Mapping[str, tuple[str, ...]] = {
+    "known": ("mlp", "cnn", "encoder", "decoder"),
+    "held-out": ("mlp-large", "cnn-plain", "encoder-large", "decoder-wide", "encoder-base", "decoder-deep"),
+}
+"""What is said of devices was corrected with the first in view."""
 
 
 def plan(models: Sequence[str]) -> list[tuple[str, Form, tuple[Form, ...]]]:
@@ -95,8 +99,8 @@ def plan(models: Sequence[str]) -> list[tuple[str, Form, tuple[Form, ...]]]:
 
 def measure(programs: Programs, folder: Path, pairs: int, seconds: float) -> None:
     """All of the plan, each comparison in so many interleaved pairs of `seconds` each."""
-    python = _python(programs)
-    write_models(programs, python, folder)
+    python = python_of(programs)
+    write_models(python, folder)
     host = this_host()
     print(f"host: {host.told_by}; {host.bytes_per_core.mode / 1e9:.1f} GB/s a core; int8 {host.int8}", flush=True)
     pooled: list[Compared] = []
@@ -113,12 +117,21 @@ def measure(programs: Programs, folder: Path, pairs: int, seconds: float) -> Non
     print("all models:")
     report(pooled)
     try:
-        on_gpu.report(on_gpu.measure(python, folder, NETWORKS, host, pairs, seconds))
+        measure_device(python, folder, host, pairs, seconds)
     except NotHereError as problem:
         print(f"GPU side: {problem}")
 
 
-def _python(programs: Programs) -> Path:
+def measure_device(python: Path, folder: Path, host: HostCpu, pairs: int, seconds: float) -> None:
+    """The networks on the first GPU. Raises NotHereError without one."""
+    on_gpu.device_of(python)
+    write_models(python, folder, *(one for models in DEVICE_SETS.values() for one in models))
+    for name, models in DEVICE_SETS.items():
+        print(f"models {name} on the GPU:", flush=True)
+        on_gpu.report(on_gpu.measure(python, folder, models, host, pairs, seconds))
+
+
+def python_of(programs: Programs) -> Path:
     """The interpreter that `NODEWRIGHT_TORCH_PYTHON` names, else an environment of its own, installed once."""
     named = os.environ.get("NODEWRIGHT_TORCH_PYTHON")
     return (

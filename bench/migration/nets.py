@@ -161,3 +161,9 @@ NETS = {
     "encoder-large": lambda: Encoder(hidden=768, layers=4, heads=12),
     "decoder-wide": lambda: Decoder(vocabulary=8000, hidden=1024, layers=6, heads=16),
 }
+DEEP = {
+    "encoder-base": lambda: Encoder(hidden=768, layers=12, heads=12),
+    "decoder-deep": lambda: Decoder(vocabulary=32000, hidden=1024, layers=24, heads=16),
+}
+"""For devices alone."""
+ALL = NETS | DEEP

@@ -5,8 +5,12 @@ Without a GPU that torch can use it says so: what the product says of devices is
 """
 
 import json
+import os
 import subprocess
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -32,11 +36,16 @@ from bench.migration.predicted import STEPS, files_of
 from bench.migration.runs import Form, Run
 from bench.stats import Estimate, estimate
 
-TOKENS = {"encoder": 64, "encoder-large": 128, "decoder": 32, "decoder-wide": 40}
+TOKENS = {
+    "encoder": 64, "encoder-large": 128, "encoder-base": 128, "decoder": 32, "decoder-wide": 40, "decoder-deep": 40,
+}  # fmt: skip
 """Of a request, read and made, as a server's page would tell."""
 PROFILE_SECONDS = 14.0
-CORES = 4.0
-"""That a service would have; both sides are compared per request, so that it matters for the host's part alone."""
+CORES = 1.0
+"""That the host's part has: one process feeds the device."""
+MODELS = 8
+"""That are watched at a time, on cores of their own; the device serves one of them at a time."""
+_DEVICE = threading.Lock()
 _ASK = (
     "import json, torch; p = torch.cuda.get_device_properties(0); "
     "print(json.dumps({'name': p.name, 'memory': p.total_memory}))"
@@ -70,13 +79,16 @@ def measure(
     """`device`: as torch calls it. A model that cannot be measured is printed and left out. Raises NotHereError without
     one."""
     card = device_of(python)
-    found: list[Shown] = []
-    for model in models:
+
+    def one(model: str) -> list[Shown]:
         try:
-            found += _of_model(python, folder, model, card, host, pairs, seconds, device)
+            return _of_model(python, folder, model, card, host, pairs, seconds, device)
         except NotHereError as problem:
             print(f"  {model}: not available here: {problem}", flush=True)
-    return found
+            return []
+
+    with ThreadPoolExecutor(max(1, min(MODELS, len(os.sched_getaffinity(0)) // 2))) as pool:
+        return [shown for found in pool.map(one, models) for shown in found]
 
 
 def _of_model(
@@ -102,7 +114,10 @@ def report(found: Sequence[Shown]) -> None:
     if found:
         inside = sum(one.said.p10 <= one.real.ratio <= one.said.p90 for one in found) / len(found)
         error = median(abs(log(one.real.ratio / one.said.p50)) for one in found)
-        print(f"on the GPU: {len(found)} figures, {inside:.0%} inside, median |log error| {error:.3f}")
+        width = sum(log(one.said.p90 / one.said.p10) for one in found) / len(found)
+        print(
+            f"on the GPU: {len(found)} figures, {inside:.0%} inside, width {width:.2f}, median |log error| {error:.3f}"
+        )
 
 
 def _shown(
@@ -119,7 +134,7 @@ def _shown(
         latency, rate = [], []
         for number in range(pairs):
             order = (base, alone, many) if number % 2 else (many, alone, base)
-            rates = {run: run.compute(seconds).rows_per_second for run in order}
+            rates = {run: _rate(run, run is not base, seconds) for run in order}
             latency.append(rates[base] / rates[alone])
             rate.append(rates[many])
         memory = many.gpu_bytes()
@@ -135,6 +150,12 @@ def _shown(
         said_memory = Percentiles(0.8 * need, need, 1.25 * need)
         found.append(Shown(f"{model}: bytes of the device", said_memory, Estimate(memory, memory, memory, 1)))
     return found
+
+
+def _rate(run: Run, on_device: bool, seconds: float) -> float:
+    """Rows a second; nothing else runs on the device meanwhile."""
+    with _DEVICE if on_device else nullcontext():
+        return run.compute(seconds).rows_per_second
 
 
 def _work(model: str, folder: Path, base: Run, host: HostCpu, seconds: float) -> Work:

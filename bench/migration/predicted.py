@@ -17,7 +17,7 @@ from collectors.entities import Model
 from collectors.model_file import ModelFile
 from collectors.model_headers.read import read_model_file
 
-STEPS: Mapping[str, int] = {"decoder": 16, "decoder-wide": 16}
+STEPS: Mapping[str, int] = {"decoder": 16, "decoder-wide": 16, "decoder-deep": 16}
 """Passes through the model for one request; a server's page would say it (generated tokens / requests)."""
 
 

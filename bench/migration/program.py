@@ -38,13 +38,15 @@ def _run(call: Call, seconds: float) -> dict[str, float]:
 
 
 def _gpu_memory(device: str) -> dict[str, float]:
-    """Bytes in use, of whoever has the device."""
+    """Bytes that this process holds, its context included, as the driver tells them; nothing where it does not."""
     if device != "cuda":
         return {}
-    import torch
+    import pynvml
 
-    free, total = torch.cuda.mem_get_info()
-    return {"gpu_bytes": float(total - free)}
+    pynvml.nvmlInit()
+    rows = pynvml.nvmlDeviceGetComputeRunningProcesses(pynvml.nvmlDeviceGetHandleByIndex(0))
+    own = [row.usedGpuMemory for row in rows if row.pid == os.getpid() and row.usedGpuMemory]
+    return {"gpu_bytes": float(own[0])} if own else {}
 
 
 def _network(model: str, form: str, batch: int, threads: int, folder: Path, device: str) -> Call:
@@ -58,7 +60,7 @@ def _network(model: str, form: str, batch: int, threads: int, folder: Path, devi
 
     torch.manual_seed(0)
     torch.set_num_threads(threads)
-    net = nets.NETS[model]().eval()
+    net = nets.ALL[model]().eval()
     if form == "int8":
         net = torch.ao.quantization.quantize_dynamic(net, {torch.nn.Linear}, dtype=torch.qint8)
     wide = torch.float16 if device == "cuda" else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from advisor.profiling.digest import digest
 from advisor.profiling.table import load_table
 from advisor.profiling.view import ProfileView
-from agent.demo.processes import Programs, read_process
+from agent.demo.processes import read_process
 from bench.crowd import NotHereError
 from collectors.entities import WorkerKey
 from collectors.host import Host
@@ -83,7 +83,7 @@ class Run:
         return ProfileView(age_seconds=0.0, workers=(digest(taken, table),))
 
     def gpu_bytes(self) -> float | None:
-        """That its device has in use, with the context; None of a CPU. Raises NotHereError where its process has ended."""
+        """That it holds of its device, with the context; None of a CPU, or where the driver does not tell. Raises NotHereError where its process has ended."""
         return self._ask("memory").get("gpu_bytes")
 
     def end(self) -> None:
@@ -120,11 +120,15 @@ class Run:
         return found
 
 
-def write_models(programs: Programs, python: Path, folder: Path) -> None:
-    """The models' files, made anew. Raises NotHereError."""
+def write_models(python: Path, folder: Path, *only: str) -> None:
+    """The models' files, made anew; of `only` these networks what is needed beside a device. Raises NotHereError."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [str(python), str(HERE / "write.py"), str(folder)], check=False, capture_output=True, text=True, timeout=600
+        [str(python), str(HERE / "write.py"), str(folder), *only],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=600,
     )
     if done.returncode:
         raise NotHereError(f"the models cannot be written: {done.stderr.strip().splitlines()[-1:]}")

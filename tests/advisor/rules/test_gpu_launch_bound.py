@@ -58,7 +58,7 @@ def test_the_interval_holds_what_a_graph_of_the_same_kernels_gave(card: str, pro
 def test_the_gain_is_amdahls_and_ends_where_the_device_is_full() -> None:
     seen = launching()
     low, likely, high = gains(concluded(RULE, seen, looked_into(seen, LAUNCH)))["throughput_ratio"]
-    assert (low, likely, high) == (1.0, pytest.approx(1 / 0.4), pytest.approx(1 / (1 - 0.9), rel=1e-3))
+    assert (low, likely, high) == (1.0, pytest.approx(1 / 0.25), pytest.approx(1 / (1 - 0.9), rel=1e-3))
     fuller = launching(sm_active_ratio=0.25, sm_active_p95=0.28)
     assert gains(concluded(RULE, fuller, looked_into(fuller, LAUNCH)))["throughput_ratio"][2] == 4.0
 
@@ -83,7 +83,7 @@ def test_a_server_that_was_told_not_to_use_graphs_says_so_itself() -> None:
     found = concluded(RULE, seen, known)
     assert "flag --enforce-eager rules out CUDA graphs" in found.title
     assert [(c.lever, c.current, c.proposed) for c in found.changes] == [("cuda_graphs", False, True)]
-    assert gains(found)["throughput_ratio"] == (1.0, pytest.approx(1 / 0.65, abs=1e-3), pytest.approx(4.0))
+    assert gains(found)["throughput_ratio"] == (1.0, pytest.approx(1 / 0.45, abs=1e-3), pytest.approx(4.0))
     used = with_settings(looked_into(seen, classes), {Lever.CUDA_GRAPHS: True})
     assert verdict(RULE, seen, used) is None
     assert verdict(RULE, seen, with_settings(looked_into(seen, classes), {Lever.CUDA_GRAPHS: None})) is None
@@ -137,7 +137,8 @@ def test_the_exact_change_takes_the_option_back() -> None:
 @pytest.mark.parametrize(
     ("classes", "known"),
     [
-        ({"cuda-launch": 0.47, "array": 0.4}, {}),  # within its error of the threshold
+        ({"cuda-launch": 0.32, "array": 0.6}, {}),  # within its error of the threshold
+        ({"cuda-launch": 0.47, "array": 0.3}, {}),  # the same where less goes with it
         (SYNC, {}),
         (LAUNCH, {"power_watts": 281.0}),
         (LAUNCH, {"sm_active_ratio": 0.31, "sm_active_p95": 0.35}),
@@ -147,6 +148,17 @@ def test_the_exact_change_takes_the_option_back() -> None:
 def test_what_just_misses(classes, known) -> None:
     seen = launching(**known)
     assert verdict(RULE, seen, looked_into(seen, classes)) is None
+
+
+def test_a_framework_that_takes_as_long_as_the_launches_is_part_of_them() -> None:
+    """As recorded of 300 kernels on an H100 (launching 48 %, PyTorch's way to them 42 %): a graph brought 5.7 to 7.1 times."""
+    seen = launching(busy_ratio=0.135, sm_active_ratio=0.003, sm_active_p95=0.004)
+    found = concluded(RULE, seen, looked_into(seen, {"cuda-launch": 0.477, "array": 0.416, "allocation": 0.04}))
+    low, likely, high = gains(found)["throughput_ratio"]
+    assert (low, likely, high) == (1.0, pytest.approx(1 / (1 - 0.477 - 0.228), rel=1e-3), pytest.approx(1 / 0.067, rel=1e-2))
+    less = {"cuda-launch": 0.4, "array": 0.42}
+    assert verdict(RULE, seen, looked_into(seen, less)) is not None
+    assert verdict(RULE, seen, looked_into(seen, {"cuda-launch": 0.4, "array": 0.38})) is None
 
 
 def test_busy_time_alone_needs_power_beside_it_and_lowers_the_confidence() -> None:

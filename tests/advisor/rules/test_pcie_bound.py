@@ -97,10 +97,23 @@ def test_a_full_link_needs_no_profile_where_the_service_is_alone_on_the_device()
 def test_what_just_misses() -> None:
     assert verdict(RULE, copying(0.59), looked_into(copying(0.59), SYNC)) is None
     assert verdict(RULE, copying(0.59), looked_into(copying(0.59), SYNC), standing=True) is not None
-    assert verdict(RULE, copying(0.09), looked_into(copying(0.09), {"cuda-sync": 0.9}, hot=COPIES)) is None
+    assert verdict(RULE, copying(0.038), looked_into(copying(0.038), SYNC, hot=COPIES)) is None
+    assert verdict(RULE, copying(0.042), looked_into(copying(0.042), SYNC, hot=COPIES)) is not None
+    assert verdict(RULE, copying(0.038), looked_into(copying(0.038), SYNC, hot=COPIES), standing=True) is not None
     few = [(COPIES[0][0], 0.45, "cuda-sync")]
     assert verdict(RULE, copying(0.3), looked_into(copying(0.3), SYNC, hot=few)) is None
     assert verdict(RULE, copying(0.3), looked_into(copying(0.3), SYNC, hot=COPIES)) is not None
+
+
+def test_of_a_fast_link_copies_from_pageable_memory_use_hardly_anything() -> None:
+    """As recorded of 64 MiB a request on an H100 (generation 5): pinned memory made it 6.1 and 7.1 times as fast."""
+    seen = copying(0.0858, used=0.99)
+    found = concluded(RULE, seen, looked_into(seen, {"cuda-sync": 0.921}, hot=[(COPIES[0][0], 0.915, "cuda-sync")]))
+    shown = numbers(found)
+    assert shown["copied_bytes"] == pytest.approx(0.0858 * LINK / (0.915 * 0.99), rel=0.02)
+    low, likely, high = gains(found)["throughput_ratio"]
+    assert (low, likely) == (1.0, pytest.approx((1 + high) / 2, rel=1e-2))
+    assert 6.1 < high < 8.5
 
 
 def test_copies_beside_a_worker_that_is_not_saturated_are_not_judged() -> None:
