@@ -26,6 +26,8 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True):
     """How a config.json says that they are quantised (`awq`, `fp8`); of ONNX `w8a8`: weights and inputs of layers are."""
     convolution_share: float | None = None
     """Part of its parameters that kernels of convolutions in two and three dimensions are; None = shapes are not told."""
+    matrices: int | None = None
+    """Tensors of two dimensions and more, about as many as it has layers; None = shapes are not told."""
     zero_share: float | None = None
     """Part of its numbers that are exactly zero, in a few pages of its data; None = not sampled."""
     problem: str | None = None

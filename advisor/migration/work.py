@@ -26,6 +26,8 @@ CONVOLUTION_SHARE = 0.5
 LAUNCHES_PER_LAYER = Spread(6, 12, 25)
 """Kernels of a transformer's layer: fused attention and fused norms, as usual, eager elementwise operations."""
 LAUNCHES_OF_OTHERS = Spread(20, 120, 500)
+LAUNCHES_PER_MATRIX, LAUNCHES_BESIDE = Spread(1.5, 3, 7), 6
+"""A product, its bias and activation, often a norm; beside them casts and copies of inputs and outputs."""
 LAUNCHES_PER_CONVOLUTION = Spread(1, 3, 5)
 OPERATIONS_PER_ACTIVATION_BYTE = (60.0, 150.0, 400.0)
 """Of a layer's inputs and outputs: ResNet-50 at 224 pixels has about 140, BERT with 128 tokens 270."""
@@ -231,7 +233,15 @@ def _launches(models: Sequence[Model]) -> Spread:
     if shape is not None and shape.layers:
         return LAUNCHES_PER_LAYER.times(shape.layers + (shape.encoder_layers or 0))
     net = net_of(model.parameters) if model is not None and model.parameters else None
-    return LAUNCHES_OF_OTHERS if net is None else LAUNCHES_PER_CONVOLUTION.times(net[1].layers)
+    if net is not None:
+        return LAUNCHES_PER_CONVOLUTION.times(net[1].layers)
+    counted = sum(one.matrices or 0 for one in model.files) if model is not None else 0
+    return launches_of_matrices(counted) if counted else LAUNCHES_OF_OTHERS
+
+
+def launches_of_matrices(count: int) -> Spread:
+    each = LAUNCHES_PER_MATRIX.times(count)
+    return Spread(*(LAUNCHES_BESIDE + one for one in (each.low, each.mode, each.high)))
 
 
 def _moved(view: View, rate: float) -> Spread:

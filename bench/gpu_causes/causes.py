@@ -17,14 +17,13 @@ class Setup:
 @dataclass(frozen=True, slots=True)
 class Cause:
     """`rule`: that should be named first; None = nothing that mends it is to be said. `mended`: the setup after the change;
-    `by`: levers whose proposed value takes its place there. `metric`: the gain that is held against the measurement."""
+    `by`: levers whose proposed value takes its place there."""
 
     bad: Setup
     rule: str | None
     mended: Setup | None = None
     by: Mapping[str, str] = field(default_factory=dict)
     clients: int = 4
-    metric: str = "throughput_ratio"
 
 
 WORKERS = {"workers": "workers"}
@@ -38,9 +37,8 @@ CAUSES: Mapping[str, Cause] = {
         Setup("net", 1, {}), "gpu-small-batches", Setup("net", 1, {"max_batch_size": 16, "max_batch_time": 0.002}),
         BATCHES, 16,
     ),
-    "contexts": Cause(
-        Setup("light", 8), "gpu-context-multiplied", Setup("light", 2), WORKERS, 2, metric="gpu_memory_ratio"
-    ),
+    "one worker": Cause(Setup("net", 1, {}), "workers-below-cores-saturated", Setup("net", 5, {}), WORKERS, 16),
+    "contexts": Cause(Setup("light", 8), "gpu-context-multiplied", Setup("light", 2), WORKERS, 2),
     "full device": Cause(Setup("full", 2), None, clients=8),
     "full memory": Cause(Setup("hoard"), "vram-near-full", clients=1),
 }  # fmt: skip

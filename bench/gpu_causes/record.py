@@ -2,9 +2,9 @@
 
     python bench/gpu_causes/record.py FOLDER [--seconds 28] [--pairs 2] [--measured 3] [CAUSE ...]
 
-Needs a GPU, and torch, Pillow, gunicorn and MLServer in the interpreter that runs it. Writes `CAUSE.db`, the recording of each fault
-(`nodewright advise --recording` judges it), and `measured.json`: requests a second before and after in pairs, and memory.
-Servers are on loopback and are ended by pid.
+Needs a GPU, and torch, Pillow, gunicorn and MLServer in the interpreter that runs it. Writes `CAUSE.db`, the recording of
+each fault (`nodewright advise --recording` judges it), and `measured.json`: requests a second before and after in pairs, and
+memory. Servers are on loopback and are ended by pid.
 """
 
 import argparse
@@ -29,7 +29,10 @@ from bench.gpu_causes.causes import CAUSES, Cause, Setup, body_of, path_of
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 START_SECONDS = 40.0
-WARM_SECONDS = 1.5
+WARM_SECONDS = 0.7
+FIRST_SECONDS = 6.0
+"""Until each worker has its context and its model, under load from as many clients as would find all of them."""
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @contextmanager
@@ -48,7 +51,13 @@ def served(setup: Setup, folder: Path) -> Iterator[tuple[int, int]]:
         (folder / "net").mkdir(exist_ok=True)
         (folder / "net" / "model-settings.json").write_text(json.dumps(model))
         argv, ready = ["mlserver", "start", "."], "/v2/models/net/ready"
-    environment = {**clean_environment(os.environ), "KIND": setup.kind, "PYTHONPATH": str(HERE)}
+    environment = {
+        **clean_environment(os.environ),
+        **ONE_THREAD,
+        "KIND": setup.kind,
+        "FOLDER": str(folder),
+        "PYTHONPATH": str(HERE),
+    }
     log = folder / "server.log"
     with Programs() as programs:
         program = programs.start(
@@ -134,6 +143,12 @@ def compare(cause: Cause, mended: Setup, folder: Path, pairs: int, seconds: floa
     """Requests a second of both setups in turn, both servers up."""
     with served(cause.bad, folder / "before") as (_, before), served(mended, folder / "after") as (pid, after):
         rates: dict[str, list[dict[str, Any]]] = {"before": [], "after": []}
+        first = [
+            load(setup, port, 3 * max(cause.clients, setup.workers), FIRST_SECONDS)
+            for setup, port in ((cause.bad, before), (mended, after))
+        ]
+        for each in first:
+            answer(each)
         for number in range(pairs):
             turns = [("before", cause.bad, before), ("after", mended, after)]
             for name, setup, port in turns if number % 2 else reversed(turns):
@@ -148,6 +163,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=28.0)
     parser.add_argument("--pairs", type=int, default=2)
     parser.add_argument("--measured", type=float, default=3.0)
+    parser.add_argument("--compare-only", action="store_true", help="with the cause's own mended setup, without advice")
     wanted = parser.parse_intermixed_args()
     wanted.folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {}
@@ -156,7 +172,8 @@ def main() -> int:
         folder = Path("/tmp") / "gpu-causes" / name.replace(" ", "-")
         recording = wanted.folder / f"{name.replace(' ', '-')}.db"
         try:
-            seen = observe(cause, folder, recording, wanted.seconds)
+            nothing: dict[str, Any] = {"load": None, "memory": None, "advice": {}}
+            seen = nothing if wanted.compare_only else observe(cause, folder, recording, wanted.seconds)
             mended, found = proposed(seen["advice"], cause)
             others = [(f["rule"], f["severity"]) for f in seen["advice"].get("findings", [])]
             print(f"{name}: {seen['load']}; wanted {cause.rule}; found {others}", flush=True)

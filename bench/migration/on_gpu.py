@@ -9,8 +9,8 @@ import os
 import subprocess
 import threading
 from collections.abc import Sequence
-from contextlib import nullcontext
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -25,11 +25,11 @@ from advisor.migration.parameters import parameters_of
 from advisor.migration.simulate import Simulated, simulate
 from advisor.migration.spread import Percentiles, Spread
 from advisor.migration.work import (
-    LAUNCHES_OF_OTHERS,
     LAUNCHES_PER_LAYER,
     OPERATIONS_PER_ACTIVATION_BYTE,
     Family,
     Work,
+    launches_of_matrices,
 )
 from bench.crowd import NotHereError
 from bench.migration.predicted import STEPS, files_of
@@ -189,7 +189,9 @@ def _work(model: str, folder: Path, base: Run, host: HostCpu, seconds: float) ->
         generation=Generation(steps=float(STEPS.get(model, 1))),
         activations=Spread(flops.low / high, flops.mode / likely, flops.high / low),
         moved=Spread.around(4e4, 0.9),
-        launches=LAUNCHES_PER_LAYER.times(layers) if layers else LAUNCHES_OF_OTHERS,
+        launches=LAUNCHES_PER_LAYER.times(layers)
+        if layers
+        else launches_of_matrices(sum(one.matrices or 0 for one in files)),
         exact=counted is not None,
         told=(),
     )

@@ -83,7 +83,8 @@ class Run:
         return ProfileView(age_seconds=0.0, workers=(digest(taken, table),))
 
     def gpu_bytes(self) -> float | None:
-        """That it holds of its device, with the context; None of a CPU, or where the driver does not tell. Raises NotHereError where its process has ended."""
+        """That it holds of its device, with the context; None of a CPU, or where the driver does not tell. Raises
+        NotHereError where its process has ended."""
         return self._ask("memory").get("gpu_bytes")
 
     def end(self) -> None:

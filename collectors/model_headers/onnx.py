@@ -131,7 +131,7 @@ class _Graph:
     def __init__(self) -> None:
         self.dtypes: dict[str, int] = {}
         self.bytes = 0
-        self.convolutions = 0
+        self.convolutions = self.matrices = 0
         self.sized = True
         """Whether the size of an element is known of each type."""
         self.operators: set[bytes] = set()
@@ -161,6 +161,7 @@ def read_onnx(source: Source) -> ModelFile:
         weights_bytes=graph.bytes if graph.dtypes and graph.sized and whole is None else None,
         dtypes=graph.dtypes,
         convolution_share=graph.convolutions / max(1, sum(graph.dtypes.values())) if graph.dtypes else None,
+        matrices=graph.matrices if graph.dtypes else None,
         architecture=whole,
         quantization="w8a8" if graph.operators & _ON_8_BITS and graph.dtypes.keys() & {"INT8", "UINT8"} else None,
     )
@@ -210,6 +211,7 @@ def _read_initializer(walk: _Walk, end: int, graph: _Graph) -> None:
         raise BadHeader("a tensor's data is not of its shape")
     add(graph.dtypes, name, count)
     graph.convolutions += count if len(shape) in CONVOLUTIONS else 0
+    graph.matrices += len(shape) > 1
     graph.bytes += size
     graph.sized = graph.sized and bits > 0
 

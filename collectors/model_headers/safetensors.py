@@ -75,11 +75,12 @@ def read_safetensors(source: Source) -> ModelFile:
         raise BadHeader(f"its header is longer than {HEADER_LIMIT_BYTES} bytes")
     dtypes: dict[str, int] = {}
     places: list[int] = []
-    packed, convolutions = False, 0
+    packed, convolutions, matrices = False, 0, 0
     sample = ZeroSample(data_bytes)
     for name, tensor in _entries(source, source.at(_LENGTH.size, length)):
         places.append(_place(tensor, dtypes))
         convolutions += elements(tensor.shape) if len(tensor.shape) in CONVOLUTIONS else 0
+        matrices += len(tensor.shape) > 1
         packed = packed or bool(_PACKED.search(name))
         sample.note(tensor.dtype, *tensor.data_offsets)
     _check(sorted(places), data_bytes)
@@ -91,6 +92,7 @@ def read_safetensors(source: Source) -> ModelFile:
         weights_bytes=data_bytes if dtypes else None,
         dtypes=dtypes,
         convolution_share=None if packed or not dtypes else convolutions / max(1, sum(dtypes.values())),
+        matrices=None if packed or not dtypes else matrices,
         zero_share=None if packed else sample.share(source, _LENGTH.size + length),
         problem="packed weights: their elements are not parameters" if packed else None,
     )

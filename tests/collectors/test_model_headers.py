@@ -252,10 +252,13 @@ def test_how_much_of_a_model_is_convolutions_is_told_by_the_dimensions_of_its_te
     header = {"conv": tensor("F32", (4, 3, 5, 5), 0, 1200), "head": tensor("F32", (10, 10), 1200, 1600)}
     (tmp_path / "m.safetensors").write_bytes(safetensors(header, 1600))
     assert read(tmp_path / "m.safetensors").convolution_share == 0.75
+    assert read(tmp_path / "m.safetensors").matrices == 2
     model = onnx(
         initializer((4, 3, 5, 5), 1, bytes(1200)), initializer((10, 10), 1, bytes(400)), node("Conv"), node("Gemm")
     )
     (tmp_path / "m.onnx").write_bytes(model)
     assert read(tmp_path / "m.onnx").convolution_share == 0.75
+    assert read(tmp_path / "m.onnx").matrices == 2
+    assert fixture("tiny.gguf").matrices is None
     assert fixture("linear.onnx").convolution_share == 0.0
     assert fixture("tiny.gguf").convolution_share is None
