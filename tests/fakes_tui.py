@@ -1,6 +1,6 @@
 """A source for the screens that answers what a test tells it to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,8 +10,9 @@ from advisor.documents import FindingEvent, Problem, Snapshot
 from advisor.finding import Acknowledgement, Finding
 from tests.snapshots import NOW
 from tui.app import TopApp
-from tui.source import Act, Picture, Unreachable
+from tui.source import Act, Answer, Picture, Unreachable
 
+NOT_FOUND = Problem("not-found", "there is nothing of that name", "look at /openapi.json")
 REFUSED = Problem("connection-refused", "nothing listens there", "start the agent: nodewright run")
 
 
@@ -28,6 +29,9 @@ class FakeSource:
     """What is answered to whoever wants to change something."""
     events: tuple[FindingEvent, ...] = ()
     acts: list[tuple[str, Act]] = field(default_factory=list)
+    known: Mapping[str, object] = field(default_factory=dict)
+    """What is answered to `get`, by name without its query; a Problem is raised."""
+    got: list[str] = field(default_factory=list)
 
     async def picture(self) -> Picture:
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
@@ -38,6 +42,13 @@ class FakeSource:
 
     async def history(self, finding: str) -> tuple[FindingEvent, ...]:
         return tuple(one for one in self.events if one.finding == finding)
+
+    async def get(self, name: str, kind: type[Answer]) -> Answer:
+        self.got.append(name)
+        found = self.known.get(name, self.known.get(name.partition("?")[0], NOT_FOUND))
+        if isinstance(found, Problem):
+            raise Unreachable(found)
+        return msgspec.convert(msgspec.to_builtins(found), kind)
 
     async def act(self, finding: str, act: Act) -> Finding:
         self.acts.append((finding, act))

@@ -12,6 +12,7 @@ from textual.theme import Theme
 from tui.messages import Acted, ActWanted, AdviceWanted, Arrived, HistoryArrived, HistoryWanted, Lost, Refused
 from tui.screens.act import ActScreen
 from tui.screens.advice import AdviceScreen
+from tui.screens.base import StateScreen
 from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
 from tui.screens.overview import OverviewScreen
@@ -34,6 +35,8 @@ THEME = Theme(
 )
 
 
+SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, AdviceScreen, GpusScreen)
+"""In the order of their numbers."""
 NOTICE_SECONDS = 8.0
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}
 
@@ -47,12 +50,13 @@ class TopApp(App[None]):
     CSS = """
     TopApp:nocolor OptionList > .option-list--option-highlighted { background: #5a5a5a; }
     """
-    MODES = {"overview": OverviewScreen, "advice": AdviceScreen, "gpus": GpusScreen}
-    DEFAULT_MODE = "overview"
+    MODES = {screen.NAME: screen for screen in SCREENS}
+    DEFAULT_MODE = SCREENS[0].NAME
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1,o", "switch_mode('overview')", "Overview"),
-        Binding("2,a", "switch_mode('advice')", "Advice"),
-        Binding("3,g", "switch_mode('gpus')", "GPUs"),
+        *(
+            Binding(f"{number},{screen.LETTER}", f"switch_mode('{screen.NAME}')", screen.LABEL)
+            for number, screen in enumerate(SCREENS, 1)
+        ),
         Binding("r", "ask", "Refresh"),
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
@@ -61,7 +65,7 @@ class TopApp(App[None]):
 
     def __init__(self, source: Source, interval_seconds: float = 1.0, owner: str = "top") -> None:
         super().__init__()
-        self._source = source
+        self.source = source
         self._owner = owner
         self._interval_seconds = interval_seconds
         self._asked = asyncio.Event()
@@ -76,7 +80,7 @@ class TopApp(App[None]):
         while True:
             self._asked.clear()
             try:
-                self.post_message(Arrived(await self._source.picture()))
+                self.post_message(Arrived(await self.source.picture()))
             except Unreachable as error:
                 self.post_message(Lost(error.problem))
             try:
@@ -101,7 +105,7 @@ class TopApp(App[None]):
 
     async def _history(self, finding: str) -> None:
         try:
-            self.post_message(HistoryArrived(await self._source.history(finding)))
+            self.post_message(HistoryArrived(await self.source.history(finding)))
         except Unreachable:  # it is no more than an addition to the page
             self.post_message(HistoryArrived(()))
 
@@ -110,7 +114,7 @@ class TopApp(App[None]):
 
     def on_act_wanted(self, message: ActWanted) -> None:
         """Ask for reason and time, where acting can come to something at all."""
-        problem = self._source.read_only or self.state.problem
+        problem = self.source.read_only or self.state.problem
         if problem is not None:
             self.post_message(Refused(problem))
         elif message.state == "open":
@@ -125,7 +129,7 @@ class TopApp(App[None]):
 
     async def _act(self, finding: str, act: Act) -> None:
         try:
-            self.post_message(Acted(await self._source.act(finding, act)))
+            self.post_message(Acted(await self.source.act(finding, act)))
         except Unreachable as error:
             self.post_message(Refused(error.problem))
 
@@ -151,4 +155,4 @@ class TopApp(App[None]):
         self._asked.set()
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen())
+        self.push_screen(HelpScreen(SCREENS, self.screen))

@@ -23,7 +23,7 @@ from advisor.documents import (
     WorkerStatus,
 )
 from advisor.finding import Finding
-from tui.source import Act, Picture, Unreachable
+from tui.source import Act, Answer, Picture, Unreachable
 
 DEADLINE_SECONDS = 3.0
 ANSWER_LIMIT_BYTES = 64 << 20
@@ -88,6 +88,10 @@ class HttpSource:
         name, kind = f"advice/{finding}/history?limit={HISTORY_LIMIT}", tuple[FindingEvent, ...]
         events: tuple[FindingEvent, ...] = await asyncio.to_thread(self._ask, name, kind)
         return events
+
+    async def get(self, name: str, kind: type[Answer]) -> Answer:
+        found: Answer = await asyncio.to_thread(self._ask, name, kind)
+        return found
 
     async def act(self, finding: str, act: Act) -> Finding:
         found: Finding = await asyncio.to_thread(self._ask, f"advice/{finding}", Finding, msgspec.json.encode(act))

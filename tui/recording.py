@@ -9,7 +9,7 @@ from pathlib import Path
 from advisor.documents import FindingEvent, Problem
 from advisor.finding import Finding
 from tui.http_source import HttpSource
-from tui.source import Act, Picture, Unreachable
+from tui.source import Act, Answer, Picture, Unreachable
 
 _LAUNCHER = Path(__file__).resolve().parent.parent / "nodewright.py"
 _STOP_SECONDS = 3.0
@@ -52,6 +52,9 @@ class RecordingSource:
 
     async def history(self, finding: str) -> tuple[FindingEvent, ...]:
         return await self._http.history(finding)
+
+    async def get(self, name: str, kind: type[Answer]) -> Answer:
+        return await self._http.get(name, kind)
 
     async def act(self, finding: str, act: Act) -> Finding:
         raise Unreachable(READ_ONLY)

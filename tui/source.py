@@ -1,6 +1,6 @@
 """Where do the screens get what they show, and how does a source say that it has nothing?"""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from advisor.documents import (
     WorkerStatus,
 )
 from advisor.finding import Finding
+
+Answer = TypeVar("Answer")
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +72,9 @@ class Source(Protocol):
 
     async def history(self, finding: str) -> tuple[FindingEvent, ...]:
         """What became of a finding, newest first. Raises Unreachable."""
+
+    async def get(self, name: str, kind: type[Answer]) -> Answer:
+        """What `GET /v1/NAME` answers (`migration`, `series?entity=…`), as `kind`. Raises Unreachable."""
 
     async def act(self, finding: str, act: Act) -> Finding:
         """Change a finding's state, and return it as it is then. Raises Unreachable, also where that is refused."""

@@ -71,8 +71,7 @@ def with_profile(found: Copying, view: View, seen: ProfileView) -> Copying:
     copies = [(w.cores * s.share / cores, s.where) for w in workers for s in w.hot if s.where.startswith(FUNCTIONS)]
     named, way = sum(part for part, _ in copies), _way(found.one.gpu)
     hosts = sum(part for part, where in copies if way in where)
-    of = {w.key: w for w in view.workers}
-    busy = sum(one.cores_used for key in own if (one := of.get(key)) is not None)
+    busy = sum(w.cores_used for w in view.workers if w.key in own)
     looks = sum(w.samples for w in workers)
     waits = msgspec.structs.replace(seen, workers=workers).share("cuda-sync").value
     return msgspec.structs.replace(

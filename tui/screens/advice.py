@@ -22,6 +22,11 @@ from tui.widgets.notice import Notice
 class AdviceScreen(StateScreen):
     """The ranked list at the left, the chosen finding at the right."""
 
+    NAME, LETTER, LABEL = "advice", "a", "Advice"
+    KEYS = (
+        ("enter, →, ←", "from the list to the page and back"),
+        ("m, z, u", "acknowledge a finding, snooze it, open it again"),
+    )
     DEFAULT_CSS = """
     AdviceScreen #findings { width: 32; height: 1fr; }
     AdviceScreen.-wide #findings { width: 48; }

@@ -2,6 +2,7 @@
 
 import pkgutil
 from abc import abstractmethod
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -11,7 +12,7 @@ from textual.widgets import ContentSwitcher, Footer
 from advisor.documents import NodeStatus
 from collectors import frameworks
 from tui import format as fmt
-from tui.source import Picture
+from tui.source import Answer, Picture, Source
 from tui.state import State
 from tui.widgets.notice import Notice
 from tui.widgets.status_line import StatusLine
@@ -24,6 +25,14 @@ class StateScreen(Screen[None]):
     StateScreen { overflow: hidden; }
     StateScreen > ContentSwitcher { height: 1fr; }
     """
+    NAME: ClassVar[str]
+    """Of its mode, in one word."""
+    LETTER: ClassVar[str]
+    """The key that leads there, beside its number."""
+    LABEL: ClassVar[str]
+    """In the footer and on the help page."""
+    KEYS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    """Its own keys and what they do, for the help page."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]
     state: State | None = None
@@ -40,6 +49,11 @@ class StateScreen(Screen[None]):
     def absence(self, picture: Picture) -> tuple[str, ...]:
         """Headline and sentences where `picture` has nothing to fill the body with; empty where it has."""
         return () if picture.services else no_server_text(picture.node)
+
+    async def ask(self, name: str, kind: type[Answer]) -> Answer:
+        """What the source answers to `GET /v1/NAME`. Raises Unreachable."""
+        source: Source = self.app.source  # type: ignore[attr-defined]
+        return await source.get(name, kind)
 
     def compose(self) -> ComposeResult:
         yield StatusLine()

@@ -25,6 +25,8 @@ _KINDS = {"nvidia": "NVIDIA GPUs", "amd": "AMD GPUs", "tpu": "TPUs", "neuron": "
 class GpusScreen(StateScreen):
     """The devices at the top, the chosen one below. It needs no model server to run."""
 
+    NAME, LETTER, LABEL = "gpus", "g", "GPUs"
+    KEYS = (("→, ←", "from the list to the page and back"),)
     DEFAULT_CSS = """
     GpusScreen #gpus { height: auto; max-height: 40%; }
     GpusScreen GpuPage { height: 1fr; }

@@ -1,26 +1,20 @@
 """Which keys are there, and what do the words on the screens mean?"""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from tui.lines import heading, lines
+from tui.screens.base import StateScreen
 
 _KEYS = (
-    ("1, o", "overview"),
-    ("2, a", "advice"),
-    ("3, g", "GPUs"),
     ("j, k, ↓, ↑", "next and previous line; scroll a page"),
-    ("enter", "from a service to its advice, from the list to the page"),
-    ("→, l, ←, h", "from the list to the page and back"),
-    ("m, z, u", "acknowledge a finding, snooze it, open it again"),
-    ("J, K", "scroll the lower part of the overview"),
     ("r", "ask again now"),
     ("?", "this page"),
     ("q", "quit"),
@@ -51,9 +45,21 @@ class HelpScreen(ModalScreen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss", "Close")]
 
+    def __init__(self, screens: Sequence[type[StateScreen]], over: Screen[object]) -> None:
+        """`screens`: in the order of their numbers; `over`: from which it was asked for."""
+        super().__init__()
+        self._screens, self._over = screens, over
+
     def compose(self) -> ComposeResult:
+        ways = ((f"{number}, {one.LETTER}", one.LABEL) for number, one in enumerate(self._screens, 1))
+        here = self._over if isinstance(self._over, StateScreen) else None
+        own: list[Content | str] = []
+        if here is not None:
+            own = [heading(f"keys of {here.LABEL}"), *_terms(here.KEYS), ""]
         with VerticalScroll():
-            yield Static(lines([heading("keys"), *_terms(_KEYS), "", heading("words"), *_terms(_WORDS)]))
+            yield Static(
+                lines([*own, heading("keys"), *_terms(ways), *_terms(_KEYS), "", heading("words"), *_terms(_WORDS)])
+            )
 
 
 def _terms(pairs: Iterable[tuple[str, str]]) -> Iterable[Content]:

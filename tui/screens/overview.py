@@ -28,6 +28,8 @@ class OverviewScreen(StateScreen):
     """Services at the top, the node below, its GPUs first; where there is room, the processes and threads of the chosen
     service."""
 
+    NAME, LETTER, LABEL = "overview", "o", "Overview"
+    KEYS = (("J, K", "scroll what is below the services"), ("enter", "to the advice for the service"))
     DEFAULT_CSS = """
     OverviewScreen #services { height: auto; max-height: 50%; }
     OverviewScreen #node { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }

@@ -155,7 +155,11 @@ def test_a_framework_that_takes_as_long_as_the_launches_is_part_of_them() -> Non
     seen = launching(busy_ratio=0.135, sm_active_ratio=0.003, sm_active_p95=0.004)
     found = concluded(RULE, seen, looked_into(seen, {"cuda-launch": 0.477, "array": 0.416, "allocation": 0.04}))
     low, likely, high = gains(found)["throughput_ratio"]
-    assert (low, likely, high) == (1.0, pytest.approx(1 / (1 - 0.477 - 0.228), rel=1e-3), pytest.approx(1 / 0.067, rel=1e-2))
+    assert (low, likely, high) == (
+        1.0,
+        pytest.approx(1 / (1 - 0.477 - 0.228), rel=1e-3),
+        pytest.approx(1 / 0.067, rel=1e-2),
+    )
     less = {"cuda-launch": 0.4, "array": 0.42}
     assert verdict(RULE, seen, looked_into(seen, less)) is not None
     assert verdict(RULE, seen, looked_into(seen, {"cuda-launch": 0.4, "array": 0.38})) is None
