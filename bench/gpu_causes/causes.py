@@ -30,7 +30,7 @@ WORKERS = {"workers": "workers"}
 BATCHES = {"max_batch_size": "max_batch_size", "max_batch_delay": "max_batch_time"}
 CAUSES: Mapping[str, Cause] = {
     "launches": Cause(Setup("launch"), "gpu-launch-bound", Setup("graph")),
-    "preprocessing": Cause(Setup("pictures", 2), "gpu-starved-by-preprocess", Setup("pictures", 6), WORKERS, 16),
+    "preprocessing": Cause(Setup("pictures", 2), "gpu-starved-by-preprocess", Setup("pictures", 16), WORKERS, 16),
     "waiting": Cause(Setup("waiting"), "gpu-wait-workers", Setup("waiting", 2), WORKERS),
     "copies": Cause(Setup("copies"), "pcie-bound", Setup("pinned")),
     "small batches": Cause(

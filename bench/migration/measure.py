@@ -8,6 +8,8 @@ from math import log
 from pathlib import Path
 from statistics import median
 
+import msgspec
+
 from advisor.finding import Gain
 from advisor.ledger.scores import interval_score
 from advisor.migration.cpu import HostCpu, host_cpu
@@ -18,7 +20,7 @@ from agent.demo.processes import Programs
 from agent.memory_probe import measured_bandwidth
 from agent.memory_room import room_of
 from bench.crowd import NotHereError
-from bench.migration import on_gpu
+from bench.migration import judged, on_gpu
 from bench.migration.predicted import Watched, predict, watched
 from bench.migration.runs import Form, Run, write_models
 from bench.stats import Estimate, estimate
@@ -122,13 +124,20 @@ def measure(programs: Programs, folder: Path, pairs: int, seconds: float) -> Non
         print(f"GPU side: {problem}")
 
 
-def measure_device(python: Path, folder: Path, host: HostCpu, pairs: int, seconds: float) -> None:
-    """The networks on the first GPU. Raises NotHereError without one."""
+def measure_device(
+    python: Path, folder: Path, host: HostCpu, pairs: int, seconds: float, keep: Path | None = None
+) -> None:
+    """The networks on the first GPU; what was measured is written to `keep`. Raises NotHereError without one."""
     on_gpu.device_of(python)
     write_models(python, folder, *(one for models in DEVICE_SETS.values() for one in models))
+    found = on_gpu.measure(
+        python, folder, [one for models in DEVICE_SETS.values() for one in models], host, pairs, seconds
+    )
+    if keep is not None:
+        keep.write_bytes(msgspec.json.encode(found))
     for name, models in DEVICE_SETS.items():
         print(f"models {name} on the GPU:", flush=True)
-        on_gpu.report(on_gpu.measure(python, folder, models, host, pairs, seconds))
+        judged.report([one for one in found if one.model in models])
 
 
 def python_of(programs: Programs) -> Path:

@@ -1,48 +1,31 @@
-"""Does what is said of a GPU hold on one that is here? Time, throughput in batches and memory of the networks, predicted from
-what is seen of them on CPUs, then measured.
+"""What does a GPU that is here do with the networks, and what would an agent see of them on CPUs? Written down, so that what is
+said of devices can be held against it wherever it is read (`judged.py`).
 
-Without a GPU that torch can use it says so: what the product says of devices is not validated then.
+Without a GPU that torch can use it says so.
 """
 
 import json
 import os
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass
-from math import log
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from statistics import median
 
+import msgspec
+
 from advisor.migration.cpu import HostCpu
 from advisor.migration.devices import Device, named, of_memory
-from advisor.migration.fit import Need
-from advisor.migration.generation import Generation
-from advisor.migration.offload import offloadable
-from advisor.migration.parameters import parameters_of
-from advisor.migration.simulate import Simulated, simulate
-from advisor.migration.spread import Percentiles, Spread
-from advisor.migration.work import (
-    LAUNCHES_PER_LAYER,
-    OPERATIONS_PER_ACTIVATION_BYTE,
-    Family,
-    Work,
-    launches_of_matrices,
-)
+from advisor.profiling.view import ProfileView
 from bench.crowd import NotHereError
-from bench.migration.predicted import STEPS, files_of
+from bench.migration.predicted import files_of
 from bench.migration.runs import Form, Run
-from bench.stats import Estimate, estimate
+from collectors.model_file import ModelFile
 
-TOKENS = {
-    "encoder": 64, "encoder-large": 128, "encoder-base": 128, "decoder": 32, "decoder-wide": 40, "decoder-deep": 40,
-}  # fmt: skip
-"""Of a request, read and made, as a server's page would tell."""
+BATCHES = (1, 8, 32)
 PROFILE_SECONDS = 14.0
-CORES = 1.0
-"""That the host's part has: one process feeds the device."""
 MODELS = 8
 """That are watched at a time, on cores of their own; the device serves one of them at a time."""
 _DEVICE = threading.Lock()
@@ -52,13 +35,19 @@ _ASK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One figure that was said, and what it is."""
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """One network. `profile`, `cpu_seconds` of a request and `files`: as seen on CPUs, one thread; `on_cpu`: requests a second
+    there, one for each round; `on_device`: by size of the batch; `device_bytes`: that its process then held, by batch."""
 
-    what: str
-    said: Percentiles
-    real: Estimate
+    model: str
+    device: str
+    host: HostCpu
+    profile: ProfileView
+    cpu_seconds: float
+    files: tuple[ModelFile, ...]
+    on_cpu: tuple[float, ...]
+    on_device: dict[int, tuple[float, ...]]
+    device_bytes: dict[int, float]
 
 
 def device_of(python: Path) -> Device:
@@ -75,123 +64,64 @@ def device_of(python: Path) -> Device:
 
 def measure(
     python: Path, folder: Path, models: Sequence[str], host: HostCpu, pairs: int, seconds: float, device: str = "cuda"
-) -> list[Shown]:
+) -> list[Measured]:
     """`device`: as torch calls it. A model that cannot be measured is printed and left out. Raises NotHereError without
     one."""
     card = device_of(python)
 
-    def one(model: str) -> list[Shown]:
+    def one(model: str) -> Measured | None:
         try:
             return _of_model(python, folder, model, card, host, pairs, seconds, device)
         except NotHereError as problem:
             print(f"  {model}: not available here: {problem}", flush=True)
-            return []
+            return None
 
     with ThreadPoolExecutor(max(1, min(MODELS, len(os.sched_getaffinity(0)) // 2))) as pool:
-        return [shown for found in pool.map(one, models) for shown in found]
+        return [found for found in pool.map(one, models) if found is not None]
 
 
 def _of_model(
     python: Path, folder: Path, model: str, card: Device, host: HostCpu, pairs: int, seconds: float, device: str
-) -> list[Shown]:
-    base = Run(python, model, Form(), folder)
-    try:
-        work = _work(model, folder, base, host, seconds)
-        said = simulate(work, card, "fp16", CORES, None, None, f"{model} {card.name}")
-        assert said is not None, f"{card.name} does not compute in 16 bits"
-        return _shown(python, folder, model, base, work, said, pairs, seconds, device)
-    finally:
-        base.end()
-
-
-def report(found: Sequence[Shown]) -> None:
-    for one in found:
-        inside = one.said.p10 <= one.real.ratio <= one.said.p90
-        print(
-            f"  {one.what}: said {one.said.p10:.3g} to {one.said.p90:.3g}, likely {one.said.p50:.3g}; measured "
-            f"{one.real.ratio:.3g} ({one.real.low:.3g} to {one.real.high:.3g}){'' if inside else '  OUTSIDE'}"
-        )
-    if found:
-        inside = sum(one.said.p10 <= one.real.ratio <= one.said.p90 for one in found) / len(found)
-        error = median(abs(log(one.real.ratio / one.said.p50)) for one in found)
-        width = sum(log(one.said.p90 / one.said.p10) for one in found) / len(found)
-        print(
-            f"on the GPU: {len(found)} figures, {inside:.0%} inside, width {width:.2f}, median |log error| {error:.3f}"
-        )
-
-
-def _shown(
-    python: Path, folder: Path, model: str, base: Run, work: Work, said: Simulated, pairs: int, seconds: float,
-    device: str,
-) -> list[Shown]:  # fmt: skip
-    alone = Run(python, model, Form(), folder, device)
-    try:
-        many = Run(python, model, Form(batch=said.batch), folder, device)
-    except NotHereError:
-        alone.end()
-        raise
-    try:
-        latency, rate = [], []
+) -> Measured:
+    with ExitStack() as stack:
+        base = stack.enter_context(_running(python, model, Form(), folder, "cpu"))
+        profile = base.profile(PROFILE_SECONDS)
+        cpu = median(base.compute(seconds).cpu_seconds for _ in range(3))
+        there = {
+            size: stack.enter_context(_running(python, model, Form(batch=size), folder, device)) for size in BATCHES
+        }
+        on_cpu: list[float] = []
+        on_device: dict[int, list[float]] = {size: [] for size in BATCHES}
         for number in range(pairs):
-            order = (base, alone, many) if number % 2 else (many, alone, base)
-            rates = {run: _rate(run, run is not base, seconds) for run in order}
-            latency.append(rates[base] / rates[alone])
-            rate.append(rates[many])
-        memory = many.gpu_bytes()
+            order = [(None, base), *there.items()]
+            for size, run in order if number % 2 else reversed(order):
+                (on_cpu if size is None else on_device[size]).append(_rate(run, size is not None, seconds))
+        held = {size: run.gpu_bytes() for size, run in there.items()}
+        return Measured(
+            model=model,
+            device=card.name,
+            host=host,
+            profile=profile,
+            cpu_seconds=cpu,
+            files=tuple(
+                msgspec.structs.replace(one, path=Path(one.path).name) for one in files_of(folder / model, Form())
+            ),
+            on_cpu=tuple(on_cpu),
+            on_device={size: tuple(rates) for size, rates in on_device.items()},
+            device_bytes={size: one for size, one in held.items() if one is not None},
+        )
+
+
+@contextmanager
+def _running(python: Path, model: str, form: Form, folder: Path, device: str) -> Iterator[Run]:
+    run = Run(python, model, form, folder, device)
+    try:
+        yield run
     finally:
-        alone.end()
-        many.end()
-    need = Need(weights=work.weights / 2, cache=work.generation.held).total
-    found = [
-        Shown(f"{model}: latency of one, GPU / CPU", said.latency, estimate(latency)),
-        Shown(f"{model}: requests a second in batches of {said.batch}", said.per_second, estimate(rate)),
-    ]
-    if memory is not None:
-        said_memory = Percentiles(0.8 * need, need, 1.25 * need)
-        found.append(Shown(f"{model}: bytes of the device", said_memory, Estimate(memory, memory, memory, 1)))
-    return found
+        run.end()
 
 
 def _rate(run: Run, on_device: bool, seconds: float) -> float:
     """Rows a second; nothing else runs on the device meanwhile."""
     with _DEVICE if on_device else nullcontext():
         return run.compute(seconds).rows_per_second
-
-
-def _work(model: str, folder: Path, base: Run, host: HostCpu, seconds: float) -> Work:
-    """As the product has it of a service whose page counts tokens."""
-    part = offloadable(base.profile(PROFILE_SECONDS))
-    if part is None:
-        raise NotHereError(f"{model}: too few samples in its profile")
-    cpu = median(base.compute(seconds).cpu_seconds for _ in range(3))
-    files = files_of(folder / model, Form())
-    shape = next((one.geometry for one in files if one.geometry is not None), None)
-    counted = parameters_of(shape) if shape is not None else None
-    weights = float(sum(one.weights_bytes or 0 for one in files))
-    rate, share = host.flops, part.share
-    flops = Spread(share.low * cpu * rate.low, share.mode * cpu * rate.mode, share.high * cpu * rate.high)
-    if counted is not None and model in TOKENS:
-        flops = Spread.around(2.0 * counted.computed * TOKENS[model], 0.1)
-    low, likely, high = OPERATIONS_PER_ACTIVATION_BYTE
-    layers = shape.layers if shape is not None else None
-    family: Family = "transformer" if shape else "convolutional" if model.startswith("cnn") else "other"
-    return Work(
-        family=family,
-        per_second=1 / cpu,
-        cpu_seconds=cpu,
-        as_configured_seconds=cpu,
-        wall_seconds=cpu,
-        part=part,
-        flops=flops,
-        weights=weights,
-        layers=None,
-        bits=32.0,
-        generation=Generation(steps=float(STEPS.get(model, 1))),
-        activations=Spread(flops.low / high, flops.mode / likely, flops.high / low),
-        moved=Spread.around(4e4, 0.9),
-        launches=LAUNCHES_PER_LAYER.times(layers)
-        if layers
-        else launches_of_matrices(sum(one.matrices or 0 for one in files)),
-        exact=counted is not None,
-        told=(),
-    )
