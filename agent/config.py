@@ -202,6 +202,13 @@ class PricesSettings:
     currency: str | None = setting(Kind.TEXT, None, "The currency of all prices, three letters: EUR.")
     as_of: str | None = setting(Kind.DATE, None, "The day on which the prices held: 2026-11-01.")
     hourly: float | None = setting(Kind.NUMBER, None, "An hour of this node.", minimum=0, maximum=MOST_MONEY)
+    hourly_without_device: float | None = setting(
+        Kind.NUMBER,
+        None,
+        "An hour of this node if its GPU or other accelerator were given up.",
+        minimum=0,
+        maximum=MOST_MONEY,
+    )
     purchase_price: float | None = setting(Kind.NUMBER, None, "What this node has cost.", minimum=0, maximum=MOST_MONEY)
     amortisation_seconds: float | None = setting(
         Kind.DURATION, None, "The time over which the purchase is paid off: 3y.", minimum=86400

@@ -9,9 +9,10 @@ from advisor.migration.another_load import at_load
 from advisor.migration.devices import Device, named
 from advisor.migration.estimate import Market, on_devices
 from advisor.migration.pricing import prices_over
-from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situation
+from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situation, TokenCosts
 from advisor.migration.split import Split
 from advisor.migration.spread import Percentiles, Spread
+from advisor.migration.under_load import AtLoad
 from agent.client import Client
 from agent.config import Config
 from agent.devices import configured_devices, prices, unknown
@@ -181,11 +182,15 @@ def _device(one: DeviceEstimate) -> Iterator[str]:
         yield f"    throughput {_ratio(seen.throughput)} against these CPUs set right, {_ratio(seen.as_configured)} as they are"
         best = f", ×{1 / one.ceiling:.2f} at best (what stays on the host)" if one.ceiling < WORTH_TELLING else ""
         yield f"    latency {_ratio(seen.latency)} without a queue{best}"
+        if seen.at_load is not None:
+            yield f"    {_at_load(seen.at_load)}"
         terms = ", ".join(f"{term} {share:.0%}" for term, share in seen.terms.items())
-        yield f"    in batches of {seen.batch}; what binds: {terms}"
+        yield f"    in batches of {seen.batch} at most; what binds: {terms}"
     if one.costs is not None:
         costs = one.costs
         yield f"    cost of 1000 requests: {costs.at_load:.3g} {costs.currency} now, {_ratio(costs.ratio)} moved, at this load"
+        yield from _tokens("generated tokens", costs.generated_tokens, costs.currency)
+        yield from _tokens("tokens, prompts included", costs.all_tokens, costs.currency)
         even = costs.break_even_per_second
         pays = (
             "at no load"
@@ -193,6 +198,29 @@ def _device(one: DeviceEstimate) -> Iterator[str]:
             else f"from {even.p50:.3g} ({even.p10:.3g} to {even.p90:.3g}) requests a second on"
         )
         yield f"    it pays {pays}"
+
+
+def _at_load(one: AtLoad) -> str:
+    """As things are where nothing else is supposed."""
+    nodes = f" on {_range(one.nodes)} of them" if one.nodes.p90 > 1 else ""
+    return (
+        f"at {one.per_second:.3g} requests a second{nodes}: {_range(one.seconds, 1e3)} ms a request with its waits (alone "
+        f"{_range(one.alone_seconds, 1e3)} ms), 99 of 100 within {_range(one.p99_seconds, 1e3)} ms, {_range(one.batch)} "
+        f"computed together, {one.busy.p10:.0%} to {one.busy.p90:.0%} of what it can do"
+    )
+
+
+def _tokens(which: str, one: TokenCosts | None, currency: str) -> Iterator[str]:
+    """Nothing where they are not counted."""
+    if one is not None:
+        here = f"{one.at_load:.3g} {currency} now, {_range(one.at_load_moved)} moved, at this load"
+        most = f"{one.at_capacity:.3g} and {_range(one.at_capacity_moved)} at capacity"
+        yield f"    cost of 1 million {which}: {here}; {most}"
+
+
+def _range(found: Percentiles, times: float = 1.0) -> str:
+    low, high = (f"{end * times:.3g}" for end in (found.p10, found.p90))
+    return low if low == high else f"{low} to {high}"
 
 
 def _split(one: Split) -> str:

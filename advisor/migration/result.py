@@ -38,6 +38,17 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     price: NodePrice | None
     host: HostCpu | None = None
     """The node's CPUs."""
+    tail: float = 1.0
+    """What a slow request takes by itself / the mean one, as the 99 % point tells; 1 where that is not known."""
+
+
+class TokenCosts(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a million tokens, as `Costs` of requests."""
+
+    at_capacity: float
+    at_capacity_moved: Percentiles
+    at_load: float
+    at_load_moved: Percentiles
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +62,10 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     ratio: Percentiles
     break_even_per_second: Percentiles | None
     """None: at no load is the device cheaper."""
+    generated_tokens: TokenCosts | None = None
+    """Of those alone; None: the server's page does not count them, or none is generated."""
+    all_tokens: TokenCosts | None = None
+    """Of those of prompts and generated ones; None: one of the two is not counted."""
 
 
 class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):

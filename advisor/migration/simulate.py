@@ -6,15 +6,17 @@ to 20 µs (HTA), page-locked transfers at 80 % of the lanes and others at 40 %.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Literal
 
 import msgspec
 
 from advisor.migration.devices import PCIE_BYTES_PER_SECOND, Device, Precision
+from advisor.migration.money import nodes_for
 from advisor.migration.offload import LEAST_REST
 from advisor.migration.spread import Percentiles, Spread, percentiles
+from advisor.migration.under_load import AtLoad, on_device, waits_for_cores
 from advisor.migration.work import Work
 
 DRAWS = 1000
@@ -51,39 +53,35 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
     """What most often takes longest of the throughput's time."""
     terms: Mapping[Term, float]
     """How often each does."""
+    at_load: AtLoad | None = None
+    """Of the requests that there are; None from an agent that does not tell it."""
 
 
 def simulate(
     work: Work, device: Device, precision: Precision, cores: float, configured_per_second: float | None,
-    slo_seconds: float | None, seed: str,
+    slo_seconds: float | None, seed: str, tail: float = 1.0,
 ) -> Simulated | None:  # fmt: skip
-    """`cores`: that are left for the service. None where the device does not compute in that type. The same seed gives the
-    same numbers."""
+    """`cores`: that are left for the service; `tail`: as many times as the mean request a slow one takes by itself. None where
+    the device does not compute in that type. The same seed gives the same numbers."""
     peak = device.operations(precision)
     if peak is None or cores <= 0:
         return None
     batch = _batch(work, device, peak, slo_seconds)
     random = Random(seed)  # noqa: S311 - a simulation
     found = [list[float]() for _ in range(6)]
+    at_load = [list[float]() for _ in range(6)]
     binding: Counter[Term] = Counter()
     for _ in range(DRAWS):
         drawn = _Draw(work, device, peak, random)
         host = (1 - drawn.part) * work.cpu_seconds
-        terms = drawn.seconds(batch)
-        on_device = max(terms["compute"], terms["memory bandwidth"]) + terms["launches"] + terms["transfer"]
+        terms, step = drawn.terms(batch), drawn.seconds(batch)
         used = cores * ALL_CORES.draw(random)
-        per_second = min(batch / on_device, used / host)
+        per_second = min(batch / step, used / host)
         cpu = used / work.cpu_seconds
         now = configured_per_second or cpu
-        alone = drawn.seconds(1)
-        latency = (1 - drawn.part) * work.wall_seconds + max(alone["compute"], alone["memory bandwidth"])
-        latency += alone["launches"] + alone["transfer"]
-        for values, value in zip(
-            found,
-            (latency / work.wall_seconds, per_second / cpu, per_second / now, per_second, cpu, on_device),
-            strict=True,
-        ):
-            values.append(value)
+        latency = (1 - drawn.part) * work.wall_seconds + drawn.seconds(1)
+        _keep(found, latency / work.wall_seconds, per_second / cpu, per_second / now, per_second, cpu, step)
+        _keep(at_load, *_at_load(drawn, work, batch, used, per_second, tail))
         each: dict[Term, float] = {**terms, "host": host * batch / used}
         binding[max(each, key=lambda term: each[term])] += 1
     latency_, throughput, configured, rate, cpu_rate, seconds = map(percentiles, found)
@@ -91,7 +89,36 @@ def simulate(
         batch=batch, latency=latency_, throughput=throughput, as_configured=configured, per_second=rate,
         cpu_per_second=cpu_rate, device_seconds=seconds, binding=binding.most_common(1)[0][0],
         terms={term: count / DRAWS for term, count in binding.most_common()},
+        at_load=_told(work.per_second, at_load),
     )  # fmt: skip
+
+
+def _keep(lists: Sequence[list[float]], *values: float) -> None:
+    for kept, value in zip(lists, values, strict=True):
+        kept.append(value)
+
+
+def _at_load(
+    drawn: "_Draw", work: Work, batch: int, used: float, most: float, tail: float
+) -> tuple[float, float, float, float, float, float]:
+    """Nodes, the batch that is formed, seconds of a request alone, of the mean one and of 99 of 100, and how busy each node is.
+    `used`: cores that work; `most`: requests a second that a node can do."""
+    nodes = nodes_for(work.per_second, most)
+    rate, rest = work.per_second / nodes, (1 - drawn.part) * work.wall_seconds
+    there = on_device(drawn.seconds, rate, batch, work.generation.steps)
+    servers = used * work.wall_seconds / work.cpu_seconds
+    wait, longest_wait = waits_for_cores(servers, rate * (1 - drawn.part) * work.cpu_seconds / used)
+    by_itself = drawn.seconds(1)
+    alone = rest + by_itself
+    p99 = tail * alone + (there.p99 - by_itself) + rest * longest_wait
+    return nodes, there.batch, alone, rest * (1 + wait) + there.mean, p99, rate / most
+
+
+def _told(per_second: float, found: Sequence[list[float]]) -> AtLoad:
+    nodes, batch, alone, mean, p99, busy = map(percentiles, found)
+    return AtLoad(
+        per_second=per_second, nodes=nodes, batch=batch, alone_seconds=alone, seconds=mean, p99_seconds=p99, busy=busy
+    )
 
 
 class _Draw:
@@ -109,7 +136,12 @@ class _Draw:
         self._moved = work.moved.draw(random)
         self._lanes = PCIE_BYTES_PER_SECOND[device.pcie or USUAL_PCIE] * OF_LANES.draw(random)
 
-    def seconds(self, batch: int) -> dict[Term, float]:
+    def seconds(self, batch: float) -> float:
+        """Of the whole batch."""
+        terms = self.terms(batch)
+        return max(terms["compute"], terms["memory bandwidth"]) + terms["launches"] + terms["transfer"]
+
+    def terms(self, batch: float) -> dict[Term, float]:
         read = self._steps * (self._weights + self._cache * batch) + self._activations * batch
         return {
             "compute": self._flops * batch / self._peak,

@@ -59,6 +59,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     launches: Spread
     exact: bool
     """Operations and weights come from the headers of the model's files."""
+    prompt_tokens: float | None = None
+    generated_tokens: float | None = None
+    """Of a request, as the server's page counts them; None = not counted."""
     memory_ratio: float = 1.0
     """What models of its kind were seen to hold of a device / what is predicted of them."""
     told: tuple[str, ...]
@@ -106,6 +109,8 @@ def work_of(view: View, profile: ProfileView | None, host: HostCpu | None) -> Wo
         moved=_moved(view, answered.value),
         launches=_launches(view.service.models),
         exact=exact and weights_bytes(view.service.models) is not None,
+        prompt_tokens=_of_a_request(view, view.tokens_in_per_second),
+        generated_tokens=_of_a_request(view, view.tokens_out_per_second),
         told=(
             f"{configured * 1e3:.3g} ms of CPU time a request ({view.cores_used:.2f} cores / {answered.value:.3g} a second), "
             f"{part.needless:.0%} of it spent on waiting for other threads",
@@ -113,6 +118,11 @@ def work_of(view: View, profile: ProfileView | None, host: HostCpu | None) -> Wo
             told_weights,
         ),
     )
+
+
+def _of_a_request(view: View, tokens_per_second: float | None) -> float | None:
+    rate = view.requests_per_second
+    return tokens_per_second / rate if tokens_per_second is not None and rate else None
 
 
 def _weights(view: View) -> tuple[float, str]:
