@@ -132,7 +132,7 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
         flips=flips,
         fit=placed,
         simulated=simulated,
-        ceiling=now.work.part.ceiling,
+        ceiling=max(now.work.part.ceiling, simulated.ceiling if simulated is not None else 0.0),
         costs=costs,
         precision=precision,
         split=split_of(now.work, placed, device, now.host, now.cores, seed),

@@ -69,7 +69,8 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """`present`: it is in this node. `ceiling`: no device makes a request faster than that (Amdahl). `grade`: B with a profile
+    """`present`: it is in this node. `ceiling`: no device makes a request faster than that, nor answers as many
+    times more of them in such batches (Amdahl). `grade`: B with a profile
     of 2000 samples, sizes from headers and the device present; C else. `flips`: what would change the verdict. `split`: how
     fast it generates with the layers on it that go in, where not all do; `alternatives`: in fewer bits."""
 

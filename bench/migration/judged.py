@@ -17,6 +17,7 @@ from advisor.migration.work import (
     OPERATIONS_PER_ACTIVATION_BYTE,
     Family,
     Work,
+    calling_of,
     launches_of_matrices,
 )
 from bench.migration.on_gpu import Measured
@@ -27,6 +28,11 @@ TOKENS = {
     "encoder": 64, "encoder-large": 128, "encoder-base": 128, "decoder": 32, "decoder-wide": 40, "decoder-deep": 40,
 }  # fmt: skip
 """Of a request, read and made, as a server's page would tell."""
+INPUT_BYTES = {
+    "mlp": 2048, "mlp-large": 1024, "cnn": 150_528, "cnn-plain": 49_152, "encoder": 512, "encoder-large": 1024,
+    "encoder-base": 1024, "decoder": 128, "decoder-wide": 192, "decoder-deep": 192,
+}  # fmt: skip
+"""As the connections of a server would tell, of requests that are packed tightly."""
 CORES = 1.0
 """That the host's part has: one process feeds the device."""
 OF_NEED = (0.8, 1.25)
@@ -103,9 +109,10 @@ def work_seen(one: Measured) -> Work | None:
         bits=32.0,
         generation=Generation(steps=float(STEPS.get(one.model, 1))),
         activations=Spread(flops.low / high, flops.mode / likely, flops.high / low),
-        moved=Spread.around(4e4, 0.9),
+        moved=Spread.around(INPUT_BYTES[one.model], 0.2),
         launches=LAUNCHES_PER_LAYER.times(layers) if layers else matrices,
         exact=counted is not None,
+        calling=calling_of(one.profile, part),
         told=(),
     )
 
