@@ -42,6 +42,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """From what the driver of this node tells; `sources` say of what."""
     stated: bool = False
     """The owner says what it can do, not what it costs alone."""
+    measured: str | None = None
+    """With what it was held against measurements on one, and how that came out; None = never."""
     units: int | None = None
     clock_ghz: float | None = None
     per_clock: int | None = None

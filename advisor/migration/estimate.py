@@ -18,7 +18,7 @@ from advisor.migration.here import ways_here
 from advisor.migration.money import DevicePrice, break_even, per_1000_at, per_1000_at_capacity, per_million
 from advisor.migration.offload import ENOUGH_SAMPLES
 from advisor.migration.pricing import price_named
-from advisor.migration.result import Costs, DeviceEstimate, MigrationEstimate, Situation, TokenCosts
+from advisor.migration.result import UNVALIDATED, Costs, DeviceEstimate, MigrationEstimate, Situation, TokenCosts
 from advisor.migration.simulate import Simulated, simulate
 from advisor.migration.split import split_of
 from advisor.migration.spread import Percentiles
@@ -137,6 +137,8 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
         precision=precision,
         split=split_of(now.work, placed, device, now.host, now.cores, seed),
         alternatives=forms,
+        validated=device.measured is not None,
+        note=device.measured or UNVALIDATED,
     )
 
 

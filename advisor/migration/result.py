@@ -17,7 +17,7 @@ from advisor.migration.spread import Percentiles
 from advisor.migration.work import Work
 from advisor.prices import NodePrice
 
-UNVALIDATED = "not validated: no such device was measured with this model"
+UNVALIDATED = "not validated: no such device was measured"
 Verdict = Literal["candidate", "possible", "not worth it", "does not fit"]
 Grade = Literal["B", "C"]
 
@@ -88,6 +88,7 @@ class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):
     split: Split | None = None
     alternatives: tuple[Alternative, ...] = ()
     validated: bool = False
+    """Whether what is said of such a device was held against one, with other models; `note` says how that came out."""
     note: str = UNVALIDATED
 
 
