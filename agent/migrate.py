@@ -12,12 +12,12 @@ from advisor.migration.pricing import prices_over
 from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situation
 from advisor.migration.split import Split
 from advisor.migration.spread import Percentiles, Spread
+from advisor.profiling.frames import printable
 from agent.client import Client
 from agent.config import Config
 from agent.devices import configured_devices, prices, unknown
 from agent.errors import CliError
 from agent.prices import node_price
-from agent.profiling.frames import printable
 from agent.units import parse_duration
 
 WORTH_TELLING = 100.0
