@@ -18,6 +18,7 @@ from advisor.catalogue import pages
 from advisor.documents import ProfilingStatus, Snapshot
 from advisor.finding import Finding
 from advisor.measured import MeasuredCapacity
+from advisor.profiling.stored import StoredProfile
 from agent.assembly import assemble, direct_take
 from agent.background import FactsReader
 from agent.capacities import Capacities, CapacityRequest
@@ -36,7 +37,6 @@ from agent.listen import parse_listen
 from agent.paths import Paths, find_paths, make_state_folders
 from agent.profiling.access import KeptProfiles
 from agent.profiling.requests import Requests
-from agent.profiling.stored import StoredProfile
 from agent.profiling.through_sidecar import through_sidecar
 from agent.self_cost import SelfCost
 from agent.sidecar.cost import SidecarMeter

@@ -13,12 +13,12 @@ from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situatio
 from advisor.migration.split import Split
 from advisor.migration.spread import Percentiles, Spread
 from advisor.migration.under_load import AtLoad
+from advisor.profiling.frames import printable
 from agent.client import Client
 from agent.config import Config
 from agent.devices import configured_devices, prices, unknown
 from agent.errors import CliError
 from agent.prices import node_price
-from agent.profiling.frames import printable
 from agent.units import parse_duration
 
 WORTH_TELLING = 100.0

@@ -32,6 +32,9 @@ class FakeSource:
     known: Mapping[str, object] = field(default_factory=dict)
     """What is answered to `get`, by name without its query; a Problem is raised."""
     got: list[str] = field(default_factory=list)
+    taken: Mapping[str, object] = field(default_factory=dict)
+    """What is answered to `post`, by name; a Problem is raised."""
+    posted: list[tuple[str, object]] = field(default_factory=list)
 
     async def picture(self) -> Picture:
         answer = self.answers[min(self.asked, len(self.answers) - 1)]
@@ -46,6 +49,13 @@ class FakeSource:
     async def get(self, name: str, kind: type[Answer]) -> Answer:
         self.got.append(name)
         found = self.known.get(name, self.known.get(name.partition("?")[0], NOT_FOUND))
+        if isinstance(found, Problem):
+            raise Unreachable(found)
+        return msgspec.convert(msgspec.to_builtins(found), kind)
+
+    async def post(self, name: str, body: object, kind: type[Answer]) -> Answer:
+        self.posted.append((name, body))
+        found = self.refuses or self.taken.get(name, NOT_FOUND)
         if isinstance(found, Problem):
             raise Unreachable(found)
         return msgspec.convert(msgspec.to_builtins(found), kind)

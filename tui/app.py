@@ -9,13 +9,14 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.theme import Theme
 
-from tui.messages import Acted, ActWanted, AdviceWanted, Arrived, HistoryArrived, HistoryWanted, Lost, Refused
+from tui.messages import Acted, ActWanted, AdviceWanted, Arrived, HistoryArrived, HistoryWanted, Lost, Refused, Told
 from tui.screens.act import ActScreen
 from tui.screens.advice import AdviceScreen
 from tui.screens.base import StateScreen
 from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
 from tui.screens.overview import OverviewScreen
+from tui.screens.profile import ProfileScreen
 from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
 
@@ -35,7 +36,7 @@ THEME = Theme(
 )
 
 
-SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, AdviceScreen, GpusScreen)
+SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, AdviceScreen, GpusScreen, ProfileScreen)
 """In the order of their numbers."""
 NOTICE_SECONDS = 8.0
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}
@@ -141,6 +142,9 @@ class TopApp(App[None]):
 
     def on_refused(self, message: Refused) -> None:
         self._tell(Notice(f"{message.problem.message} ({message.problem.hint})", good=False))
+
+    def on_told(self, message: Told) -> None:
+        self._tell(Notice(message.text, good=message.good))
 
     def _tell(self, notice: Notice) -> None:
         self.state = msgspec.structs.replace(self.state, notice=notice)

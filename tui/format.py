@@ -35,6 +35,16 @@ def percent(ratio: float | None) -> str:
     return f"{share:.1f} %" if 0 < share < 1 else f"{share:.0f} %"
 
 
+def measured(ratio: float, error: float) -> str:
+    """A share that was sampled, with one standard error, both in percent: 30.0 % ± 1.4."""
+    return f"{100 * ratio:.1f} % ± {100 * error:.1f}"
+
+
+def points(ratio: float) -> str:
+    """A difference of two shares, in points of a percent, always with its sign."""
+    return f"{100 * ratio:+.1f}"
+
+
 def size(value_bytes: float | None) -> str:
     if value_bytes is None:
         return UNKNOWN

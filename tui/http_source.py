@@ -93,6 +93,10 @@ class HttpSource:
         found: Answer = await asyncio.to_thread(self._ask, name, kind)
         return found
 
+    async def post(self, name: str, body: object, kind: type[Answer]) -> Answer:
+        found: Answer = await asyncio.to_thread(self._ask, name, kind, msgspec.json.encode(body))
+        return found
+
     async def act(self, finding: str, act: Act) -> Finding:
         found: Finding = await asyncio.to_thread(self._ask, f"advice/{finding}", Finding, msgspec.json.encode(act))
         return found

@@ -69,6 +69,15 @@ class Acted(Message):
         self.finding = finding
 
 
+class Told(Message):
+    """What came of something that the user did, in one line."""
+
+    def __init__(self, text: str, good: bool = True) -> None:
+        super().__init__()
+        self.text = text
+        self.good = good
+
+
 class Refused(Message):
     """What was asked was not done."""
 

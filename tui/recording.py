@@ -56,6 +56,9 @@ class RecordingSource:
     async def get(self, name: str, kind: type[Answer]) -> Answer:
         return await self._http.get(name, kind)
 
+    async def post(self, name: str, body: object, kind: type[Answer]) -> Answer:
+        raise Unreachable(READ_ONLY)
+
     async def act(self, finding: str, act: Act) -> Finding:
         raise Unreachable(READ_ONLY)
 

@@ -76,6 +76,9 @@ class Source(Protocol):
     async def get(self, name: str, kind: type[Answer]) -> Answer:
         """What `GET /v1/NAME` answers (`migration`, `series?entity=…`), as `kind`. Raises Unreachable."""
 
+    async def post(self, name: str, body: object, kind: type[Answer]) -> Answer:
+        """What `POST /v1/NAME` answers to `body` as JSON, as `kind`. Raises Unreachable, also where that is refused."""
+
     async def act(self, finding: str, act: Act) -> Finding:
         """Change a finding's state, and return it as it is then. Raises Unreachable, also where that is refused."""
 

@@ -8,17 +8,18 @@ from typing import Any, cast, get_args
 import msgspec
 from aiohttp import web
 
+from advisor.profiling.difference import ProfileDifference, difference
+from advisor.profiling.header import ProfileFilter, ProfileHeader
+from advisor.profiling.request import ProfileRequest, ProfileState
+from advisor.profiling.sides import SIDES
+from advisor.profiling.stored import Side, StoredKind, StoredProfile
 from agent.http.context import DEPS, MERGING, read_body
 from agent.http.encoded import data_body
 from agent.http.envelope import JSON, Refused
 from agent.http.moments import moment
 from agent.http.route import Query, Route
-from agent.profiling.access import NotStarted, ProfileRequest, ProfileState
-from agent.profiling.difference import ProfileDifference, difference
+from agent.profiling.access import NotStarted
 from agent.profiling.formats.written import FORMATS, MEDIA, Format, written
-from agent.profiling.header import ProfileFilter, ProfileHeader
-from agent.profiling.sides import SIDES
-from agent.profiling.stored import Side, StoredKind, StoredProfile
 
 MOST_LISTED = 1_000
 _DEFAULT_SPAN_SECONDS = 3600.0

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from advisor.profiling.stack_work import StackRow, stack_work
+from advisor.profiling.stored import StoredProfile
 from advisor.profiling.table import Table
 from agent.profiling.keeping import WINDOW_SECONDS, Whose, gathered
-from agent.profiling.stored import StoredProfile
 from collectors.profiles.profile import Profile
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 import msgspec
 
 from advisor.profiling.stack_work import StackRow, stack_work
+from advisor.profiling.stored import StackSample, StoredKind, StoredProfile
 from advisor.profiling.table import Table
 from advisor.profiling.view import WorkerProfile
-from agent.profiling.stored import StackSample, StoredKind, StoredProfile
 from collectors.entities import Service, WorkerKey
 from collectors.profiles.profile import Profile, ProfileCost
 

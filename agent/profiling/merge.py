@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from advisor.profiling.stored import Side, StackSample, StoredProfile
 from advisor.profiling.view import HotSpot, Share, WorkerProfile
-from agent.profiling.stored import Side, StackSample, StoredProfile
 from collectors.entities import WorkerKey
 from collectors.profiles.profile import ProfileCost
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from advisor.profiling.stored import StoredProfile
 from agent.config_sources import load_config
 from agent.doctor_services import configured_discovery, find_services
 from agent.errors import CliError
@@ -19,7 +20,6 @@ from agent.profiling.formats.written import Format, written
 from agent.profiling.keeping import Whose
 from agent.profiling.profiler import Take
 from agent.profiling.requested import take_requested
-from agent.profiling.stored import StoredProfile
 from agent.store.profiles import append_profile
 from collectors.entities import WorkerKey
 from collectors.host import Host

@@ -13,6 +13,7 @@ import msgspec
 
 from advisor.documents import ProfilingStatus
 from advisor.profiling.digest import digest
+from advisor.profiling.stored import StoredProfile
 from advisor.profiling.table import load_table
 from advisor.profiling.view import ProfileView
 from agent.profiling.budget import ProfilingBudget
@@ -22,7 +23,6 @@ from agent.profiling.guard import Guard
 from agent.profiling.keeping import Whose, stored
 from agent.profiling.scene import ServiceScene
 from agent.profiling.schedule import Order, next_orders, next_probe
-from agent.profiling.stored import StoredProfile
 from collectors.entities import Service, WorkerKey
 from collectors.profiles.profile import Missing, Profile, ProfileSpec
 

@@ -15,9 +15,9 @@ from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
+from advisor.profiling.sides import totals
+from advisor.profiling.stored import Side, StoredProfile
 from agent.profiling.formats.collapsed import folded
-from agent.profiling.sides import totals
-from agent.profiling.stored import Side, StoredProfile
 
 TIMEOUT_SECONDS = 5.0
 """For one request, name resolution not counted."""

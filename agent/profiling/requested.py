@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 
 from advisor.profiling.digest import digest
+from advisor.profiling.stored import StoredProfile
 from advisor.profiling.table import load_table
 from agent.profiling.keeping import Whose, new_id, stored
 from agent.profiling.merge import merge
 from agent.profiling.profiler import Take
-from agent.profiling.stored import StoredProfile
 from collectors.profiles.profile import Missing, Profile, ProfileSpec
 
 AT_ONCE = 2

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from agent.profiling.access import NotStarted, ProfileRequest, ProfileState
+from advisor.profiling.request import ProfileRequest, ProfileState
+from agent.profiling.access import NotStarted
 from agent.profiling.keeping import Whose, new_id
 from agent.profiling.profiler import Keep, Take
 from agent.profiling.requested import AT_ONCE, take_requested

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from agent.profiling.stored import LineUse
+from advisor.profiling.stored import LineUse
 from agent.scalene.source_text import source_text
 
 MIB = 1 << 20

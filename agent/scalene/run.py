@@ -2,8 +2,8 @@
 
 import msgspec
 
+from advisor.profiling.stored import LineUse, StoredProfile
 from agent.profiling.keeping import new_id
-from agent.profiling.stored import LineUse, StoredProfile
 
 HERTZ = 100.0
 """How often scalene looks at the program, by default: every 10 ms."""

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-from agent.profiling.stored import LineUse
+from advisor.profiling.stored import LineUse
 from agent.scalene.run import ScaleneRun
 
 _TEXT_CHARACTERS = 72

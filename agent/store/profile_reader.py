@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from advisor.profiling.header import ProfileFilter, ProfileHeader
+from advisor.profiling.sides import SIDES
+from advisor.profiling.stored import LineUse, Side, StackSample, StoredProfile
 from advisor.profiling.view import WorkerProfile
-from agent.profiling.header import ProfileFilter, ProfileHeader
 from agent.profiling.merge import MERGED, merge
-from agent.profiling.sides import SIDES
-from agent.profiling.stored import LineUse, Side, StackSample, StoredProfile
 from agent.store.faults import READ_ERRORS, Fault, fault_of
 from agent.store.files import open_readable
 from agent.store.profiles import side_of

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
+from advisor.profiling.sides import SIDES
+from advisor.profiling.stored import LineUse, Side, StoredProfile
 from agent.errors import CliError
-from agent.profiling.sides import SIDES
-from agent.profiling.stored import LineUse, Side, StoredProfile
 from agent.store.faults import WRITE_ERRORS, describe
 from agent.store.files import open_writable, transaction
 from agent.store.names import clean_text

@@ -9,9 +9,9 @@ import msgspec
 
 from advisor.documents import FindingEvent
 from advisor.finding import Acknowledgement, Finding
+from advisor.profiling.header import ProfileFilter, ProfileHeader
+from advisor.profiling.stored import Side, StackSample, StoredKind, StoredProfile
 from advisor.trend import Values
-from agent.profiling.header import ProfileFilter, ProfileHeader
-from agent.profiling.stored import Side, StackSample, StoredKind, StoredProfile
 from agent.store import profile_reader, trends
 from agent.store.columns import quoted
 from agent.store.faults import READ_ERRORS, Fault, fault_of

@@ -4,7 +4,7 @@ from collections import deque
 from pathlib import Path
 from threading import Condition, Thread
 
-from agent.profiling.stored import StoredProfile
+from advisor.profiling.stored import StoredProfile
 from agent.store.documents import DocumentKind, Documents, check
 from agent.store.files import size_bytes
 from agent.store.lock import WriterLock

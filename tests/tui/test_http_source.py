@@ -157,6 +157,21 @@ async def test_an_act_is_posted_and_a_history_read_beside_the_picture(
     assert server.connections == 1
 
 
+async def test_anything_is_posted_as_json_and_the_answer_read_as_its_kind(
+    serve: Callable[..., tuple[Server, HttpSource]],
+) -> None:
+    asked = []
+
+    def answer(path: str, authorization: str | None) -> tuple[int, bytes]:
+        asked.append((path, authorization))
+        return 202, b'{"data": {"key": "a", "message": "b", "hint": "c"}}'
+
+    server, source = serve(answer, token="s3cret")
+    assert await source.post("profiles", {"target": 812}, Problem) == Problem("a", "b", "c")
+    assert asked == [("/v1/profiles", "Bearer s3cret")]
+    assert server.posted == [("application/json", b'{"target":812}')]
+
+
 async def test_who_has_no_token_may_only_read_but_a_socket_knows_its_user(
     serve: Callable[..., tuple[Server, HttpSource]], tmp_path: Path
 ) -> None:

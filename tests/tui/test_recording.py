@@ -62,6 +62,9 @@ async def test_a_recording_cannot_be_changed(tmp_path: Path) -> None:
         with pytest.raises(Unreachable) as caught:
             await source.act("ab12", Act(state="open", owner="ada"))
         assert caught.value.problem == READ_ONLY
+        with pytest.raises(Unreachable) as caught:
+            await source.post("profiles", {"target": "gunicorn/app:8000"}, dict)
+        assert caught.value.problem == READ_ONLY
     finally:
         source.close()
 

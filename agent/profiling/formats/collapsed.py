@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from agent.profiling.frames import printable
-from agent.profiling.sides import shown_side
-from agent.profiling.stored import Side, StoredProfile
+from advisor.profiling.frames import printable
+from advisor.profiling.sides import shown_side
+from advisor.profiling.stored import Side, StoredProfile
 
 
 def collapsed(profile: StoredProfile, *, side: Side | None = None, threads: bool = False) -> str:

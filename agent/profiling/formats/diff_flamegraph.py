@@ -6,12 +6,12 @@ A frame's width is the mean of its share before and after, so that what is gone 
 from collections.abc import Mapping
 from typing import Literal
 
-from agent.profiling.difference import Change, change_of
+from advisor.profiling.difference import Change, change_of
+from advisor.profiling.sides import MEANING, shown_side, totals
+from advisor.profiling.stored import Side, StoredProfile
 from agent.profiling.formats.boxes import Box, Stacks
 from agent.profiling.formats.flamegraph import hidden_label, small_note, title_of
 from agent.profiling.formats.svg import Legend, Rectangle, draw
-from agent.profiling.sides import MEANING, shown_side, totals
-from agent.profiling.stored import Side, StoredProfile
 
 DiffColours = Literal["red-blue", "orange-purple"]
 _MORE_LESS: Mapping[DiffColours, tuple[tuple[int, int, int], tuple[int, int, int]]] = {

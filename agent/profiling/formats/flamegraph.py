@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from zlib import crc32
 
+from advisor.profiling.frames import printable
+from advisor.profiling.sides import MEANING, shown_side
+from advisor.profiling.stored import Side, StackSample, StoredProfile
 from agent.profiling.formats.boxes import LEAST_SHARE, Box, Stacks
 from agent.profiling.formats.svg import Legend, Rectangle, draw
-from agent.profiling.frames import printable
-from agent.profiling.sides import MEANING, shown_side
-from agent.profiling.stored import Side, StackSample, StoredProfile
 
 COLOURS = ("#77aadd", "#ee8866", "#eedd88", "#44bb99", "#ffaabb", "#99ddff", "#bbcc33", "#aaaa00")
 """Eight that also people who do not see all colours tell apart, under black text: the light scheme of

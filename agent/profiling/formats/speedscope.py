@@ -8,9 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from agent.profiling.frames import printable, split_frame
-from agent.profiling.sides import MEANING, SIDES
-from agent.profiling.stored import Side, StackSample, StoredProfile
+from advisor.profiling.frames import printable, split_frame
+from advisor.profiling.sides import MEANING, SIDES
+from advisor.profiling.stored import Side, StackSample, StoredProfile
 
 SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from agent.profiling.frames import printable
+from advisor.profiling.frames import printable
 
 MEDIA = "image/svg+xml"
 WIDTH = 1200

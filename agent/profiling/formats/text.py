@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+from advisor.profiling.difference import Change, FunctionChange, ProfileDifference
+from advisor.profiling.frames import printable
+from advisor.profiling.header import ProfileHeader
+from advisor.profiling.sides import MEANING, shown_side, totals
+from advisor.profiling.stored import LineUse, Side, StackSample, StoredProfile
 from advisor.profiling.view import HotSpot, LoopProfile, Share, WorkerProfile
-from agent.profiling.difference import Change, FunctionChange, ProfileDifference
-from agent.profiling.frames import printable
-from agent.profiling.header import ProfileHeader
-from agent.profiling.sides import MEANING, shown_side, totals
-from agent.profiling.stored import LineUse, Side, StackSample, StoredProfile
 from collectors.profiles.profile import Wait
 
 _BAR = 30

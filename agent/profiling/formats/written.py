@@ -4,7 +4,7 @@ from typing import Literal, get_args
 
 import msgspec
 
-from agent.profiling.stored import Side, StoredProfile
+from advisor.profiling.stored import Side, StoredProfile
 
 Format = Literal["speedscope", "collapsed", "svg", "text"]
 FORMATS: tuple[Format, ...] = get_args(Format)

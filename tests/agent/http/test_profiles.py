@@ -8,7 +8,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from agent.profiling.access import KeptProfiles, NotStarted, ProfileRequest, ProfileState
+from advisor.profiling.request import ProfileRequest, ProfileState
+from agent.profiling.access import KeptProfiles, NotStarted
 from agent.store.profiles import append_profile
 from agent.store.reader import StoreReader
 from tests.agent.http.conftest import Client, MakeClient

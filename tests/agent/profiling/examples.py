@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from advisor.profiling.stored import LineUse, Side, StackSample, StoredProfile
 from advisor.profiling.view import HotSpot, Share, WorkerProfile
-from agent.profiling.stored import LineUse, Side, StackSample, StoredProfile
 from collectors.entities import WorkerKey
 from collectors.profiles.profile import Missing, ProfileCost
 

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import msgspec
 
+from advisor.profiling.stored import StoredProfile
 from agent.profiling.profiler import Busy, Profiler, ProfilingLimits, Take
-from agent.profiling.stored import StoredProfile
 from collectors.profiles.profile import Missing, Profile, ProfileCost, ProfileSpec
 from tests.agent.profiling.profiles import profile_of
 from tests.agent.profiling.scenes import key, scene, service

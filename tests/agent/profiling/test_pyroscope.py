@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 import pytest
 
+from advisor.profiling.stored import StoredProfile
 from agent.profiling.pyroscope import MOST_QUEUED, PushStatus, PyroscopePusher, requests_of
-from agent.profiling.stored import StoredProfile
 from tests.agent.profiling.examples import ENCODE, MATRIX, NOON, digest, sample, stored, two_stacks, whole
 
 WAIT_SECONDS = 20.0

@@ -2,9 +2,9 @@
 
 import threading
 
+from advisor.profiling.stored import StoredProfile
 from agent.profiling.keeping import Whose
 from agent.profiling.requested import AT_ONCE, ENDED, take_requested
-from agent.profiling.stored import StoredProfile
 from collectors.profiles.profile import ProfileSpec
 from tests.agent.profiling.profiles import profile_of
 from tests.agent.profiling.scenes import key

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from agent.profiling.access import NotStarted, ProfileRequest
+from advisor.profiling.request import ProfileRequest
+from agent.profiling.access import NotStarted
 from agent.profiling.requests import Requests
 from collectors.profiles.profile import ProfileSpec
 from tests.agent.profiling.profiles import profile_of

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from advisor.profiling.stored import LineUse
 from agent.demo.processes import process_table, read_process
 from agent.errors import CliError
-from agent.profiling.stored import LineUse
 from agent.scalene import relaunch
 from agent.scalene.relaunch import run_under_scalene
 from agent.scalene.run import ScaleneRun

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agent.profiling.stored import LineUse, StoredProfile
+from advisor.profiling.stored import LineUse, StoredProfile
 from agent.scalene.run import ScaleneRun, as_stored
 from agent.scalene.table import as_text
 

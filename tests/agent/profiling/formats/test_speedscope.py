@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
+from advisor.profiling.stored import StoredProfile
 from agent.profiling.formats.speedscope import speedscope
-from agent.profiling.stored import StoredProfile
 from tests.agent.profiling.examples import ENCODE, sample, stored, two_stacks, whole
 
 UNITS = {"bytes", "microseconds", "milliseconds", "nanoseconds", "none", "seconds"}

@@ -1,6 +1,6 @@
 """Does the text say the numbers of the profile?"""
 
-from agent.profiling.difference import difference
+from advisor.profiling.difference import difference
 from agent.profiling.formats.text import difference_text, profile_text
 from tests.agent.profiling.examples import ENCODE, MATRIX, sample, stored, two_stacks, whole
 

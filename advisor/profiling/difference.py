@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import msgspec
 
-from agent.profiling.header import ProfileHeader, header_of
-from agent.profiling.sides import shown_side
-from agent.profiling.stored import Side, StackSample, StoredProfile
+from advisor.profiling.header import ProfileHeader, header_of
+from advisor.profiling.sides import shown_side
+from advisor.profiling.stored import Side, StackSample, StoredProfile
 
 FALSE_ALARMS = 0.05
 """Probability that any change of a comparison is called sure although nothing changed."""

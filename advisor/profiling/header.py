@@ -2,7 +2,7 @@
 
 import msgspec
 
-from agent.profiling.stored import StoredKind, StoredProfile
+from advisor.profiling.stored import StoredKind, StoredProfile
 
 
 class ProfileHeader(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.profiling.frames import printable, split_frame
+from advisor.profiling.frames import printable, split_frame
 
 
 @pytest.mark.parametrize(

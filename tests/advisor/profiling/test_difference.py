@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from agent.profiling.difference import change_of, difference
-from agent.profiling.stored import StoredProfile
+from advisor.profiling.difference import change_of, difference
+from advisor.profiling.stored import StoredProfile
 from tests.agent.profiling.examples import ENCODE, MATRIX, ROOT, digest, sample, stored, two_stacks
 
 

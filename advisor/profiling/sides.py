@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import get_args
 
-from agent.profiling.stored import Side, StoredProfile
+from advisor.profiling.stored import Side, StoredProfile
 
 SIDES: tuple[Side, ...] = get_args(Side)
 MEANING: Mapping[Side, str] = {

@@ -1,0 +1,157 @@
+"""Which profiles can be looked at, which are being taken or failed, and why are there none?"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+from urllib.parse import urlencode
+
+import msgspec
+
+from advisor.documents import Problem, ProfilingStatus
+from advisor.profiling.header import ProfileHeader
+from advisor.profiling.request import ProfileState
+from tui import format as fmt
+from tui.source import Picture
+
+SPANS = (900.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
+"""Seconds whose profiles can be looked at as one."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the list. `service` of one that is being taken: what was asked for."""
+
+    id: str
+    state: Literal["done", "running", "failed"]
+    service: str
+    pid: int
+    at_unix_seconds: float
+    seconds: float
+    kind: str
+    reason: str
+    hertz: float = 0.0
+    samples: int | None = None
+    hint: str = ""
+
+
+class One(msgspec.Struct, frozen=True):
+    """A kept profile."""
+
+    id: str
+
+    @property
+    def query(self) -> str:
+        return f"profiles/{self.id}"
+
+
+class Span(msgspec.Struct, frozen=True):
+    """All profiles of a service in a span of time (Unix seconds), as one."""
+
+    service: str
+    start: float
+    end: float
+
+    @property
+    def query(self) -> str:
+        asked = {"service": self.service, "start": f"{self.start:.3f}", "end": f"{self.end:.3f}"}
+        return f"profiles/merged?{urlencode(asked, errors='replace')}"
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+    @property
+    def before(self) -> "Span":
+        """The span of the same length that ended when this began."""
+        return Span(self.service, self.start - self.seconds, self.start)
+
+
+Target = One | Span
+
+
+class Compared(msgspec.Struct, frozen=True):
+    """`other` against `base`; both are of one kind."""
+
+    base: Target
+    other: Target
+
+    def query(self, side: str | None) -> str:
+        asked = {} if side is None else {"side": side}
+        match self.base, self.other:
+            case Span() as base, Span() as other:
+                asked |= {"service": other.service}
+                asked |= {"base_start": f"{base.start:.3f}", "base_end": f"{base.end:.3f}"}
+                asked |= {"other_start": f"{other.start:.3f}", "other_end": f"{other.end:.3f}"}
+            case One() as one, One() as two:
+                asked |= {"base": one.id, "other": two.id}
+        return f"profiles/diff?{urlencode(asked, errors='replace')}"
+
+
+def entries(headers: Iterable[ProfileHeader], asked: Iterable[ProfileState]) -> list[Entry]:
+    """What was asked for here and is not done first, then what is kept, the newest first."""
+    kept = [
+        Entry(
+            id=one.id, state="done", service=one.service, pid=one.pid, at_unix_seconds=one.at_unix_seconds,
+            seconds=one.seconds, kind=one.kind, reason=one.reason, hertz=one.hertz, samples=one.samples,
+        )
+        for one in headers
+    ]  # fmt: skip
+    known = {one.id for one in kept}
+    new = [_asked(one) for one in asked if one.state != "done" and one.id not in known]
+    return [*new[::-1], *kept]
+
+
+def unix_seconds(at: str) -> float:
+    """An ISO 8601 instant; 0 where it is none."""
+    try:
+        parsed = datetime.fromisoformat(at)
+    except ValueError:
+        return 0.0
+    return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).timestamp()
+
+
+def none_text(picture: Picture, services: Sequence[str]) -> tuple[str, ...]:
+    """What is said where no profile is kept: why, and how to get one."""
+    profiling = picture.self_status.profiling
+    why = _why_none(profiling, services)
+    ask = "Press n to ask for one now." if services and (profiling is None or profiling.state != "off") else ""
+    return (f"No profiles yet on {picture.node.node}", *why, *([ask] if ask else []))
+
+
+def unreadable_text(problem: Problem) -> tuple[str, ...]:
+    """What is said where the list cannot be had."""
+    if problem.key == "path.unknown":
+        return (
+            "This agent gives no profiles",
+            "It is of an older version, or this recording holds none.",
+            "A newer one takes them by itself: nodewright run",
+        )
+    return ("The profiles cannot be read", f"Reason: {problem.message}.", f"What helps: {problem.hint}")
+
+
+def _why_none(profiling: ProfilingStatus | None, services: Sequence[str]) -> list[str]:
+    if profiling is None:
+        return [
+            "Nothing is profiled here: this is a recording, or the agent runs without its sidecar.",
+            "A running agent takes profiles by itself: nodewright run",
+        ]
+    if profiling.state == "off":
+        return ["Profiling is switched off.", "To switch it on, set profiling.enabled = true and restart the agent."]
+    if profiling.problem is not None:
+        failed = fmt.count(profiling.failed, "profile")
+        return [f"{failed} could not be taken. The last: {profiling.problem}."]
+    if not services:
+        return ["No model server runs, so there is nothing to look into."]
+    resting = [f"{name} is left alone for now: {reason}." for name, reason in profiling.resting.items()]
+    return [
+        "Busy workers are looked into when a rule has a suspicion, and now and then.",
+        "The first one is kept some minutes after a service has load.",
+        *resting,
+    ]
+
+
+def _asked(state: ProfileState) -> Entry:
+    numbered = state.target.isascii() and state.target.isdigit() and len(state.target) < 10
+    return Entry(
+        id=state.id, state=state.state, service="" if numbered else state.target, pid=int(state.target) if numbered else 0,
+        at_unix_seconds=state.at_unix_seconds, seconds=state.seconds, kind="request", reason=state.reason, hint=state.hint,
+    )  # fmt: skip

@@ -1,0 +1,211 @@
+"""What stands below the list of profiles: the picture, what is said of it, and what it says of the box under the cursor?"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Literal
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widgets import ContentSwitcher, Input
+
+from advisor.profiling.stored import Side, StoredProfile
+from tui import format as fmt
+from tui.flame.graph import Graph
+from tui.flame.loading import Loaded, Loader, first_side, graph_of
+from tui.flame.selection import ORDER, TABS, Filters, has_native, samples_of, why_missing
+from tui.profiles import Compared, Entry, Span, Target
+from tui.source import Unreachable
+from tui.widgets.class_legend import ClassLegend
+from tui.widgets.frame_detail import FrameDetail
+from tui.widgets.icicle import Icicle
+from tui.widgets.notice import Notice
+from tui.widgets.profile_head import Head, ProfileHead, way_to
+from tui.widgets.profile_list import ProfileList
+
+
+class ProfileBody(Vertical):
+    """The list, and the picture of what `draw` was told to draw."""
+
+    DEFAULT_CSS = """
+    ProfileBody #view { height: 1fr; }
+    ProfileBody #search { height: 1; border: none; padding: 0 1; background: #2b3d55; display: none; }
+    ProfileBody #search.-open { display: block; }
+    """
+
+    def __init__(self, id: str) -> None:  # noqa: A002 - as every widget calls it
+        super().__init__(id=id)
+        self.filters = Filters()
+        self._loaded: Loaded | None = None
+        self._graph: Graph | None = None
+        self._title: tuple[str, ...] = ()
+        self._found: float | None = None
+        self._samples: Mapping[Side, tuple[int, ...]] = {}
+        self._has_native = False
+
+    def compose(self) -> ComposeResult:
+        yield ProfileList(id="profiles")
+        yield ProfileHead()
+        with ContentSwitcher(id="view", initial="why"):
+            yield Icicle(id="icicle")
+            yield Notice(id="why")
+        yield FrameDetail()
+        yield ClassLegend()
+        yield Input(id="search", placeholder="search: part of a function, file or library")
+
+    async def draw(self, loader: Loader, what: Target | Compared) -> None:
+        """Ask for what is not at hand and draw it, or say why that cannot be."""
+        try:
+            loaded = await loader.load(what, self.filters.side)
+        except Unreachable as error:
+            self._say(
+                "There is nothing to draw", f"Reason: {error.problem.message}.", f"What helps: {error.problem.hint}"
+            )
+            return
+        self._loaded, self._title = loaded, title_of(loaded)
+        self._samples, self._has_native = samples_of(loaded.profiles), has_native(loaded.profiles)
+        side = self.filters.side or first_side(loaded)
+        if not any(self._samples[side]):
+            self._graph = None
+            self._say(*nothing_text(loaded.profiles[-1], side))
+            self._show_head(side)
+            return
+        self._graph = await asyncio.to_thread(graph_of, loaded, self.filters)
+        self.query_one(ContentSwitcher).current = "icicle"
+        icicle = self.query_one(Icicle)
+        icicle.show(self._graph)
+        self._search(self.query_one(Input).value)
+        self.query_one(ClassLegend).entries = tuple(self._graph.legend())
+
+    def say_of(self, entry: Entry) -> None:
+        """Of a profile that is being taken, or that could not be."""
+        about = fmt.plain(entry.service) or f"pid {entry.pid}"
+        self._graph = self._loaded = None
+        if entry.state == "running":
+            lasts = f"It takes {entry.seconds:g} s and is drawn here when it is done."
+            self._say(f"A profile of {about} is being taken", lasts)
+        else:
+            helps = f"What helps: {entry.hint}"
+            self._say(f"A profile of {about} could not be taken", f"Reason: {entry.reason}.", helps)
+
+    def change_side(self, wanted: Literal["next", "gil", "wait"]) -> bool:
+        """`next`: of those that it has. Another: that, or back. Whether there is anything to draw anew."""
+        if self._loaded is None:
+            return False
+        shown = self.filters.side or first_side(self._loaded)
+        if wanted == "next":
+            there = [side for side in ORDER if any(self._samples.get(side, ())) or side == shown]
+            side: Side | None = there[(there.index(shown) + 1) % len(there)]
+        else:
+            side = None if shown == wanted else wanted
+        self.filters = Filters(side, self.filters.threads, self.filters.native)
+        return True
+
+    def toggle(self, name: Literal["threads", "native"]) -> str | None:
+        """Why that changes nothing here."""
+        if name == "threads":
+            self.filters = Filters(self.filters.side, not self.filters.threads, self.filters.native)
+            return None
+        if not self._has_native:
+            return "its Python stacks hold no native frames: v shows native functions, n with native stacks takes both"
+        self.filters = Filters(self.filters.side, self.filters.threads, not self.filters.native)
+        return None
+
+    def begin_search(self) -> None:
+        if self._graph is not None:
+            line = self.query_one(Input)
+            line.add_class("-open")
+            line.focus()
+
+    def settle_search(self) -> None:
+        """What was typed stays; the cursor goes to the first box that holds it."""
+        self.query_one(Input).remove_class("-open")
+        icicle = self.query_one(Icicle)
+        icicle.focus()
+        node = icicle.node
+        if self._found and node is not None and self._graph is not None and not self._graph.flame.matches(node):
+            icicle.action_next_match(1)
+
+    def end_search(self) -> bool:
+        """Whether there was one."""
+        line = self.query_one(Input)
+        if not line.value and not line.has_class("-open"):
+            return False
+        line.value = ""
+        line.remove_class("-open")
+        self.query_one(Icicle).focus()
+        return True
+
+    @on(Input.Changed, "#search")
+    def _typed(self, event: Input.Changed) -> None:
+        self._search(event.value)
+
+    @on(Icicle.Moved)
+    def _moved(self) -> None:
+        icicle = self.query_one(Icicle)
+        if self._graph is None or icicle.graph is not self._graph or icicle.node is None:
+            return
+        self.query_one(FrameDetail).shown = (self._graph, icicle.node, icicle.folded)
+        self._show_head(self._graph.side)
+
+    def _search(self, text: str) -> None:
+        self._found = self.query_one(Icicle).search(text)
+        if self._graph is not None:
+            self._show_head(self._graph.side)
+
+    def _show_head(self, side: Side) -> None:
+        search, graph = self.query_one(Input).value, self._graph
+        zoomed = self.query_one(Icicle).zoomed if graph is not None else None
+        found = graph.found(self._found) if graph is not None and self._found else ""
+        total = 0.0 if graph is None else graph.flame.total
+        self.query_one(ProfileHead).head = Head(
+            title=self._title, side=side, samples=self._samples, filters=self.filters, has_native=self._has_native,
+            zoom=() if zoomed is None else way_to(zoomed),
+            zoom_share=1.0 if zoomed is None or not total else zoomed.weight / total,
+            search=search if graph is not None else "", found=found, missing=self._missing(),
+        )  # fmt: skip
+
+    def _missing(self) -> tuple[str, ...]:
+        profiles = () if self._loaded is None else self._loaded.profiles
+        return tuple(dict.fromkeys(f"{one.part}: {one.reason} ({one.hint})" for it in profiles for one in it.missing))
+
+    def _say(self, headline: str, *sentences: str) -> None:
+        self.query_one(ContentSwitcher).current = "why"
+        self.query_one("#why", Notice).say(headline, *sentences)
+        self.query_one(FrameDetail).shown = None
+        self.query_one(ClassLegend).entries = ()
+        self.query_one(ProfileHead).head = None
+
+
+def title_of(loaded: Loaded) -> tuple[str, ...]:
+    """What is drawn: the parts of one line, the most important first."""
+    if loaded.change is not None:
+        before, after = loaded.change.base, loaded.change.other
+        samples = f"{loaded.change.base_samples} and {fmt.count(loaded.change.other_samples, 'sample')}"
+        times = f"{_clock(before.at_unix_seconds)} → {_clock(after.at_unix_seconds)}"
+        return f"{after.service or fmt.UNKNOWN}: what changed", times, samples
+    profile, what = loaded.profiles[0], loaded.what
+    name = profile.service or fmt.UNKNOWN
+    if isinstance(what, Span):
+        held = fmt.duration(profile.seconds)
+        return f"{name}: {fmt.duration(what.seconds)} as one", f"up to {_clock(what.end)}", f"{held} looked at"
+    who = f" pid {profile.pid}" if profile.pid else ""
+    rate = f" at {fmt.number(profile.hertz)} Hz" if profile.hertz else ""
+    when = _clock(profile.at_unix_seconds)
+    return f"{name}{who}", f"{profile.kind}: {profile.reason}", f"{fmt.duration(profile.seconds)}{rate}", when
+
+
+def nothing_text(profile: StoredProfile, side: Side) -> tuple[str, ...]:
+    """Why there is nothing to draw of a side, and what helps."""
+    missing = why_missing(profile, side)
+    why: tuple[str, ...]
+    if missing is not None:
+        why = (f"Reason: {missing.reason}.", f"What helps: {missing.hint}")
+    else:
+        why = (*(f"Note: {note}" for note in profile.notes), "No thread was seen in that state while it was taken.")
+    return (f"{TABS[side]}: no sample in this profile", *why, "v goes to the next side that has some.")
+
+
+def _clock(unix_seconds: float) -> str:
+    return f"{datetime.fromtimestamp(min(max(unix_seconds, 0), 253e9), UTC):%H:%M:%S} UTC"
