@@ -17,17 +17,16 @@ from advisor.migration.devices import (
     BadDevices,
     Device,
     Precision,
-    alike,
     brandless,
-    catalogue,
     check,
     named,
+    unknown,
 )
 from advisor.migration.money import DevicePrice
 from agent.config import Config
 from agent.errors import CliError
 from agent.prices import not_an_hour
-from agent.units import parse_duration
+from collectors.units import parse_duration
 
 log = logging.getLogger("nodewright.devices")
 
@@ -90,15 +89,6 @@ def _stated_for(gpu: GpuView, stated: Sequence[Device]) -> Device | None:
         return None
     known = named(device.name)
     return device if memory is None or known is None or known.memory != device.memory else None
-
-
-def unknown(name: str) -> tuple[str, str]:
-    """What is wrong with the name of a device that is in no catalogue, and what to do."""
-    several = [device.name for device in alike(name)]
-    if several:
-        return f"device {name!r} may be {' or '.join(several)}", "name one of them"
-    known = ", ".join(device.name for device in catalogue())
-    return f"no device {name!r} is known", f'one of: {known}; or state it in [devices."{name}"]'
 
 
 def configured(name: str, said: Mapping[str, Any]) -> Device | None:

@@ -38,6 +38,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     price: NodePrice | None
     host: HostCpu | None = None
     """The node's CPUs."""
+    batch: int | None = None
+    """Requests that the device computes at a time; None = as many as the latency that is wanted allows."""
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
