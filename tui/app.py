@@ -15,6 +15,7 @@ from tui.screens.advice import AdviceScreen
 from tui.screens.base import StateScreen
 from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
+from tui.screens.migration import MigrationScreen
 from tui.screens.overview import OverviewScreen
 from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
@@ -35,7 +36,7 @@ THEME = Theme(
 )
 
 
-SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, AdviceScreen, GpusScreen)
+SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, AdviceScreen, GpusScreen, MigrationScreen)
 """In the order of their numbers."""
 NOTICE_SECONDS = 8.0
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}

@@ -41,7 +41,7 @@ def worked_out_again(
     free = {d.device: round(d.fit.free) for d in one.devices if d.present}
     costs = one.prices if prices is None else prices
     again = on_devices(now, Market(devices=tuple(devices), free=free, prices=costs, left_out=one.left_out))
-    return replace(again, here=one.here)
+    return replace(again, service=one.service, here=one.here)
 
 
 def judged_devices(one: MigrationEstimate, own: Sequence[Device] = ()) -> tuple[Device, ...]:
