@@ -1,4 +1,4 @@
-"""What does the agent say of moving work? Constructed answers that tests of the screen share: built hosts, judged by the advisor.
+"""What does the agent say of moving work? Answers that tests of the screen share: built hosts, judged by the advisor.
 
 A saturated encoder with devices that are here and elsewhere, a language model that does not fit, and one without a profile.
 """

@@ -30,13 +30,13 @@ def speed_lines(device: DeviceEstimate, width: int) -> list[Content]:
     rows = [scale.axis()]
     for label, gain, of_what in drawn:
         rows += [scale.drawn(label, gain), Content.styled(" " * LABEL_WIDTH + of_what, QUIET)]
+    batch = f"{fmt.duration(seen.device_seconds.p10)}–{fmt.duration(seen.device_seconds.p90)}"
     rates = (
-        ("on it", _between(seen.per_second), "requests/s at most"),
-        ("these CPUs", _between(seen.cpu_per_second), "requests/s at most, set right"),
-        ("a batch", f"{fmt.duration(seen.device_seconds.p10)}–{fmt.duration(seen.device_seconds.p90)}",
-         f"on it; {fmt.count(seen.batch, 'request')} in {device.precision}"),
-    )  # fmt: skip
-    rows += aligned([[Content.styled(name, QUIET), number, what] for name, number, what in rates])
+        ("at most on it", f"{_between(seen.per_second)} requests/s"),
+        ("at most here", f"{_between(seen.cpu_per_second)} requests/s, set right"),
+        (f"a batch of {seen.batch}", f"{batch} on it, in {device.precision}"),
+    )
+    rows += aligned([[Content.styled(name, QUIET), number] for name, number in rates])
     if device.ceiling < WORTH_TELLING:
         text = f"a request gets ×{device.ceiling:.3g} faster at most: what stays on the host (Amdahl)"
         rows += Content(text).wrap(width)
@@ -84,7 +84,7 @@ def _form(form: Alternative) -> tuple[str, ...]:
     return fmt.plain(form.form), gigabytes(form.need), verdict, "multiplied" if form.device else "emulated", here
 
 
-def cost_lines(device: DeviceEstimate, one: MigrationEstimate) -> list[Content]:
+def cost_lines(device: DeviceEstimate, one: MigrationEstimate, width: int) -> list[Content]:
     """At the load that there is and at capacity; the prices that it rests on."""
     costs, now = device.costs, one.situation
     node = now.price if now is not None else None
@@ -97,26 +97,21 @@ def cost_lines(device: DeviceEstimate, one: MigrationEstimate) -> list[Content]:
         return [
             Content.styled(f"not known; state in the configuration: {' and '.join(missing) or 'one currency'}", QUIET)
         ]
-    unit = fmt.plain(costs.currency)
     rows = [
-        ("at this load", _money(costs.at_load, unit), _spread(costs.at_load_moved, unit), told(costs.ratio)),
-        ("at capacity", _money(costs.at_capacity, unit), _spread(costs.at_capacity_moved, unit), ""),
+        ("at this load", f"{costs.at_load:.3g}", _spread(costs.at_load_moved), told(costs.ratio)),
+        ("at capacity", f"{costs.at_capacity:.3g}", _spread(costs.at_capacity_moved), ""),
     ]
     even = costs.break_even_per_second
     more = f" ({even.p10:.3g}–{even.p90:.3g})" if even is not None else ""
-    table = columns(("", "now", "moved", "after / before"), rows)
-    prices = f"this node {paid}, one with the device {price_text(device.device, one.prices)}"
-    return [table, Content(f"{pays_text(costs)}{more}"), Content.styled(prices, QUIET)]
+    table = columns((fmt.plain(costs.currency), "now", "moved", ""), rows)
+    prices = f"this node {paid}; with the device {price_text(device.device, one.prices)}"
+    return [table, Content(f"{pays_text(costs)}{more}"), *Content.styled(prices, QUIET).wrap(width)]
 
 
-def _money(value: float, unit: str) -> str:
-    return f"{value:.3g} {unit}"
-
-
-def _spread(found: Percentiles, unit: str) -> str:
-    if found.p10 == found.p90:
-        return _money(found.p50, unit)
-    return f"{found.p50:.3g} ({min(found.p10, found.p90):.3g}–{max(found.p10, found.p90):.3g}) {unit}"
+def _spread(found: Percentiles) -> str:
+    """Of costs: the dearest device is the slowest."""
+    low, high = sorted((found.p10, found.p90))
+    return f"{found.p50:.3g}" if low == high else f"{found.p50:.2g} ({low:.2g}–{high:.2g})"
 
 
 def _between(found: Percentiles) -> str:

@@ -46,7 +46,9 @@ def gain_of(found: Percentiles, metric: Metric) -> Gain:
 
 
 def told(gain: Gain | Percentiles) -> str:
-    """`×9.44 (6.36–15.3)`"""
+    """`×9.44 (6.36–15.3)`; of what is exact the number alone."""
+    if gain.p10 == gain.p90:
+        return f"×{_digits(gain.p50)}"
     return f"×{_digits(gain.p50)} ({_digits(gain.p10)}–{_digits(gain.p90)})"
 
 

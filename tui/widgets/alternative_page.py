@@ -86,7 +86,7 @@ def device_lines(device: DeviceEstimate, one: MigrationEstimate, width: int) -> 
         *_section("what takes longest, and how often", term_lines(device)),
         *_section("memory", memory_lines(device, width)),
         *_section("in fewer bits (what it does to the answers has to be measured)", smaller_lines(device, width)),
-        *_section("cost of 1000 requests", cost_lines(device, one)),
+        *_section("cost of 1000 requests", cost_lines(device, one, width)),
         *_section("assumed", _bullets(one.assumes, width)),
     ]
 
