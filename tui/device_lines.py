@@ -98,14 +98,18 @@ def cost_lines(device: DeviceEstimate, one: MigrationEstimate, width: int) -> li
             Content.styled(f"not known; state in the configuration: {' and '.join(missing) or 'one currency'}", QUIET)
         ]
     rows = [
-        ("at this load", f"{costs.at_load:.3g}", _spread(costs.at_load_moved), told(costs.ratio)),
-        ("at capacity", f"{costs.at_capacity:.3g}", _spread(costs.at_capacity_moved), ""),
+        ("at this load", f"{costs.at_load:.3g}", _spread(costs.at_load_moved)),
+        ("at capacity", f"{costs.at_capacity:.3g}", _spread(costs.at_capacity_moved)),
     ]
     even = costs.break_even_per_second
     more = f" ({even.p10:.3g}–{even.p90:.3g})" if even is not None else ""
-    table = columns((fmt.plain(costs.currency), "now", "moved", ""), rows)
+    table = columns((fmt.plain(costs.currency), "now", "moved"), rows)
     prices = f"this node {paid}; with the device {price_text(device.device, one.prices)}"
-    return [table, Content(f"{pays_text(costs)}{more}"), *Content.styled(prices, QUIET).wrap(width)]
+    return [
+        table,
+        Content(f"{told(costs.ratio)} at this load; {pays_text(costs)}{more}"),
+        *Content.styled(prices, QUIET).wrap(width),
+    ]
 
 
 def _spread(found: Percentiles) -> str:

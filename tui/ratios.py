@@ -11,7 +11,7 @@ from advisor.migration.spread import Percentiles
 from tui.palette import QUIET
 from tui.widgets.gain_chart import interval, scale_reach
 
-LABEL_WIDTH = 11
+LABEL_WIDTH = 12
 _WORDS_WIDTH = 22
 _WIDEST, _NARROWEST = 61, 9
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from advisor.documents import FindingEvent, Problem
 from advisor.finding import Finding
+from advisor.ledger.outcome import Outcome
 from tui.http_source import HttpSource
 from tui.source import Act, Answer, Picture, Unreachable
 
@@ -57,6 +58,9 @@ class RecordingSource:
         return await self._http.get(name, kind)
 
     async def act(self, finding: str, act: Act) -> Finding:
+        raise Unreachable(READ_ONLY)
+
+    async def verify(self, finding: str, since: str | None) -> Outcome:
         raise Unreachable(READ_ONLY)
 
     def close(self) -> None:

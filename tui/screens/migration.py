@@ -112,6 +112,7 @@ class MigrationScreen(StateScreen):
 
     def action_ask_again(self) -> None:
         self._lately.forget()
+        self._ask_if_due()
         self.app.action_ask()  # type: ignore[attr-defined]
 
     def action_deeper(self) -> None:
@@ -239,7 +240,7 @@ def no_service_text() -> tuple[str, ...]:
     """What is said where every service is on a device, or serves no model."""
     return (
         "No service on CPUs",
-        "A service whose workers compute a model on CPUs is judged here for each device of this node,",
-        "and for those that the configuration names: [devices], nodewright config schema.",
-        "What is on a GPU already is on its own screen (press g), with what to change in the advice (press a).",
+        "A service that computes a model on CPUs is judged here.",
+        "Devices: those of this node, and those in [devices] of the configuration.",
+        "What runs on a GPU already: press g. What to change: press a.",
     )

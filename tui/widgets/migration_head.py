@@ -14,6 +14,14 @@ from tui.palette import BAD, QUIET, STRONG
 
 _LABEL = "could move  "
 _WIDEST = 40
+_HELP = {
+    "privilege": "What grants it: nodewright doctor",
+    "profile": "One is taken when its workers are busy; at once: nodewright profile SERVICE",
+    "metrics": "What switches them on: nodewright doctor",
+    "load": "It is judged as soon as it is busy.",
+    "time": "It is judged as soon as that has passed.",
+    "kernel": "What enables it: nodewright doctor",
+}
 
 
 class MigrationHead(Widget):
@@ -35,9 +43,7 @@ def head_lines(one: MigrationEstimate, supposed: Sequence[tuple[str, str]], widt
     now = one.situation
     name = Content.styled(fmt.plain(one.service), STRONG)
     if now is None:
-        text = one.needs.text if one.needs is not None else "more load"
-        rest = [Content(f"cannot tell, needs {fmt.plain(text)}")]
-        return [name, *rest, *_left_out(one)]
+        return [name, *_needs(one, width), *_left_out(one)]
     share = now.work.part.share
     cells = max(6, min(_WIDEST, width - len(_LABEL) - len(share_text(share)) - 1))
     asked = (
@@ -52,6 +58,14 @@ def head_lines(one: MigrationEstimate, supposed: Sequence[tuple[str, str]], widt
         Content.assemble((_LABEL, QUIET), share_bar(share, cells), f" {share_text(share)}"),
         *_left_out(one),
     ]
+
+
+def _needs(one: MigrationEstimate, width: int) -> list[Content]:
+    """What is missing, and how to get it."""
+    if one.needs is None:
+        return [Content("cannot tell, needs more load")]
+    told = Content(f"cannot tell, needs {fmt.plain(one.needs.text)}").wrap(width)
+    return [*told, *Content.styled(_HELP[one.needs.kind], QUIET).wrap(width)]
 
 
 def _left_out(one: MigrationEstimate) -> list[Content]:
