@@ -195,9 +195,9 @@ class AdviceScreen(StateScreen):
     def _show_finding(self, finding: Finding, advice: AdviceDocument) -> None:
         titles = {one.id: one.title for one in advice.findings}
         place = next((text for plan in advice.plans if (text := place_in(plan, finding.id))), "")
-        page = self.query_one(FindingPage)
-        page.show(finding, titles.get(finding.because_of or ""), place, self.state.history if self.state else ())
-        page.show_outcomes(self._outcomes, finding)
+        history = self.state.history if self.state else ()
+        cause = titles.get(finding.because_of or "")
+        self.query_one(FindingPage).show(finding, cause, place, history, self._outcomes)
 
     def _show_other(self, advice: AdviceDocument) -> None:
         page, chosen, plan = self.query_one(FindingPage), self._line, self._chosen_plan()

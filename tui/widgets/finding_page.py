@@ -6,6 +6,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.widget import Widget
 
 from advisor.documents import FindingEvent, OutcomesDocument
 from advisor.finding import Finding, Inconclusive
@@ -47,47 +48,41 @@ class FindingPage(VerticalScroll):
         yield NeedPage()
         yield PlanPage()
 
-    def show(self, finding: Finding, cause: str | None, place: str, history: tuple[FindingEvent, ...]) -> None:
+    def show(
+        self, finding: Finding, cause: str | None, place: str, history: tuple[FindingEvent, ...], outcomes: OutcomesDocument
+    ) -> None:  # fmt: skip
         """`cause`: title of the finding of which it is a symptom; `place`: in its service's plan."""
         self._turn_to(finding.id)
-        head, changes = self.query_one(FindingHead), self.query_one(ChangeList)
+        head, changes, came = self.query_one(FindingHead), self.query_one(ChangeList), self.query_one(OutcomeList)
         head.finding, head.cause, head.place, changes.changes = finding, cause, place, finding.changes
         self.query_one(GainChart).gains = finding.gains
         self.query_one(EvidenceTable).evidence = finding.evidence
         self.query_one(RejectedList).rejected = finding.rejected
         self.query_one(HistoryList).events = tuple(one for one in history if one.finding == finding.id)
-        self._display(finding)
-
-    def show_outcomes(self, outcomes: OutcomesDocument, finding: Finding) -> None:
-        """What came of changes that the finding on the page had asked for, and how well such promises held."""
-        shown = self.query_one(OutcomeList)
-        shown.finding, shown.outcomes = finding.id, of_finding(outcomes.outcomes, finding.id)
-        shown.scores = tuple(one for one in outcomes.scores if one.rule == finding.rule)
-        shown.display = bool(shown.outcomes or shown.scores)
+        came.finding, came.outcomes = finding.id, of_finding(outcomes.outcomes, finding.id)
+        came.scores = tuple(one for one in outcomes.scores if one.rule == finding.rule)
+        self._display(finding, came if came.outcomes or came.scores else None)
 
     def show_need(self, inconclusive: Inconclusive) -> None:
         self._turn_to(f"{inconclusive.rule} {inconclusive.subject.identity}")
-        self.query_one(NeedPage).inconclusive = inconclusive
-        self._display(None)
-        self.query_one(NeedPage).display = True
+        page = self.query_one(NeedPage)
+        page.inconclusive = inconclusive
+        self._display(None, page)
 
     def show_plan(self, plan: Plan, titles: Mapping[str, str]) -> None:
         """`titles`: of the findings, by id."""
         self._turn_to(f"plan {plan.service}")
         page = self.query_one(PlanPage)
         page.plan, page.titles = plan, titles
-        self._display(None)
-        page.display = True
+        self._display(None, page)
 
     def show_outcome(self, outcome: Outcome, scores: tuple[Score, ...]) -> None:
         """`scores`: of all rules."""
         self._turn_to(f"outcome {outcome.id}")
-        self._display(None)
-        rules = {promise.rule for promise in outcome.promises}
-        shown = self.query_one(OutcomeList)
-        shown.finding, shown.outcomes = None, (outcome,)
-        shown.scores = tuple(one for one in scores if one.rule in rules)
-        shown.display = True
+        rules, came = {promise.rule for promise in outcome.promises}, self.query_one(OutcomeList)
+        came.finding, came.outcomes = None, (outcome,)
+        came.scores = tuple(one for one in scores if one.rule in rules)
+        self._display(None, came)
 
     def _turn_to(self, subject: str) -> None:
         """Of another subject the page is seen from its top."""
@@ -95,10 +90,10 @@ class FindingPage(VerticalScroll):
             self._subject = subject
             self.scroll_home(animate=False)
 
-    def _display(self, finding: Finding | None) -> None:
-        """The parts of a finding that have something to say; nothing else."""
-        for other in (NeedPage, PlanPage, OutcomeList):
-            self.query_one(other).display = False
+    def _display(self, finding: Finding | None, beside: Widget | None) -> None:
+        """The parts of a finding that have something to say, and what stands beside or instead of them."""
+        for part in (self.query_one(kind) for kind in (NeedPage, PlanPage, OutcomeList)):
+            part.display = part is beside
         self.query_one(FindingHead).display = finding is not None
         self.query_one(EvidenceTable).display = finding is not None
         self.query_one(ChangeList).display = finding is not None and bool(finding.changes)
