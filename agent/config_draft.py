@@ -20,7 +20,7 @@ from agent.config import (
 from agent.errors import CliError
 from agent.prices import is_too_little
 from agent.settings import Kind, SettingSpec, convert, convert_text, settings_of
-from agent.units import parse_duration
+from collectors.units import parse_duration
 
 RuleThresholds = Mapping[str, frozenset[str]]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

@@ -16,18 +16,17 @@ from advisor.migration.devices import (
     BadDevices,
     Device,
     Precision,
-    alike,
     brandless,
-    catalogue,
     check,
     named,
+    unknown,
 )
 from advisor.migration.money import DevicePrice
 from advisor.migration.present import device_here
 from agent.config import Config
 from agent.errors import CliError
 from agent.prices import not_an_hour
-from agent.units import parse_duration
+from collectors.units import parse_duration
 
 log = logging.getLogger("nodewright.devices")
 
@@ -77,15 +76,6 @@ def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> Candidates:
     if not found and usual is not None:
         found = {USUAL: usual}
     return Candidates(devices=tuple(found.values()), here=here, left_out=tuple(left_out.values()))
-
-
-def unknown(name: str) -> tuple[str, str]:
-    """What is wrong with the name of a device that is in no catalogue, and what to do."""
-    several = [device.name for device in alike(name)]
-    if several:
-        return f"device {name!r} may be {' or '.join(several)}", "name one of them"
-    known = ", ".join(device.name for device in catalogue())
-    return f"no device {name!r} is known", f'one of: {known}; or state it in [devices."{name}"]'
 
 
 def configured(name: str, said: Mapping[str, Any]) -> Device | None:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.listen import parse_listen
-from agent.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
+from collectors.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
 _UNIT_SUFFIXES = ("_seconds", "_bytes", "_bytes_per_second")
 

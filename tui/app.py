@@ -9,14 +9,30 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.theme import Theme
 
-from tui.messages import Acted, ActWanted, AdviceWanted, Arrived, HistoryArrived, HistoryWanted, Lost, Refused, Told
+from advisor.finding import Finding
+from tui.messages import (
+    Acted,
+    ActWanted,
+    AdviceWanted,
+    Arrived,
+    CopyWanted,
+    HistoryArrived,
+    HistoryWanted,
+    Lost,
+    Refused,
+    Told,
+    Verifying,
+    VerifyWanted,
+)
 from tui.screens.act import ActScreen
 from tui.screens.advice import AdviceScreen
 from tui.screens.base import StateScreen
 from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
+from tui.screens.migration import MigrationScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.profile import ProfileScreen
+from tui.screens.verify import VerifyScreen
 from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
 
@@ -36,7 +52,13 @@ THEME = Theme(
 )
 
 
-SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, AdviceScreen, GpusScreen, ProfileScreen)
+SCREENS: tuple[type[StateScreen], ...] = (
+    OverviewScreen,
+    AdviceScreen,
+    GpusScreen,
+    ProfileScreen,
+    MigrationScreen,
+)
 """In the order of their numbers."""
 NOTICE_SECONDS = 8.0
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}
@@ -145,6 +167,35 @@ class TopApp(App[None]):
 
     def on_told(self, message: Told) -> None:
         self._tell(Notice(message.text, good=message.good))
+
+    def on_verify_wanted(self, message: VerifyWanted) -> None:
+        """Ask when it was done, where that can come to something at all."""
+        problem = self.source.read_only or self.state.problem
+        if problem is not None:
+            self.post_message(Refused(problem))
+            return
+
+        def begin(since: str | None) -> None:
+            if since is not None:
+                self.run_worker(self._verify(message.finding, since or None), group="act")
+
+        self.push_screen(VerifyScreen(message.finding), begin)
+
+    async def _verify(self, finding: Finding, since: str | None) -> None:
+        try:
+            self.post_message(Verifying(finding, await self.source.verify(finding.id, since)))
+        except Unreachable as error:
+            self.post_message(Refused(error.problem))
+
+    def on_verifying(self, message: Verifying) -> None:
+        self._tell(Notice(f"{message.outcome.state}: what came of {message.finding.title} is measured", good=True))
+        if isinstance(self.screen, AdviceScreen):
+            self.screen.ask_for_outcomes()
+
+    def on_copy_wanted(self, message: CopyWanted) -> None:
+        """The terminal puts it into the clipboard (OSC 52), on whatever machine that is; it does not say whether it did."""
+        self.copy_to_clipboard(message.text)
+        self._tell(Notice(f"given to the terminal's clipboard: {message.what}", good=True))
 
     def _tell(self, notice: Notice) -> None:
         self.state = msgspec.structs.replace(self.state, notice=notice)

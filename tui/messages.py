@@ -6,6 +6,7 @@ from textual.message import Message
 
 from advisor.documents import FindingEvent, Problem
 from advisor.finding import Finding
+from advisor.ledger.outcome import Outcome
 from tui.source import Picture
 
 
@@ -59,6 +60,30 @@ class ActWanted(Message):
         super().__init__()
         self.finding = finding
         self.state: Literal["acknowledged", "snoozed", "open"] = state
+
+
+class VerifyWanted(Message):
+    """Somebody did what a finding asked for: what came of it?"""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__()
+        self.finding = finding
+
+
+class Verifying(Message):
+    """The agent measures that."""
+
+    def __init__(self, finding: Finding, outcome: Outcome) -> None:
+        super().__init__()
+        self.finding, self.outcome = finding, outcome
+
+
+class CopyWanted(Message):
+    """Text for the clipboard of whoever looks; `what` it is, in a few words."""
+
+    def __init__(self, text: str, what: str) -> None:
+        super().__init__()
+        self.text, self.what = text, what
 
 
 class Acted(Message):

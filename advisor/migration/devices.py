@@ -135,6 +135,15 @@ def alike(name: str) -> tuple[Device, ...]:
     return tuple(one for one in catalogue() if wanted and any(found.startswith(wanted) for found in _names(one)))
 
 
+def unknown(name: str) -> tuple[str, str]:
+    """What is wrong with the name of a device that is in no catalogue, and what to do."""
+    several = [device.name for device in alike(name)]
+    if several:
+        return f"device {name!r} may be {' or '.join(several)}", "name one of them"
+    known = ", ".join(device.name for device in catalogue())
+    return f"no device {name!r} is known", f'one of: {known}; or state it in [devices."{name}"]'
+
+
 def of_memory(name: str, memory_bytes: int | None) -> Device | None:
     """The one of the catalogue that a driver calls by the beginning of its name, and that alone has this memory."""
     fit = [one for one in alike(name) if memory_bytes is not None and one.has_memory(memory_bytes)]

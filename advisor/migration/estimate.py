@@ -115,7 +115,15 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
     precision: Precision = "fp16" if device.operations("fp16") else "bf16"
     seed = f"{now.service_id} {device.name}"
     simulated = simulate(
-        now.work, device, precision, now.cores, now.configured_per_second, now.slo_p99_seconds, seed, now.tail
+        now.work,
+        device,
+        precision,
+        now.cores,
+        now.configured_per_second,
+        now.slo_p99_seconds,
+        seed,
+        now.tail,
+        now.batch,
     )
     price = price_named(device.name, market.prices)
     placed = _fit(now.work, device, market.free.get(device.name))

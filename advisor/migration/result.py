@@ -40,6 +40,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """The node's CPUs."""
     tail: float = 1.0
     """What a slow request takes by itself / the mean one, as the 99 % point tells; 1 where that is not known."""
+    batch: int | None = None
+    """Requests that the device computes at a time; None = as many as the latency that is wanted allows."""
 
 
 class TokenCosts(msgspec.Struct, frozen=True, kw_only=True):

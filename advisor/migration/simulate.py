@@ -34,6 +34,8 @@ ALL_CORES = Spread(0.75, 0.9, 1.0)
 """Of the throughput of one core times the cores, what a service with the right workers and threads does on all of them; also of
 what stays on the host."""
 BATCHES = (1, 2, 4, 8, 16, 32)
+MOST_IN_BATCH = 4096
+"""Of which anybody asks."""
 BATCH_SECONDS = 0.05
 """A step of a batch takes no longer than that on the device, or MOST_LONGER times what a request alone takes where that is
 more; and all of them no more than half of the latency that is wanted."""
@@ -66,14 +68,15 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
 
 def simulate(
     work: Work, device: Device, precision: Precision, cores: float, configured_per_second: float | None,
-    slo_seconds: float | None, seed: str, tail: float = 1.0,
+    slo_seconds: float | None, seed: str, tail: float = 1.0, batch: int | None = None,
 ) -> Simulated | None:  # fmt: skip
-    """`cores`: that are left for the service; `tail`: as many times as the mean request a slow one takes by itself. None where
-    the device does not compute in that type. The same seed gives the same numbers."""
+    """`cores`: that are left for the service; `tail`: as many times as the mean request a slow one takes by itself; `batch`:
+    None = as large as the time that is wanted allows. None where the device does not compute in that type. The same seed gives
+    the same numbers."""
     peak = device.operations(precision)
     if peak is None or cores <= 0:
         return None
-    batch = _batch(work, device, peak, slo_seconds)
+    batch = batch or _batch(work, device, peak, slo_seconds)
     random = Random(seed)  # noqa: S311 - a simulation
     found = [list[float]() for _ in range(6)]
     at_load = [list[float]() for _ in range(6)]

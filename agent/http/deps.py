@@ -14,8 +14,8 @@ from agent.capacities import CapacityRequest
 from agent.http.updates import Updates
 from agent.profiling.access import NoProfiles, ProfileAccess
 from agent.store.series import Series
-from agent.units import parse_duration
 from collectors.sample import Sample
+from collectors.units import parse_duration
 
 MOST_EVENTS = 1000
 """Of a history, in one answer."""

@@ -264,3 +264,14 @@ def test_it_is_worked_out_again_for_another_profile_or_load_only():
     assert migrations.known((SEEN.service,))[0].service == SEEN.service.name
     migrations.keep_only({})
     assert migrations.known((SEEN.service,)) == ()
+
+
+def test_what_if_the_device_computed_so_many_requests_at_a_time():
+    (one,) = asked("batch=1")[:1]
+    (many,) = asked("batch=16")[:1]
+    simulated = [found.devices[0].simulated for found in (one, many)]
+    assert all(simulated)
+    assert [seen.batch for seen in simulated if seen] == [1, 16]
+    assert simulated[0].per_second.p50 < simulated[1].per_second.p50  # type: ignore[union-attr]
+    with pytest.raises(CliError, match="from 1 to 4096"):
+        asked("batch=1000000")
