@@ -73,11 +73,12 @@ class TopApp(App[None]):
     CSS = """
     TopApp:nocolor OptionList > .option-list--option-highlighted { background: #5a5a5a; }
     """
+    screens_in_order = SCREENS
     MODES = {screen.NAME: screen for screen in SCREENS}
     DEFAULT_MODE = SCREENS[0].NAME
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(f"{number},{screen.LETTER}", f"switch_mode('{screen.NAME}')", screen.LABEL)
+            Binding(f"{number},{screen.LETTER}", f"switch_mode('{screen.NAME}')", screen.LABEL, show=False)
             for number, screen in enumerate(SCREENS, 1)
         ),
         Binding("r", "ask", "Refresh"),

@@ -96,7 +96,7 @@ async def test_on_a_small_screen_the_page_takes_the_place_of_the_list_and_gives_
 async def test_the_load_is_supposed_and_taken_back() -> None:
     app = app_over(source_with(example_migrations()))
     async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot, "c", "w")
+        await settled(pilot, "c", "i")
         assert isinstance(app.screen, WhatIfScreen)
         assert app.screen.query_one("#load", Input).placeholder == "78.4 now"
         await settled(pilot, "tab", "5", "enter")
@@ -112,7 +112,7 @@ async def test_the_load_is_supposed_and_taken_back() -> None:
 async def test_another_device_is_looked_at_beside_the_others() -> None:
     app = app_over(source_with(example_migrations()))
     async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot, "c", "j", "w", *"l4", "enter")
+        await settled(pilot, "c", "j", "i", *"l4", "enter")
         assert [one.id for one in screen_of(app).query_one(AlternativeList).options] == [
             "here/batches",
             "T4",
@@ -136,7 +136,7 @@ async def test_another_device_is_looked_at_beside_the_others() -> None:
 async def test_nonsense_is_told_in_the_form(field: str, text: str, problem: str) -> None:
     app = app_over(source_with(example_migrations()))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settled(pilot, "c", "w")
+        await settled(pilot, "c", "i")
         app.screen.query_one(f"#{field}", Input).value = text
         await settled(pilot, "enter")
         assert isinstance(app.screen, WhatIfScreen)
@@ -150,7 +150,7 @@ async def test_nonsense_is_told_in_the_form(field: str, text: str, problem: str)
 async def test_nothing_can_be_supposed_of_what_nobody_knows() -> None:
     app = app_over(source_with((blind_migration(),)))
     async with app.run_test() as pilot:
-        await settled(pilot, "c", "w")
+        await settled(pilot, "c", "i")
         assert isinstance(app.screen, MigrationScreen)
 
 
@@ -158,7 +158,7 @@ async def test_a_new_answer_keeps_the_place_and_what_is_supposed() -> None:
     source = source_with(example_migrations())
     app = app_over(source)
     async with app.run_test(size=(160, 48)) as pilot:
-        await settled(pilot, "c", "w", "tab", "5", "enter")
+        await settled(pilot, "c", "i", "tab", "5", "enter")
         await settled(pilot, "enter", "j")
         source.known = {"migration": (blind_migration_of("new/one:1"), *example_migrations())}
         await settled(pilot, "r")
@@ -256,7 +256,7 @@ def test_the_screen_looks_as_accepted(
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
 @pytest.mark.parametrize(
-    "keys", [("c", "j", "enter", "enter"), ("c", "w"), ("c", "w", "tab", "5", "enter")], ids=["page", "form", "what-if"]
+    "keys", [("c", "j", "enter", "enter"), ("c", "i"), ("c", "w", "tab", "5", "enter")], ids=["page", "form", "what-if"]
 )
 def test_page_and_form_look_as_accepted(
     snap_compare: Callable[..., bool], keys: tuple[str, ...], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch

@@ -16,6 +16,7 @@ from tui.source import Answer, Picture, Source
 from tui.state import State
 from tui.widgets.notice import Notice
 from tui.widgets.status_line import StatusLine
+from tui.widgets.tab_line import TabLine
 
 
 class StateScreen(Screen[None]):
@@ -30,7 +31,7 @@ class StateScreen(Screen[None]):
     LETTER: ClassVar[str]
     """The key that leads there, beside its number."""
     LABEL: ClassVar[str]
-    """In the footer and on the help page."""
+    """In the line of screens and on the help page."""
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Its own keys and what they do, for the help page."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
@@ -57,6 +58,7 @@ class StateScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield StatusLine()
+        yield TabLine([(one.NAME, one.LABEL) for one in self.app.screens_in_order], self.NAME)  # type: ignore[attr-defined]
         with ContentSwitcher(initial="notice"):
             yield Notice(id="notice")
             yield self.body()

@@ -32,7 +32,7 @@ class MigrationScreen(StateScreen):
     NAME, LETTER, LABEL = "migration", "c", "CPU/GPU"
     KEYS = (
         ("enter, →, ←", "from services to alternatives to a page, and back"),
-        ("w", "what if: other devices, load, objective, cores, part, batch"),
+        ("i", "what if: other devices, load, objective, cores, part, batch"),
         ("x", "as it is seen again"),
     )
     DEFAULT_CSS = """
@@ -51,7 +51,7 @@ class MigrationScreen(StateScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,l", "deeper", show=False),
         Binding("left,h,escape", "back", show=False),
-        Binding("w", "what_if", "What if"),
+        Binding("i", "what_if", "What if"),
         Binding("x", "as_seen", "As seen"),
         Binding("r", "ask_again", show=False),
     ]

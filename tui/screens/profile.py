@@ -65,7 +65,7 @@ class ProfileScreen(StateScreen):
         Binding("G", "side('gil')", show=False),
         Binding("I", "side('wait')", show=False),
         Binding("T", "filter('threads')", show=False),
-        Binding("N", "filter('native')", show=False),
+        Binding("F", "filter('native')", show=False),
         Binding("M", "span", show=False),
         Binding("y", "copy_frame", show=False),
     ]
