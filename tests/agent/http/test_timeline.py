@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
+from advisor.catalogue import pages
 from advisor.documents import AdviceDocument, NodeStatus, Timeline
 from agent.http.encoded import encode
 from agent.replay import Replayed
@@ -20,7 +21,7 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
 
 
 async def test_every_document_is_answered_of_a_moment(make_client, replayed):
-    client = await make_client(example_deps(replayed.snapshot, past=replayed.moments))
+    client = await make_client(example_deps(replayed.snapshot, past=replayed.moments, rules=pages))
     timeline = msgspec.convert((await (await client.get("/v1/timeline")).json())["data"], Timeline)
     at = timeline.moments[50]
     then = replayed.moments.at(at)
