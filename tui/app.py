@@ -4,11 +4,11 @@ import asyncio
 from typing import ClassVar
 
 import msgspec
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.theme import Theme
 
+from advisor.documents import Problem
 from tui.messages import Acted, ActWanted, AdviceWanted, Arrived, HistoryArrived, HistoryWanted, Lost, Refused
 from tui.screens.act import ActScreen
 from tui.screens.advice import AdviceScreen
@@ -18,6 +18,8 @@ from tui.screens.help import HelpScreen
 from tui.screens.overview import OverviewScreen
 from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
+from tui.time_keys import TimeTraveller, gap_text
+from tui.travel import Travel
 
 THEME = Theme(
     name="nodewright",
@@ -38,10 +40,11 @@ THEME = Theme(
 SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, AdviceScreen, GpusScreen)
 """In the order of their numbers."""
 NOTICE_SECONDS = 8.0
+PAST = Problem("past", "what is shown is past", "press . for the present")
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}
 
 
-class TopApp(App[None]):
+class TopApp(TimeTraveller):
     """`nodewright top`. Asks `source` every `interval_seconds`; keeps asking when it has nothing. `owner` is who
     acknowledges."""
 
@@ -57,6 +60,7 @@ class TopApp(App[None]):
             Binding(f"{number},{screen.LETTER}", f"switch_mode('{screen.NAME}')", screen.LABEL)
             for number, screen in enumerate(SCREENS, 1)
         ),
+        *TimeTraveller.TIME_BINDINGS,
         Binding("r", "ask", "Refresh"),
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
@@ -66,6 +70,7 @@ class TopApp(App[None]):
     def __init__(self, source: Source, interval_seconds: float = 1.0, owner: str = "top") -> None:
         super().__init__()
         self.source = source
+        self.travel = Travel(source)
         self._owner = owner
         self._interval_seconds = interval_seconds
         self._asked = asyncio.Event()
@@ -75,6 +80,7 @@ class TopApp(App[None]):
         self.register_theme(THEME)
         self.theme = THEME.name
         self.run_worker(self._poll(), exclusive=True)
+        self.start_time()
 
     async def _poll(self) -> None:
         while True:
@@ -90,7 +96,15 @@ class TopApp(App[None]):
                 continue
 
     def on_arrived(self, message: Arrived) -> None:
-        self.state = self.state.arrived(message.picture)
+        before, self.travel.newest = self.travel.newest, message.picture
+        self.travel.arrived(message.picture)
+        was_lost = self.state.problem is not None
+        if self.travel.at is None:
+            self.state = self.state.arrived(message.picture)
+        else:
+            self.state = self.state.kept_up(self.travel.moment())
+        if was_lost and before is not None and (gap := gap_text(before.node.at, message.picture.node.at)):
+            self._tell(Notice(gap, good=True))
 
     def on_lost(self, message: Lost) -> None:
         self.state = self.state.lost(message.problem)
@@ -110,11 +124,12 @@ class TopApp(App[None]):
             self.post_message(HistoryArrived(()))
 
     def on_history_arrived(self, message: HistoryArrived) -> None:
-        self.state = msgspec.structs.replace(self.state, history=message.events)
+        events = tuple(event for event in message.events if self.travel.is_past(event.at))
+        self.state = msgspec.structs.replace(self.state, history=events)
 
     def on_act_wanted(self, message: ActWanted) -> None:
         """Ask for reason and time, where acting can come to something at all."""
-        problem = self.source.read_only or self.state.problem
+        problem = self.source.read_only or self.state.problem or (PAST if self.state.moment is not None else None)
         if problem is not None:
             self.post_message(Refused(problem))
         elif message.state == "open":

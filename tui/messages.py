@@ -28,6 +28,14 @@ class Lost(Message):
         self.problem = problem
 
 
+class Went(Message):
+    """A picture of the moment `at` (Unix seconds) that somebody went to."""
+
+    def __init__(self, at: float, picture: Picture) -> None:
+        super().__init__()
+        self.at, self.picture = at, picture
+
+
 class AdviceWanted(Message):
     """A service was entered: show what there is to change on it."""
 
