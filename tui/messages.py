@@ -6,15 +6,16 @@ from textual.message import Message
 
 from advisor.documents import FindingEvent, Problem
 from advisor.finding import Finding
-from tui.source import Picture
+from tui.source import Picture, Source
 
 
 class Arrived(Message):
     """A new picture."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Picture, source: Source | None = None) -> None:
+        """`source`: whose it is."""
         super().__init__()
-        self.picture = picture
+        self.picture, self.source = picture, source
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Arrived)
@@ -23,9 +24,9 @@ class Arrived(Message):
 class Lost(Message):
     """The source has no picture now."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, source: Source | None = None) -> None:
         super().__init__()
-        self.problem = problem
+        self.problem, self.source = problem, source
 
 
 class Went(Message):

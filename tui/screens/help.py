@@ -18,6 +18,7 @@ _KEYS = (
     ("space", "pause; in the past: play on from there"),
     ("[ ], { }", "a judgement back and on, a minute back and on"),
     ("@, .", "go to a moment; back to the present"),
+    ("N", "the other nodes, with the worst on each"),
     ("r", "ask again now"),
     ("?", "this page"),
     ("q", "quit"),
