@@ -401,6 +401,19 @@ class RulePage(msgspec.Struct, frozen=True, kw_only=True):
     """A hash of its source: another one means that it may judge otherwise."""
 
 
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /v1/timeline`: the moments for which `at=` has an answer of its own, oldest first."""
+
+    first: str
+    last: str
+    ticks: int
+    """How often it was sampled between them."""
+    judgements: int
+    """How often the rules judged; of a very long recording not each of them is a moment."""
+    moments: tuple[float, ...]
+    """Unix seconds."""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the agent knows at one moment; replaced as a whole, never changed."""
 

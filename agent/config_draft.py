@@ -14,6 +14,7 @@ from agent.config import (
     NAMED_SECTIONS,
     PLAIN_SECTIONS,
     Config,
+    NodesSettings,
     RuleSettings,
     ServiceSettings,
 )
@@ -74,7 +75,8 @@ class Draft:
             name: ServiceSettings(**self._given(ServiceSettings, ("service", name))) for name in self._names("service")
         }
         rules = {name: self._rule(name) for name in self._names("rule")}
-        return Config(**sections, service=services, rule=rules)
+        nodes = {name: NodesSettings(**self._given(NodesSettings, ("nodes", name))) for name in self._names("nodes")}
+        return Config(**sections, service=services, rule=rules, nodes=nodes)
 
     def origins(self) -> dict[str, str]:
         """Dotted key to origin, defaults included."""

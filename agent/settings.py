@@ -27,6 +27,7 @@ class Kind(StrEnum):
     URL = "url"
     PATTERN = "regular expression"
     LISTEN = "address"
+    AGENT = "address of an agent"
     FLAG = "true or false"
     DURATION = "duration"
     SIZE = "size"
@@ -158,6 +159,11 @@ def _url(raw: object) -> str:
     return text
 
 
+def _agent(raw: object) -> str:
+    text = _text(raw)
+    return text if text.startswith("unix:") and len(text) > len("unix:") else _url(text)
+
+
 def _pattern(raw: object) -> str:
     text = _text(raw)
     try:
@@ -217,6 +223,7 @@ _CONVERTERS: dict[Kind, Callable[[object], Any]] = {
     Kind.URL: _url,
     Kind.PATTERN: _pattern,
     Kind.LISTEN: _listen,
+    Kind.AGENT: _agent,
     Kind.FLAG: _flag,
     Kind.DURATION: _quantity(parse_duration, "a duration", '"10s"'),
     Kind.SIZE: _quantity(parse_size, "a size", '"64MiB"'),

@@ -4,11 +4,12 @@ import asyncio
 from typing import ClassVar
 
 import msgspec
-from textual.app import App
+from click import ClickException
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.theme import Theme
 
+from advisor.documents import Problem
 from advisor.finding import Finding
 from tui.messages import (
     Acted,
@@ -24,17 +25,21 @@ from tui.messages import (
     Verifying,
     VerifyWanted,
 )
+from tui.nodes import Nodes
 from tui.screens.act import ActScreen
 from tui.screens.advice import AdviceScreen
 from tui.screens.base import StateScreen
 from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
 from tui.screens.migration import MigrationScreen
+from tui.screens.nodes import NodesScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.profile import ProfileScreen
 from tui.screens.verify import VerifyScreen
 from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
+from tui.time_keys import TimeTraveller, gap_text
+from tui.travel import Travel
 
 THEME = Theme(
     name="nodewright",
@@ -61,10 +66,12 @@ SCREENS: tuple[type[StateScreen], ...] = (
 )
 """In the order of their numbers."""
 NOTICE_SECONDS = 8.0
+ONE_NODE = Problem("nodes", "no other node is known", 'name them in the configuration: [nodes."NAME"] url = "…"')
+PAST = Problem("past", "what is shown is past", "press . for the present")
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}
 
 
-class TopApp(App[None]):
+class TopApp(TimeTraveller):
     """`nodewright top`. Asks `source` every `interval_seconds`; keeps asking when it has nothing. `owner` is who
     acknowledges."""
 
@@ -81,15 +88,27 @@ class TopApp(App[None]):
             Binding(f"{number},{screen.LETTER}", f"switch_mode('{screen.NAME}')", screen.LABEL, show=False)
             for number, screen in enumerate(SCREENS, 1)
         ),
+        *TimeTraveller.TIME_BINDINGS,
+        Binding("N", "nodes", "Nodes", show=False),
         Binding("r", "ask", "Refresh"),
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
     ]
     state: reactive[State] = reactive(State(origin=""))
 
-    def __init__(self, source: Source, interval_seconds: float = 1.0, owner: str = "top") -> None:
+    def __init__(
+        self,
+        source: Source,
+        interval_seconds: float = 1.0,
+        owner: str = "top",
+        nodes: Nodes | None = None,
+        node: str = "",
+    ) -> None:
+        """`nodes`: those that can be switched to, `source` being that of `node`."""
         super().__init__()
         self.source = source
+        self.travel = Travel(source)
+        self.nodes, self._node = nodes or Nodes(()), node
         self._owner = owner
         self._interval_seconds = interval_seconds
         self._asked = asyncio.Event()
@@ -98,15 +117,16 @@ class TopApp(App[None]):
     def on_mount(self) -> None:
         self.register_theme(THEME)
         self.theme = THEME.name
-        self.run_worker(self._poll(), exclusive=True)
+        self.run_worker(self._poll(self.source), group="poll", exclusive=True)
+        self.start_time()
 
-    async def _poll(self) -> None:
+    async def _poll(self, source: Source) -> None:
         while True:
             self._asked.clear()
             try:
-                self.post_message(Arrived(await self.source.picture()))
+                self.post_message(Arrived(await source.picture(), source))
             except Unreachable as error:
-                self.post_message(Lost(error.problem))
+                self.post_message(Lost(error.problem, source))
             try:
                 async with asyncio.timeout(self._interval_seconds):
                     await self._asked.wait()
@@ -114,10 +134,21 @@ class TopApp(App[None]):
                 continue
 
     def on_arrived(self, message: Arrived) -> None:
-        self.state = self.state.arrived(message.picture)
+        if message.source is not self.source:  # somebody has switched to another node meanwhile
+            return
+        before, self.travel.newest = self.travel.newest, message.picture
+        self.travel.arrived(message.picture)
+        was_lost = self.state.problem is not None
+        if self.travel.at is None:
+            self.state = self.state.arrived(message.picture)
+        else:
+            self.state = self.state.kept_up(self.travel.moment())
+        if was_lost and before is not None and (gap := gap_text(before.node.at, message.picture.node.at)):
+            self._tell(Notice(gap, good=True))
 
     def on_lost(self, message: Lost) -> None:
-        self.state = self.state.lost(message.problem)
+        if message.source is self.source:
+            self.state = self.state.lost(message.problem)
 
     async def on_advice_wanted(self, message: AdviceWanted) -> None:
         await self.switch_mode("advice")
@@ -134,11 +165,12 @@ class TopApp(App[None]):
             self.post_message(HistoryArrived(()))
 
     def on_history_arrived(self, message: HistoryArrived) -> None:
-        self.state = msgspec.structs.replace(self.state, history=message.events)
+        events = tuple(event for event in message.events if self.travel.is_past(event.at))
+        self.state = msgspec.structs.replace(self.state, history=events)
 
     def on_act_wanted(self, message: ActWanted) -> None:
         """Ask for reason and time, where acting can come to something at all."""
-        problem = self.source.read_only or self.state.problem
+        problem = self.source.read_only or self.state.problem or (PAST if self.state.moment is not None else None)
         if problem is not None:
             self.post_message(Refused(problem))
         elif message.state == "open":
@@ -171,7 +203,7 @@ class TopApp(App[None]):
 
     def on_verify_wanted(self, message: VerifyWanted) -> None:
         """Ask when it was done, where that can come to something at all."""
-        problem = self.source.read_only or self.state.problem
+        problem = self.source.read_only or self.state.problem or (PAST if self.state.moment is not None else None)
         if problem is not None:
             self.post_message(Refused(problem))
             return
@@ -209,6 +241,25 @@ class TopApp(App[None]):
     def action_ask(self) -> None:
         """Ask the source now instead of at the next second."""
         self._asked.set()
+
+    def action_nodes(self) -> None:
+        """Choose another node."""
+        if len(self.nodes.all) < 2:
+            self.post_message(Refused(ONE_NODE))
+        else:
+            self.push_screen(NodesScreen(self.nodes, self._node), self._switch)
+
+    def _switch(self, node: str | None) -> None:
+        if node is None or node == self._node:
+            return
+        try:
+            self.source = self.nodes.source(node)
+        except (ValueError, ClickException) as error:
+            self.post_message(Refused(Problem("node", str(error), "see its section in the configuration")))
+            return
+        self._node, self.travel = node, Travel(self.source)
+        self.state = State(origin=self.source.origin)
+        self.run_worker(self._poll(self.source), group="poll", exclusive=True)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(SCREENS, self.screen))

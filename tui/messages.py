@@ -7,15 +7,16 @@ from textual.message import Message
 from advisor.documents import FindingEvent, Problem
 from advisor.finding import Finding
 from advisor.ledger.outcome import Outcome
-from tui.source import Picture
+from tui.source import Picture, Source
 
 
 class Arrived(Message):
     """A new picture."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Picture, source: Source | None = None) -> None:
+        """`source`: whose it is."""
         super().__init__()
-        self.picture = picture
+        self.picture, self.source = picture, source
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Arrived)
@@ -24,9 +25,17 @@ class Arrived(Message):
 class Lost(Message):
     """The source has no picture now."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, source: Source | None = None) -> None:
         super().__init__()
-        self.problem = problem
+        self.problem, self.source = problem, source
+
+
+class Went(Message):
+    """A picture of the moment `at` (Unix seconds) that somebody went to."""
+
+    def __init__(self, at: float, picture: Picture) -> None:
+        super().__init__()
+        self.at, self.picture = at, picture
 
 
 class AdviceWanted(Message):

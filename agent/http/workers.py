@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from advisor.documents import WorkerStatus
-from agent.http.context import from_snapshot, need_snapshot, of_service
+from agent.http.context import AT, from_snapshot, need_snapshot, of_service
 from agent.http.envelope import data
 from agent.http.route import Query, Route
 
@@ -21,6 +21,6 @@ ROUTES = (
         handler=get_workers,
         doc="Every process of the services over the last 15 s, with its busiest threads.",
         answer=tuple[WorkerStatus, ...],
-        query=(Query("service", "Only this service, by its name."),),
+        query=(Query("service", "Only this service, by its name."), AT),
     ),
 )

@@ -14,6 +14,7 @@ from tests.snapshots import (
     gpuless_snapshot,
     unreadable_gpu_snapshot,
 )
+from tests.tui.pictures import moment
 from tui.app import TopApp
 
 STATES: dict[str, Snapshot | Problem] = {
@@ -67,3 +68,13 @@ def test_overview_of_a_node_with_gpus_looks_as_accepted(
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert snap_compare(TopApp(FakeSource([GPU_STATES[state]]), interval_seconds=3600), terminal_size=size)
+
+
+@SIZES
+@pytest.mark.parametrize("keys", [["space"], ["space", "at"]], ids=["paused", "jump"])
+def test_the_past_looks_as_accepted(
+    snap_compare: Callable[..., bool], keys: list[str], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    pictures = FakeSource([moment(0), moment(250)])
+    assert snap_compare(TopApp(pictures, interval_seconds=3600), terminal_size=size, press=[*keys[:1], "r", *keys[1:]])

@@ -14,6 +14,7 @@ from collectors import frameworks
 from tui import format as fmt
 from tui.source import Answer, Picture, Source
 from tui.state import State
+from tui.travel import Travel
 from tui.widgets.notice import Notice
 from tui.widgets.status_line import StatusLine
 from tui.widgets.tab_line import TabLine
@@ -52,9 +53,10 @@ class StateScreen(Screen[None]):
         return () if picture.services else no_server_text(picture.node)
 
     async def ask(self, name: str, kind: type[Answer]) -> Answer:
-        """What the source answers to `GET /v1/NAME`. Raises Unreachable."""
+        """What the source answers to `GET /v1/NAME`, of the moment that is shown. Raises Unreachable."""
         source: Source = self.app.source  # type: ignore[attr-defined]
-        return await source.get(name, kind)
+        travel: Travel = self.app.travel  # type: ignore[attr-defined]
+        return await source.get(travel.then(name), kind)
 
     def compose(self) -> ComposeResult:
         yield StatusLine()

@@ -15,6 +15,10 @@ from tui.screens.base import StateScreen
 
 _KEYS = (
     ("j, k, ↓, ↑", "next and previous line; scroll a page"),
+    ("space", "pause; in the past: play on from there"),
+    ("[ ], { }", "a judgement back and on, a minute back and on"),
+    ("@, .", "go to a moment; back to the present"),
+    ("N", "the other nodes, with the worst on each"),
     ("r", "ask again now"),
     ("?", "this page"),
     ("q", "quit"),

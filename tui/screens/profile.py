@@ -43,7 +43,7 @@ class ProfileScreen(StateScreen):
         ("enter, click", "zoom in; backspace: back; 0: all"),
         ("/, ], [", "search frames; next and previous match"),
         ("v, G, I", "next side; GIL holders only; waiting threads"),
-        ("T, N, F", "per thread; native frames out; unfold frames"),
+        ("T, F", "per thread; native frames out"),
         ("M", "all profiles of the service in 15 min … 24 h as one"),
         ("d", "difference: d on the one before, d on the one after"),
         ("n", "ask for a new profile"),

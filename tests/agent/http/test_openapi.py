@@ -14,7 +14,7 @@ CONTRACT = (
     "/v1/advice", "/v1/advice/{id}", "/v1/advice/{id}/history", "/v1/advice/{id}/verify", "/v1/history",
     "/v1/outcomes", "/v1/outcomes/{id}", "/v1/migration",
     "/v1/rules", "/v1/rules/{id}", "/v1/profiles", "/v1/profiles/merged",
-    "/v1/profiles/diff", "/v1/profiles/{id}", "/v1/stream", "/v1/self",
+    "/v1/profiles/diff", "/v1/profiles/{id}", "/v1/stream", "/v1/self", "/v1/timeline",
 )  # fmt: skip
 
 
