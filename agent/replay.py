@@ -7,6 +7,7 @@ from pathlib import Path
 
 from advisor.catalogue import pages
 from advisor.documents import Snapshot
+from advisor.view import ThreadView
 from agent.config import LoadedConfig
 from agent.http.app import build_app
 from agent.http.deps import HttpDeps
@@ -16,7 +17,7 @@ from agent.listen import parse_listen
 from agent.paths import find_paths, make_state_folders
 from agent.played import Played, play
 from agent.self_cost import SelfCost
-from agent.status import NodePicture, model_statuses, service_status, worker_status
+from agent.status import NodePicture, model_statuses, service_status, threads_of, worker_status
 from agent.store.reader import StoreReader
 from agent.token import ensure_token
 from nodewright import __version__
@@ -61,12 +62,14 @@ def picture(played: Played) -> Snapshot:
     """The documents of the recording's last moment."""
     collectors = played.latest.collectors()
     statuses, workers, models = [], [], []
+    threads: dict[int, tuple[ThreadView, ...]] = {}
     verdicts = {s.name: s.verdict for s in played.advice.services}
     for service in played.services:
         view, facts = played.judging.view(service), played.judging.facts(service)
         statuses.append(service_status(service, view, facts, verdicts[service.name]))
         models += model_statuses(service, view)
         workers += [worker_status(w, view, facts) for w in service.workers]
+        threads |= threads_of(view)
     return Snapshot(
         migrations=played.judging.migrations.known(played.services),
         generation=1,
@@ -78,4 +81,5 @@ def picture(played: Played) -> Snapshot:
         models=tuple(models),
         self_status=SelfCost(__version__).status(played.beat, 1.0, collectors),
         advice=played.advice,
+        threads=threads,
     )
