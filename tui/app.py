@@ -9,13 +9,24 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.theme import Theme
 
-from tui.messages import Acted, ActWanted, AdviceWanted, Arrived, HistoryArrived, HistoryWanted, Lost, Refused
+from tui.messages import (
+    Acted,
+    ActWanted,
+    AdviceWanted,
+    Arrived,
+    HistoryArrived,
+    HistoryWanted,
+    Lost,
+    Refused,
+    WorkersWanted,
+)
 from tui.screens.act import ActScreen
 from tui.screens.advice import AdviceScreen
 from tui.screens.base import StateScreen
 from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
 from tui.screens.overview import OverviewScreen
+from tui.screens.workers import WorkersScreen
 from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
 
@@ -35,7 +46,7 @@ THEME = Theme(
 )
 
 
-SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, AdviceScreen, GpusScreen)
+SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, WorkersScreen, AdviceScreen, GpusScreen)
 """In the order of their numbers."""
 NOTICE_SECONDS = 8.0
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}
@@ -49,6 +60,7 @@ class TopApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     TopApp:nocolor OptionList > .option-list--option-highlighted { background: #5a5a5a; }
+    TopApp:nocolor WorkerTree > .worker-tree--cursor { background: #5a5a5a; }
     """
     MODES = {screen.NAME: screen for screen in SCREENS}
     DEFAULT_MODE = SCREENS[0].NAME
@@ -98,6 +110,11 @@ class TopApp(App[None]):
     async def on_advice_wanted(self, message: AdviceWanted) -> None:
         await self.switch_mode("advice")
         if isinstance(self.screen, AdviceScreen):
+            self.screen.choose(message.service)
+
+    async def on_workers_wanted(self, message: WorkersWanted) -> None:
+        await self.switch_mode("workers")
+        if isinstance(self.screen, WorkersScreen):
             self.screen.choose(message.service)
 
     def on_history_wanted(self, message: HistoryWanted) -> None:
