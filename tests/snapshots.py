@@ -122,6 +122,21 @@ def gpu_snapshot(generation: int = 1) -> Snapshot:
     return msgspec.structs.replace(example, node=node, services=(loaded, healthy), workers=workers)
 
 
+def closed_snapshot() -> Snapshot:
+    """The example where nobody may look inside the processes, and a lever may be set where nobody could look."""
+    example = example_snapshot()
+    reason = "environment: no permission (grant CAP_SYS_PTRACE, or run nodewright sidecar as root)"
+    workers = tuple(
+        msgspec.structs.replace(one, missing=(reason,), proportional_bytes=None, waiting_cores=None)
+        for one in example.workers
+    )
+    setting = Setting(lever=Lever.COMPUTE_THREADS, value=None, origin="environment not readable")
+    services = tuple(
+        msgspec.structs.replace(one, settings=(*one.settings[:1], setting), limits=None) for one in example.services
+    )
+    return msgspec.structs.replace(example, workers=workers, services=services)
+
+
 def unreadable_gpu_snapshot(state: GpuState = "driver mismatch") -> Snapshot:
     """The example on a node whose NVIDIA reader is in this state, so that nothing is known of its GPUs."""
     hint = "the driver's libraries were updated but the old kernel module is loaded: reboot, or reload it"

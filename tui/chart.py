@@ -9,7 +9,7 @@ from tui.palette import BAR, QUIET
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LABEL_WIDTH = 8
-_SCALE_WIDTH = 15
+_SCALE_WIDTH = 13
 LEFT = _LABEL_WIDTH + _SCALE_WIDTH + 1
 """Cells left of the columns."""
 _LEAST_SPAN = 0.05
@@ -66,7 +66,8 @@ def _span(write: Callable[[float | None], str], low: float, high: float) -> str:
     """`0–1.25`, `160–171 MiB`: a unit that both ends have is said once."""
     start, end = _low(write, low), write(high)
     number, space, unit = start.rpartition(" ")
-    return f"{number if space and end.endswith(f' {unit}') else start}–{end}"
+    text = f"{number if space and end.endswith(f' {unit}') else start}–{end}"
+    return text if len(text) <= _SCALE_WIDTH else f"to {end}"
 
 
 def _end(row: int, rows: int, write: Callable[[float | None], str], low: float, high: float) -> str:

@@ -70,8 +70,10 @@ def finding_lines(findings: Sequence[Finding], row: Row, width: int) -> list[Con
     lines = []
     for one in sorted((one for one in meant if one.state == "open"), key=lambda one: one.rank):
         word = Content.styled(one.severity.value.upper(), SEVERITY_COLOURS[one.severity])
-        line = Content.assemble(word, f" #{one.rank} {fmt.plain(one.title)}", ("  a: what to do", QUIET))
-        lines.append(line.truncate(width, ellipsis=True))
+        line = Content.assemble(word, f" #{one.rank} {fmt.plain(one.title)}")
+        hint = Content.styled("  a: what to do", QUIET)
+        fits = line.cell_length + hint.cell_length <= width
+        lines.append(Content.assemble(line, hint) if fits else line.truncate(width, ellipsis=True))
     return lines
 
 
@@ -115,11 +117,18 @@ def setting_lines(service: ServiceStatus, width: int) -> list[Content]:
         (
             Content.styled(fmt.metric_name(setting.lever), QUIET),
             Content.styled(fmt.value(setting.value), BAD if setting.unread else STRONG),
-            f"{'not readable: ' if setting.unread else 'from '}{fmt.plain(setting.origin)}",
         )
         for setting in service.settings
     ]
-    return [heading("settings"), *aligned(rows, width=width, yielding=2)]
+    lines = [heading("settings")]
+    labels = aligned(rows, width=width // 2, yielding=1)
+    indent = max(label.cell_length for label in labels) + 2
+    for setting, label in zip(service.settings, labels, strict=True):
+        origin = f"{'not readable: ' if setting.unread else 'from '}{fmt.plain(setting.origin)}"
+        first, *rest = _wrapped(origin, width - indent)
+        lines.append(Content.assemble(label.pad_right(indent - label.cell_length), first))
+        lines += [Content.assemble(" " * indent, more) for more in rest]
+    return lines
 
 
 def missing_lines(row: Row, width: int) -> list[Content]:

@@ -9,7 +9,7 @@ from advisor.documents import CoreStatus, ThreadStatus, WorkerStatus
 from tui import affinity
 from tui import format as fmt
 from tui.affinity import CpuColumns
-from tui.lines import heading, packed
+from tui.lines import heading
 from tui.palette import QUIET, STRONG
 
 _HEADER = f"{'tid':>7} {'class':<7} {'cores':>5} {'waiting':>7} {'last':>4} "
@@ -17,6 +17,7 @@ LEFT = len(_HEADER)
 _NAME_WIDTH = 16
 """The kernel keeps 15 bytes of a thread's name."""
 _LEAST_MAP = 8
+_APART = "   "
 _ENOUGH = 40
 """Of so many columns of a map and more, some give way to names."""
 
@@ -56,14 +57,13 @@ class ThreadMap(msgspec.Struct, frozen=True, kw_only=True):
     def above(self) -> list[Content]:
         """Heading and what the signs mean; they may be scrolled out."""
         count = len(self.threads)
-        shown = fmt.count(count, "thread")
-        title = Content.assemble(heading("threads"), (f" · {shown}", QUIET))
+        title = Content.assemble(heading("threads"), (f" · {count}", QUIET))
         if self.of is not None and count < self.of:
             title = Content.assemble(title, (f" of {self.of}, the busiest", QUIET))
         if self.furthest:
             first, last = self.start + 1, self.start + self.room
             title = Content.assemble(title, (f" · columns {first}–{last} of {self.columns.width}: ←, →", QUIET))
-        return [title, *packed((Content.styled(part, QUIET) for part in affinity.LEGEND), self.width)]
+        return [title, *_legend(self.width)]
 
     def header(self) -> list[Content]:
         """The numbers of the CPUs and how busy each is; they stay in sight."""
@@ -92,6 +92,17 @@ class ThreadMap(msgspec.Struct, frozen=True, kw_only=True):
         if not self.has_names:
             return line
         return Content.assemble(line, (f" {fmt.plain(thread.name)}", style or STRONG))
+
+
+def _legend(width: int) -> list[Content]:
+    """What the signs mean, on as many lines as that needs; no dots between them, as one of the signs is a dot."""
+    rows: list[str] = []
+    for part in affinity.LEGEND:
+        if rows and len(rows[-1]) + len(_APART) + len(part) <= width:
+            rows[-1] += _APART + part
+        else:
+            rows.append(part)
+    return [Content.styled(row, QUIET) for row in rows]
 
 
 def thread_map(
