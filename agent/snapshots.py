@@ -1,9 +1,10 @@
 """What does the interface say of a recording at the moment up to which it has been played?"""
 
 from advisor.documents import Snapshot
+from advisor.view import ThreadView
 from agent.played import Played
 from agent.self_cost import SelfCost
-from agent.status import NodePicture, model_statuses, service_status, worker_status
+from agent.status import NodePicture, model_statuses, service_status, threads_of, worker_status
 from nodewright import __version__
 
 
@@ -21,12 +22,14 @@ class Snapshots:
         advice, latest = played.advice, played.latest
         collectors = latest.collectors()
         statuses, workers, models = [], [], []
+        threads: dict[int, tuple[ThreadView, ...]] = {}
         verdicts = {s.name: s.verdict for s in advice.services}
         for service in played.services:
             view, facts = judging.view(service), judging.facts(service)
             statuses.append(service_status(service, view, facts, verdicts[service.name]))
             models += model_statuses(service, view)
             workers += [worker_status(w, view, facts) for w in service.workers]
+            threads |= threads_of(view)
         return Snapshot(
             migrations=judging.migrations.known(played.services),
             generation=generation,
@@ -36,4 +39,5 @@ class Snapshots:
             models=tuple(models),
             self_status=self._cost.status(played.beat, 1.0, collectors),
             advice=advice,
+            threads=threads,
         )

@@ -24,6 +24,7 @@ from tui.messages import (
     Told,
     Verifying,
     VerifyWanted,
+    WorkersWanted,
 )
 from tui.nodes import Nodes
 from tui.screens.act import ActScreen
@@ -36,6 +37,7 @@ from tui.screens.nodes import NodesScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.profile import ProfileScreen
 from tui.screens.verify import VerifyScreen
+from tui.screens.workers import WorkersScreen
 from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
 from tui.time_keys import TimeTraveller, gap_text
@@ -59,6 +61,7 @@ THEME = Theme(
 
 SCREENS: tuple[type[StateScreen], ...] = (
     OverviewScreen,
+    WorkersScreen,
     AdviceScreen,
     GpusScreen,
     ProfileScreen,
@@ -79,6 +82,7 @@ class TopApp(TimeTraveller):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     TopApp:nocolor OptionList > .option-list--option-highlighted { background: #5a5a5a; }
+    TopApp:nocolor WorkerTree > .worker-tree--cursor { background: #5a5a5a; }
     """
     screens_in_order = SCREENS
     MODES = {screen.NAME: screen for screen in SCREENS}
@@ -153,6 +157,11 @@ class TopApp(TimeTraveller):
     async def on_advice_wanted(self, message: AdviceWanted) -> None:
         await self.switch_mode("advice")
         if isinstance(self.screen, AdviceScreen):
+            self.screen.choose(message.service)
+
+    async def on_workers_wanted(self, message: WorkersWanted) -> None:
+        await self.switch_mode("workers")
+        if isinstance(self.screen, WorkersScreen):
             self.screen.choose(message.service)
 
     def on_history_wanted(self, message: HistoryWanted) -> None:

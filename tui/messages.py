@@ -46,6 +46,14 @@ class AdviceWanted(Message):
         self.service = service
 
 
+class WorkersWanted(Message):
+    """The processes of a service are wanted, by its id."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self.service = service
+
+
 class HistoryWanted(Message):
     """A finding is shown: what became of it?"""
 

@@ -10,10 +10,10 @@ from advisor.documents import FindingEvent, OutcomesDocument, RulePage, Snapshot
 from advisor.finding import Finding
 from advisor.ledger.outcome import Outcome
 from advisor.measured import MeasuredCapacity
+from advisor.series import Series
 from agent.capacities import CapacityRequest
 from agent.http.updates import Updates
 from agent.profiling.access import NoProfiles, ProfileAccess
-from agent.store.series import Series
 from collectors.sample import Sample
 from collectors.units import parse_duration
 
