@@ -152,6 +152,7 @@ def _why_none(profiling: ProfilingStatus | None, services: Sequence[str]) -> lis
 def _asked(state: ProfileState) -> Entry:
     numbered = state.target.isascii() and state.target.isdigit() and len(state.target) < 10
     return Entry(
-        id=state.id, state=state.state, service="" if numbered else state.target, pid=int(state.target) if numbered else 0,
-        at_unix_seconds=state.at_unix_seconds, seconds=state.seconds, kind="request", reason=state.reason or "requested", hint=state.hint,
+        id=state.id, state=state.state, service="" if numbered else state.target,
+        pid=int(state.target) if numbered else 0, at_unix_seconds=state.at_unix_seconds, seconds=state.seconds,
+        kind="request", reason=state.reason or "requested", hint=state.hint,
     )  # fmt: skip
