@@ -87,7 +87,7 @@ class Compared(msgspec.Struct, frozen=True):
 
 
 def entries(headers: Iterable[ProfileHeader], asked: Iterable[ProfileState]) -> list[Entry]:
-    """What was asked for here and is not done first, then what is kept, the newest first."""
+    """What was asked for here and is not kept (yet, or as the disk is full) first, then what is kept, the newest first."""
     kept = [
         Entry(
             id=one.id, state="done", service=one.service, pid=one.pid, at_unix_seconds=one.at_unix_seconds,
@@ -96,7 +96,7 @@ def entries(headers: Iterable[ProfileHeader], asked: Iterable[ProfileState]) -> 
         for one in headers
     ]  # fmt: skip
     known = {one.id for one in kept}
-    new = [_asked(one) for one in asked if one.state != "done" and one.id not in known]
+    new = [_asked(one) for one in asked if one.id not in known]
     return [*new[::-1], *kept]
 
 
@@ -152,6 +152,7 @@ def _why_none(profiling: ProfilingStatus | None, services: Sequence[str]) -> lis
 def _asked(state: ProfileState) -> Entry:
     numbered = state.target.isascii() and state.target.isdigit() and len(state.target) < 10
     return Entry(
-        id=state.id, state=state.state, service="" if numbered else state.target, pid=int(state.target) if numbered else 0,
-        at_unix_seconds=state.at_unix_seconds, seconds=state.seconds, kind="request", reason=state.reason, hint=state.hint,
+        id=state.id, state=state.state, service="" if numbered else state.target,
+        pid=int(state.target) if numbered else 0, at_unix_seconds=state.at_unix_seconds, seconds=state.seconds,
+        kind="request", reason=state.reason or "requested", hint=state.hint,
     )  # fmt: skip

@@ -54,11 +54,8 @@ def _box(cell: Cell, drawing: Drawing) -> Iterable[Segment]:
     room = cell.width - 1 if cell.width >= _GAP_FROM else cell.width
     text = look.mark
     if room >= 2:
-        text += (
-            ("▸" if cell is drawing.cursor else "*" if hit else " ")
-            + drawing.graph.ahead(node)
-            + label(cell.nodes, room - 2)
-        )
+        ahead = ("▸" if cell is drawing.cursor else "*" if hit else " ") + drawing.graph.ahead(node)
+        text += ahead + label(cell.nodes, room - 1 - len(ahead))
     text = set_cell_size(text, room)
     if drawing.lines and room >= _GAP_FROM:
         bare = text.rstrip(" ")

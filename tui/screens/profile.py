@@ -14,6 +14,7 @@ from advisor.documents import Problem
 from advisor.profiling.header import ProfileHeader
 from advisor.profiling.request import ProfileRequest, ProfileState
 from tui import format as fmt
+from tui.asked_profiles import AskedProfiles
 from tui.flame.loading import Loader
 from tui.messages import Refused, Told
 from tui.profiles import SPANS, Compared, Entry, One, Span, Target, entries, none_text, unix_seconds, unreadable_text
@@ -26,11 +27,12 @@ from tui.widgets.profile_body import ProfileBody
 from tui.widgets.profile_list import ProfileList
 
 LIST_SECONDS = 5.0
-"""How often the list is asked for; each second while a profile is being taken."""
+"""How often the list is asked for while it is looked at."""
+BEAT_SECONDS = 1.0
+"""The same while a profile is being taken."""
 SETTLE_SECONDS = 0.12
 """For so long the highlight must rest on a profile that is not at hand before it is asked for."""
 MOST_LISTED = 200
-_MOST_ASKED = 6
 
 
 class ProfileScreen(StateScreen):
@@ -38,9 +40,9 @@ class ProfileScreen(StateScreen):
 
     NAME, LETTER, LABEL = "profile", "p", "Profile"
     KEYS = (
-        ("enter, esc", "from the list to the flame graph and back"),
-        ("h j k l, ←↓↑→", "to what called, was called, and beside it"),
-        ("enter, click", "zoom in; backspace: back; 0: all"),
+        ("enter, esc", "from the list to the graph and back"),
+        ("hjkl, ←↓↑→", "to what called, was called, and beside it"),
+        ("enter", "in the graph, or a click: zoom in; backspace: back; 0: all"),
         ("/, ], [", "search frames; next and previous match"),
         ("v, G, I", "next side; GIL holders only; waiting threads"),
         ("T, F", "per thread; native frames out"),
@@ -52,7 +54,8 @@ class ProfileScreen(StateScreen):
     DEFAULT_CSS = """
     ProfileScreen #profiles { height: auto; max-height: 5; border-bottom: none; }
     ProfileScreen.-tall #profiles { max-height: 10; }
-    ProfileScreen.-short.-graph #profiles { display: none; }
+    ProfileScreen.-short #profiles.-away { display: none; }
+    ProfileScreen.-tall ProfileHead { margin: 1 0; }
     ProfileScreen.-tall ClassLegend { height: 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -74,8 +77,9 @@ class ProfileScreen(StateScreen):
         super().__init__()
         self._headers: tuple[ProfileHeader, ...] | None = None
         self._problem: Problem | None = None
-        self._asked: dict[str, ProfileState] = {}
+        self._asked = AskedProfiles(self.ask)
         self._listed_at = 0.0
+        self._listing = False
         self._base: str | None = None
         self._comparing = False
         self._span: Span | None = None
@@ -110,62 +114,58 @@ class ProfileScreen(StateScreen):
 
     def _show_state(self, state: State) -> None:
         super()._show_state(state)
-        if self.is_current and state.picture is not None and state.problem is None:
+        if self._headers is None:
             self._ask_for_list()
+
+    def on_mount(self) -> None:
+        self.set_interval(BEAT_SECONDS, self._ask_for_list)
 
     def on_screen_resume(self) -> None:
         if self.state is not None:
             self._show_state(self.state)
+            self._ask_for_list()
 
     def on_resize(self) -> None:
         if self.state is not None:
             self._show_state(self.state)
 
     def _ask_for_list(self, now: bool = False) -> None:
-        running = any(one.state == "running" for one in self._asked.values())
-        due = self._listed_at + (0.0 if running else LIST_SECONDS)
-        if now or self._headers is None or time.monotonic() >= due:
-            self._listed_at = time.monotonic()
-            self.run_worker(self._list(), group="list", exclusive=True)
+        """Where that is due, and somebody looks."""
+        if not self.is_current or self.state is None or self.state.picture is None or self.state.problem is not None:
+            return
+        due = self._listed_at + (0.0 if self._asked.running else LIST_SECONDS)
+        if not self._listing and (now or self._headers is None or time.monotonic() >= due):
+            self._listed_at, self._listing = time.monotonic(), True
+            self.run_worker(self._list(), group="list")
 
     async def _list(self) -> None:
         """What is being taken first: what is done by then stands in the list."""
-        for name in [one.id for one in self._asked.values() if one.state == "running"]:
-            await self._follow(name)
         try:
+            for ended in await self._asked.follow():
+                self._tell_of(ended)
             self._headers = await self.ask(f"profiles?limit={MOST_LISTED}", tuple[ProfileHeader, ...])
             self._problem = None
         except Unreachable as error:
             self._problem = error.problem
+        finally:
+            self._listing = False
         self._again()
 
-    async def _follow(self, name: str) -> None:
-        """How far is a profile that was asked for?"""
-        try:
-            state = await self.ask(f"profiles/{name}", ProfileState)
-        except Unreachable as error:
-            if error.problem.key != "profile.unknown":
-                return
-            gone = Problem(
-                "profile.gone", "the agent does not know it any more", "it was restarted; press n to ask again"
-            )
-            state = _failed(self._asked[name], gone)
-        self._asked[name] = state
-        if state.state == "done" and state.profile is not None:
-            self.loader.keep(state.profile)
-            self._choice = name
-            self.post_message(Told(f"profile of {fmt.plain(state.target)} is done"))
-        elif state.state == "failed":
-            self.post_message(
-                Told(f"profile of {fmt.plain(state.target)} failed: {state.reason} ({state.hint})", good=False)
-            )
+    def _tell_of(self, ended: ProfileState) -> None:
+        """It is drawn as soon as it is listed."""
+        self._choice = ended.id
+        if ended.profile is not None:
+            self.loader.keep(ended.profile)
+        done = ended.state == "done"
+        how = "is done" if done else f"failed: {ended.reason} ({ended.hint})"
+        self.post_message(Told(f"profile of {fmt.plain(ended.target)} {how}", good=done))
 
     def _again(self) -> None:
         if self.state is not None and self.is_mounted:
             super()._show_state(self.state)
 
     def _entries(self) -> list[Entry]:
-        return entries(self._headers or (), self._asked.values())
+        return entries(self._headers or (), self._asked.states)
 
     def _chosen(self) -> Entry | None:
         chosen = self.query_one(ProfileList).chosen
@@ -184,7 +184,8 @@ class ProfileScreen(StateScreen):
         self.action_focus_graph()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
-        self.set_class(not isinstance(event.widget, ProfileList), "-graph")
+        profiles = self.query_one(ProfileList)
+        profiles.set_class(event.widget is not profiles, "-away")
 
     def _draw_chosen(self) -> None:
         """Draw what is wanted now, unless that is drawn."""
@@ -303,16 +304,7 @@ class ProfileScreen(StateScreen):
         except Unreachable as error:
             self.post_message(Refused(error.problem))
             return
-        self._asked[state.id] = state
-        for name in [one.id for one in self._asked.values() if one.state != "running"][:-_MOST_ASKED]:
-            del self._asked[name]
+        self._asked.begin(state)
         self._choice, self._span, self._comparing = state.id, None, False
         self.post_message(Told(f"a profile of {fmt.plain(state.target)} is being taken; it takes {state.seconds:g} s"))
         self._again()
-
-
-def _failed(state: ProfileState, problem: Problem) -> ProfileState:
-    return ProfileState(
-        id=state.id, state="failed", target=state.target, at_unix_seconds=state.at_unix_seconds, seconds=state.seconds,
-        reason=problem.message, hint=problem.hint,
-    )  # fmt: skip

@@ -47,6 +47,8 @@ class Icicle(Widget, can_focus=True):
         self._layout: Layout | None = None
         self._cursor: Cell | None = None
         self._zooms: list[Node] = []
+        self._to: Node | None = None
+        """Where the cursor goes as soon as there is room to draw."""
 
     @property
     def node(self) -> Node | None:
@@ -72,8 +74,8 @@ class Icicle(Widget, can_focus=True):
         at = [] if self.node is None else [one.name for one in self.node.path]
         self.graph = graph
         self._zooms = [node for path in old if (node := walk(graph, path, whole=True)) is not None]
-        cursor = walk(graph, at) or graph.flame.root
-        self._lay(cursor)
+        self._layout = self._cursor = None
+        self._lay(walk(graph, at) or graph.flame.root)
 
     def search(self, text: str) -> float | None:
         """Weight of what holds `text`; None where there is nothing to search for."""
@@ -93,7 +95,7 @@ class Icicle(Widget, can_focus=True):
 
     def on_resize(self) -> None:
         if self.graph is not None:
-            self._lay(self.node)
+            self._lay(self.node or self._to)
 
     def action_step(self, rows: int) -> None:
         """To what a frame called (the heaviest of it), or to its caller."""
@@ -147,7 +149,8 @@ class Icicle(Widget, can_focus=True):
                 self._go(cell)
                 return
 
-    def on_click(self, event: events.Click) -> None:
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Not when the button is let go: being focused may have moved everything by then."""
         if self._layout is None:
             return
         cell = self._layout.at(self.top + event.y, event.x)
@@ -174,6 +177,7 @@ class Icicle(Widget, can_focus=True):
 
     def _lay(self, node: Node | None) -> None:
         """Lay the boxes out anew; the cursor goes to `node`, or where that is drawn."""
+        self._to = node
         if self.graph is None or self.size.width == 0:
             return
         zoom = self._zooms[-1] if self._zooms else self.graph.flame.root

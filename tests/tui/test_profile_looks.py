@@ -1,0 +1,114 @@
+"""Does the profile screen still look as it was accepted to look? `pytest --snapshot-update` accepts a new look."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+
+from advisor.documents import Problem
+from tests.fakes_tui import REFUSED, FakeSource
+from tests.flames import AT, READY, busy, later, other_service, source, with_profiling
+from tests.snapshots import LOADED
+from tui.app import TopApp
+from tui.screens import profile as profile_screen
+
+PROBLEM = "the process may not be traced (grant CAP_SYS_PTRACE to the sidecar)"
+LARGE = pytest.mark.parametrize(
+    "size", [(80, 24), (120, 40), (160, 48), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}"
+)
+SMALL = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+
+
+def live() -> FakeSource:
+    return source(later(), busy(), other_service())
+
+
+def disconnected() -> FakeSource:
+    return FakeSource([REFUSED])
+
+
+def empty() -> FakeSource:
+    return source()
+
+
+def unsupported() -> FakeSource:
+    return source(snapshot=with_profiling(msgspec.structs.replace(READY, failed=2, problem=PROBLEM)))
+
+
+def failed() -> FakeSource:
+    asked = {"id": "new", "state": "running", "target": LOADED, "at_unix_seconds": AT, "seconds": 10.0}
+    ended = asked | {"state": "failed", "reason": "the process may not be traced", "hint": "grant CAP_SYS_PTRACE"}
+    it = source(busy())
+    it.taken, it.known = {"profiles": asked}, {**it.known, "profiles/new": ended}
+    return it
+
+
+def refused() -> FakeSource:
+    it = source(busy())
+    it.read_only = Problem("no-token", "this user may only read", "run as the agent's user, or give --token-file")
+    return it
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile_screen, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(profile_screen, "BEAT_SECONDS", 0.1)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def looks(snap_compare: Callable[..., bool], it: FakeSource, size: tuple[int, int], *keys: str) -> bool:
+    async def settle(pilot: Pilot[None]) -> None:
+        await pilot.press("p")
+        await pilot.pause(0.3)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause(0.2)
+
+    return snap_compare(TopApp(it, interval_seconds=3600), terminal_size=size, run_before=settle)
+
+
+@LARGE
+def test_a_profile_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    assert looks(snap_compare, live(), size, "j", "enter", "j", "j")
+
+
+@LARGE
+@pytest.mark.parametrize("state", [empty, unsupported, disconnected], ids=lambda state: state.__name__)
+def test_its_absence_looks_as_accepted(
+    snap_compare: Callable[..., bool], state: Callable[[], FakeSource], size: tuple[int, int]
+) -> None:
+    assert looks(snap_compare, state(), size)
+
+
+@SMALL
+def test_a_difference_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    assert looks(snap_compare, live(), size, "j", "d", "k", "d")
+
+
+@SMALL
+def test_a_search_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    assert looks(snap_compare, live(), size, "j", "slash", *"preproc")
+
+
+@SMALL
+def test_without_colours_it_looks_as_accepted(
+    snap_compare: Callable[..., bool], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert looks(snap_compare, live(), size, "j", "enter", "j")
+
+
+@SMALL
+def test_the_form_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    assert looks(snap_compare, live(), size, "n")
+
+
+@SMALL
+def test_a_failed_one_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    assert looks(snap_compare, failed(), size, "n", "enter", "enter", "r", "r")
+
+
+@SMALL
+def test_a_refusal_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    assert looks(snap_compare, refused(), size, "n")
