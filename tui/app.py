@@ -1,20 +1,27 @@
 """How does the terminal interface run: which screens, which keys, and when is the source asked?"""
 
 import asyncio
+from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 from click import ClickException
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
+from textual.screen import Screen
 from textual.theme import Theme
 
 from advisor.documents import Problem
+from tui.commands import commands_of
+from tui.export import svg_of, text_of, usual_name
 from tui.messages import Acted, ActWanted, AdviceWanted, Arrived, HistoryArrived, HistoryWanted, Lost, Refused
 from tui.nodes import Nodes
 from tui.screens.act import ActScreen
 from tui.screens.advice import AdviceScreen
 from tui.screens.base import StateScreen
+from tui.screens.export import ExportScreen
 from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
 from tui.screens.nodes import NodesScreen
@@ -53,7 +60,6 @@ class TopApp(TimeTraveller):
     acknowledges."""
 
     TITLE = "nodewright"
-    ENABLE_COMMAND_PALETTE = False
     CSS = """
     TopApp:nocolor OptionList > .option-list--option-highlighted { background: #5a5a5a; }
     """
@@ -65,6 +71,8 @@ class TopApp(TimeTraveller):
             for number, screen in enumerate(SCREENS, 1)
         ),
         *TimeTraveller.TIME_BINDINGS,
+        Binding("ctrl+p,colon", "command_palette", "All that can be done", show=False),
+        Binding("E", "export", "Write this view into a file", show=False),
         Binding("N", "nodes", "Nodes", show=False),
         Binding("r", "ask", "Refresh"),
         Binding("question_mark", "help", "Help"),
@@ -204,6 +212,21 @@ class TopApp(TimeTraveller):
         self._node, self.travel = node, Travel(self.source)
         self.state = State(origin=self.source.origin)
         self.run_worker(self._poll(self.source), group="poll", exclusive=True)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        return commands_of(self, screen)
+
+    def action_export(self) -> None:
+        """Write what is on the screen into a file."""
+        screen, picture = self.screen, self.state.picture
+        if isinstance(screen, StateScreen):
+            node, at = (None, None) if picture is None else (picture.node.node, picture.node.at)
+            asked = ExportScreen(text_of(screen), svg_of(screen, self.TITLE), usual_name(node, screen.NAME, at))
+            self.push_screen(asked, self._exported)
+
+    def _exported(self, path: Path | None) -> None:
+        if path is not None:
+            self._tell(Notice(f"written: {path}", good=True))
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(SCREENS, self.screen))
