@@ -26,7 +26,7 @@ class ExportScreen(ModalScreen[Path | None]):
         width: 76; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
     }
     ExportScreen Input { border: none; height: 1; padding: 0 1; margin: 1 0 0 0; background: $boost; }
-    ExportScreen Input:focus { border: none; background: #2b3d55; }
+    ExportScreen Input:focus { border: none; background: $cursor; }
     ExportScreen #problem { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]

@@ -21,7 +21,7 @@ class KeptList(OptionList):
     KeptList:focus { border: none; background: $background; }
     KeptList > .option-list--option { padding: 0 1; }
     KeptList > .option-list--option-highlighted { background: $boost; color: $foreground; text-style: none; }
-    KeptList:focus > .option-list--option-highlighted { background: #2b3d55; color: $foreground; text-style: none; }
+    KeptList:focus > .option-list--option-highlighted { background: $cursor; color: $foreground; text-style: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor_down", show=False),
