@@ -6,7 +6,6 @@ python docs/screenshots.py --url http://127.0.0.1:9753  from a running agent; sh
 
 import argparse
 import asyncio
-import re
 import sys
 from pathlib import Path
 
@@ -16,13 +15,12 @@ from tests.fakes_tui import FakeSource
 from tests.snapshots import example_snapshot, gpu_snapshot
 from tests.snapshots_migration import example_migrations
 from tui.app import TopApp
+from tui.export import svg_of
 from tui.http_source import HttpSource
 from tui.source import Source
 
 DOCS = Path(__file__).resolve().parent
 SIZE = (120, 36)
-FONTS = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-"""Taken out: a picture in a README fetches nothing."""
 
 
 async def draw(source: Source, key: str, row: int) -> str:
@@ -33,8 +31,7 @@ async def draw(source: Source, key: str, row: int) -> str:
             await pilot.pause(0.05)
         await pilot.press(key, *("j" for _ in range(row)))
         await pilot.pause(0.5)
-        picture = app.export_screenshot(title="nodewright top")
-    return FONTS.sub("", picture).replace("Fira Code", "ui-monospace, DejaVu Sans Mono")
+        return svg_of(app.screen, "nodewright top")
 
 
 def main() -> None:

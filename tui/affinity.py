@@ -21,7 +21,7 @@ CROWDED_CORES = 1.05
 MAY, CROWDED, RAN_CROWDED, OUTSIDE, NOT = "·", "x", "X", "!", " "
 BLOCKS = "▁▂▃▄▅▆▇█"
 """Ran there, and for which share of its time."""
-_CROWDED_COLOUR = "#f0e442"
+_CROWDED_COLOUR = "$medium"
 LEGEND = (
     f"{MAY} may run", f"{BLOCKS[1]}{BLOCKS[4]}{BLOCKS[7]} ran, by share of its time",
     f"{CROWDED}{RAN_CROWDED} pinned threads want more than it has", f"{OUTSIDE} ran outside its mask",

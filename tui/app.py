@@ -1,16 +1,24 @@
 """How does the terminal interface run: which screens, which keys, and when is the source asked?"""
 
 import asyncio
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
 from click import ClickException
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter
 from textual.reactive import reactive
-from textual.theme import Theme
+from textual.screen import Screen
 
 from advisor.documents import Problem
 from advisor.finding import Finding
+from tui.ascii import AsciiFilter
+from tui.commands import commands_of
+from tui.export import svg_of, text_of, usual_name
 from tui.messages import (
     Acted,
     ActWanted,
@@ -30,6 +38,7 @@ from tui.nodes import Nodes
 from tui.screens.act import ActScreen
 from tui.screens.advice import AdviceScreen
 from tui.screens.base import StateScreen
+from tui.screens.export import ExportScreen
 from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
 from tui.screens.migration import MigrationScreen
@@ -40,24 +49,9 @@ from tui.screens.verify import VerifyScreen
 from tui.screens.workers import WorkersScreen
 from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
+from tui.themes import DEFAULT, THEMES, theme_name
 from tui.time_keys import TimeTraveller, gap_text
 from tui.travel import Travel
-
-THEME = Theme(
-    name="nodewright",
-    primary="#7cc4f0",
-    secondary="#f2b84b",
-    accent="#7cc4f0",
-    warning="#f0e442",
-    error="#ff9e64",
-    success="#7cc4f0",
-    foreground="#e3e8ef",
-    background="#12161c",
-    surface="#1a2029",
-    panel="#232b36",
-    dark=True,
-)
-
 
 SCREENS: tuple[type[StateScreen], ...] = (
     OverviewScreen,
@@ -79,7 +73,6 @@ class TopApp(TimeTraveller):
     acknowledges."""
 
     TITLE = "nodewright"
-    ENABLE_COMMAND_PALETTE = False
     CSS = """
     TopApp:nocolor OptionList > .option-list--option-highlighted { background: #5a5a5a; }
     TopApp:nocolor WorkerTree > .worker-tree--cursor { background: #5a5a5a; }
@@ -93,6 +86,8 @@ class TopApp(TimeTraveller):
             for number, screen in enumerate(SCREENS, 1)
         ),
         *TimeTraveller.TIME_BINDINGS,
+        Binding("ctrl+p,colon", "command_palette", "All that can be done", show=False),
+        Binding("E", "export", "Write this view into a file", show=False),
         Binding("N", "nodes", "Nodes", show=False),
         Binding("r", "ask", "Refresh"),
         Binding("question_mark", "help", "Help"),
@@ -107,9 +102,13 @@ class TopApp(TimeTraveller):
         owner: str = "top",
         nodes: Nodes | None = None,
         node: str = "",
+        theme: str = "default",
+        ascii_only: bool = False,
     ) -> None:
-        """`nodes`: those that can be switched to, `source` being that of `node`."""
+        """`nodes`: those that can be switched to, `source` being that of `node`. `theme`: one of THEMES."""
+        self._ascii = AsciiFilter(ascii_only)
         super().__init__()
+        self._theme = theme
         self.source = source
         self.travel = Travel(source)
         self.nodes, self._node = nodes or Nodes(()), node
@@ -119,8 +118,9 @@ class TopApp(TimeTraveller):
         self.state = State(origin=source.origin)
 
     def on_mount(self) -> None:
-        self.register_theme(THEME)
-        self.theme = THEME.name
+        for name, colours in THEMES.items():
+            self.register_theme(colours.theme(theme_name(name)))
+        self.theme = theme_name(self._theme)
         self.run_worker(self._poll(self.source), group="poll", exclusive=True)
         self.start_time()
 
@@ -269,6 +269,38 @@ class TopApp(TimeTraveller):
         self._node, self.travel = node, Travel(self.source)
         self.state = State(origin=self.source.origin)
         self.run_worker(self._poll(self.source), group="poll", exclusive=True)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return DEFAULT.variables()
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *([self._ascii] if self._ascii.enabled else [])]
+
+    def action_use_theme(self, name: str) -> None:
+        self.theme = theme_name(name)
+
+    def action_ascii(self) -> None:
+        """Draw with ASCII only, or with all signs again."""
+        self._ascii.enabled = not self._ascii.enabled
+        self.refresh_css()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        yield from commands_of(self, screen)
+        for name in THEMES:
+            yield SystemCommand(f"Theme: {name}", f"--theme {name}", partial(self.action_use_theme, name))
+        yield SystemCommand("ASCII only, on or off", "--ascii", self.action_ascii)
+
+    def action_export(self) -> None:
+        """Write what is on the screen into a file."""
+        screen, picture = self.screen, self.state.picture
+        if isinstance(screen, StateScreen):
+            node, at = (None, None) if picture is None else (picture.node.node, picture.node.at)
+            asked = ExportScreen(text_of(screen), svg_of(screen, self.TITLE), usual_name(node, screen.NAME, at))
+            self.push_screen(asked, self._exported)
+
+    def _exported(self, path: Path | None) -> None:
+        if path is not None:
+            self._tell(Notice(f"written: {path}", good=True))
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(SCREENS, self.screen))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tui.source import Source
 
 DEFAULT_URL = "http://127.0.0.1:9753"
+THEME_NAMES = ("default", "contrast", "light")
+"""As tui/themes.py has them, which loads Textual."""
 UNIT_TOKEN = Path("/var/lib/nodewright/token")
 """Of the agent that systemd runs; root can read it."""
 
@@ -77,23 +79,39 @@ def login_name(environ: Mapping[str, str]) -> str:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Show a file written by `nodewright record` instead of a running agent.",
 )
+@click.option("--theme", type=click.Choice(THEME_NAMES), default=THEME_NAMES[0], show_default=True, help="Colours.")
+@click.option(
+    "--ascii/--no-ascii",
+    "ascii_only",
+    default=None,
+    help="Draw with ASCII only.  [default: where TERM or the locale have nothing else]",
+)
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="A configuration file that names more nodes."
 )
 def top(
-    urls: tuple[str, ...], node: str | None, token_file: Path | None, recording: Path | None, config: Path | None
+    urls: tuple[str, ...],
+    node: str | None,
+    token_file: Path | None,
+    recording: Path | None,
+    theme: str,
+    ascii_only: bool | None,
+    config: Path | None,
 ) -> None:
     """Look at the model servers of a node: what they use, what they wait for, and what to change."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):  # Textual draws on standard error
         raise click.ClickException("top: needs a terminal (without one: nodewright advise)")
     try:
         from tui.app import TopApp
+        from tui.ascii import wants_ascii
     except ModuleNotFoundError as error:
         raise click.ClickException(f"top: {error.name} is not installed (pip install 'nodewright[tui]')") from error
     nodes = find_nodes(urls, node, token_file, recording, config)
     first = next(iter(nodes.all))
     try:
-        TopApp(nodes.source(first), owner=login_name(os.environ), nodes=nodes, node=first).run()
+        source, owner = nodes.source(first), login_name(os.environ)
+        plain = wants_ascii() if ascii_only is None else ascii_only
+        TopApp(source, owner=owner, nodes=nodes, node=first, theme=theme, ascii_only=plain).run()
     except ValueError as error:
         raise click.ClickException(f"node: {error}") from error
     finally:

@@ -1,6 +1,5 @@
 """Can a person see where a service could run, go to the reasons, and suppose something else, from the keyboard?"""
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +12,7 @@ from advisor.migration.result import MigrationEstimate
 from tests.fakes_tui import REFUSED, FakeSource, press
 from tests.snapshots import LOADED, empty_snapshot, example_snapshot
 from tests.snapshots_migration import LLM, blind_migration, example_migrations, loaded_migration
+from tests.tui.sizes import SIZES
 from tui.app import TopApp
 from tui.screens.migration import MigrationScreen
 from tui.screens.what_if import WhatIfScreen
@@ -23,9 +23,6 @@ from tui.widgets.migration_list import MigrationList
 from tui.widgets.notice import Notice
 
 OLDER = Problem("not-found", "there is nothing at /v1/migration", "the agent is older than this version")
-SIZES = pytest.mark.parametrize(
-    "size", [(80, 24), (120, 40), (160, 48), (200, 50)], ids=["80x24", "120x40", "160x48", "200x50"]
-)
 
 
 def source_with(found: tuple[MigrationEstimate, ...] | Problem, *answers: Snapshot | Problem) -> FakeSource:
@@ -84,7 +81,7 @@ async def test_on_a_small_screen_the_page_takes_the_place_of_the_list_and_gives_
         page, alternatives = app.screen.query_one(AlternativePage), app.screen.query_one(AlternativeList)
         assert (page.size.height, alternatives.size.height > 5) == (0, True)
         await settled(pilot, "enter", "enter")
-        assert (page.size.height, alternatives.size.height) == (22, 0)
+        assert (page.size.height, alternatives.size.height) == (21, 0)
         assert page.has_focus
         await settled(pilot, "escape")
         assert alternatives.has_focus
@@ -214,22 +211,6 @@ async def test_the_agent_is_not_asked_again_for_each_picture() -> None:
         await settled(pilot, "r")
         await settled(pilot)
         assert source.got.count("migration") == 2
-
-
-async def test_of_a_hundred_services_a_key_is_answered_at_once() -> None:
-    many = tuple(replace(loaded_migration(), service=f"gunicorn/app:{8000 + n}") for n in range(128))
-    app = app_over(source_with(many))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await settled(pilot, "c")
-        screen, took = screen_of(app), []
-        services = screen.query_one(MigrationList)
-        for _ in range(10):
-            begun = time.perf_counter()
-            services.action_cursor_down()
-            await pilot.pause(0)
-            took.append(time.perf_counter() - begun)
-        assert services.highlighted == 10
-        assert sorted(took)[5] < 0.25, "a bound for a busy machine; 50 ms are wanted"
 
 
 STATES: dict[str, tuple[tuple[MigrationEstimate, ...] | Problem, Snapshot | Problem]] = {

@@ -13,6 +13,7 @@ from advisor.finding import Evidence
 from tests.fakes_tui import FakeSource, press
 from tests.snapshots import LOADED, example_snapshot
 from tests.snapshots_advice import BATCHING, example_outcomes, planned_snapshot
+from tests.tui.sizes import SIZES
 from tui.app import TopApp
 from tui.copied import counted, finding_copy, plan_copy
 from tui.http_source import NO_TOKEN
@@ -311,11 +312,6 @@ def test_foreign_texts_of_plans_and_outcomes_are_text() -> None:
     assert text.count("[bold]x[/]") >= 8
     assert "\x1b" not in text
     assert "\u202e" not in text
-
-
-SIZES = pytest.mark.parametrize(
-    "size", [(80, 24), (120, 40), (160, 48), (200, 50)], ids=["80x24", "120x40", "160x48", "200x50"]
-)
 
 
 @SIZES

@@ -10,13 +10,11 @@ from advisor.documents import Problem
 from tests.fakes_tui import REFUSED, FakeSource
 from tests.flames import AT, READY, busy, later, other_service, source, with_profiling
 from tests.snapshots import LOADED
+from tests.tui.sizes import SIZES
 from tui.app import TopApp
 from tui.screens import profile as profile_screen
 
 PROBLEM = "the process may not be traced (grant CAP_SYS_PTRACE to the sidecar)"
-LARGE = pytest.mark.parametrize(
-    "size", [(80, 24), (120, 40), (160, 48), (200, 50)], ids=lambda size: f"{size[0]}x{size[1]}"
-)
 SMALL = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
 
 
@@ -68,12 +66,12 @@ def looks(snap_compare: Callable[..., bool], it: FakeSource, size: tuple[int, in
     return snap_compare(TopApp(it, interval_seconds=3600), terminal_size=size, run_before=settle)
 
 
-@LARGE
+@SIZES
 def test_a_profile_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
     assert looks(snap_compare, live(), size, "j", "enter", "j", "j")
 
 
-@LARGE
+@SIZES
 @pytest.mark.parametrize("state", [empty, unsupported, disconnected], ids=lambda state: state.__name__)
 def test_its_absence_looks_as_accepted(
     snap_compare: Callable[..., bool], state: Callable[[], FakeSource], size: tuple[int, int]

@@ -76,10 +76,10 @@ async def test_pausing_holds_the_picture_while_newer_ones_come() -> None:
     app = live(*(busy(second, second / 10) for second in range(5)))
     async with app.run_test(size=(120, 40)) as pilot:
         await press(pilot, "space")
-        assert status(app).startswith("⏸ PAUSED · 10:00:00 UTC · the newest · 1/1 · node-1")
+        assert status(app).startswith("‖ PAUSED · 10:00:00 UTC · the newest · 1/1 · node-1")
         await live_app(pilot, 4)
         assert shown_ratio(app) == 0.0
-        assert status(app).startswith("⏸ PAST, paused · 10:00:00 UTC · 3 s ago · 1/4 · node-1")
+        assert status(app).startswith("‖ PAST, paused · 10:00:00 UTC · 3 s ago · 1/4 · node-1")
         assert app.screen.query_one(StatusLine).has_class("-past")
         await press(pilot, "full_stop")
         assert shown_ratio(app) == 0.3
@@ -96,7 +96,7 @@ async def test_the_line_says_it_in_eighty_columns_and_the_way_back_is_never_cut(
         await live_app(pilot, 3)
         await press(pilot, "left_square_bracket")
         line = status(app)
-        assert line.startswith("⏸ PAST, paused · 10:00:01 UTC · 1 s ago · 2/3 · a-node-")
+        assert line.startswith("‖ PAST, paused · 10:00:01 UTC · 1 s ago · 2/3 · a-node-")
         assert line.endswith("…  [ ] step  . now")
 
 
@@ -158,7 +158,7 @@ async def test_a_recording_is_gone_through_by_judgement_and_by_minute() -> None:
             assert shown_ratio(app) == second / 400, key
         await press(pilot, *["left_curly_bracket"] * 3)
         await pilot.pause()
-        assert "⏸ PAST, paused · 10:01:00 UTC · 3 min 00 s before its end · 31/121" in status(app)
+        assert "‖ PAST, paused · 10:01:00 UTC · 3 min 00 s before its end · 31/121" in status(app)
 
 
 async def test_other_documents_are_asked_of_the_moment() -> None:
@@ -206,12 +206,12 @@ async def test_space_plays_on_from_the_past_until_the_present() -> None:
     app = recorded_app()
     async with app.run_test(size=(120, 40)) as pilot:
         await press(pilot, *["left_square_bracket"] * 3, "space")
-        assert status(app).startswith("▶ PAST, playing · 10:03:54 UTC")
+        assert status(app).startswith("► PAST, playing · 10:03:54 UTC")
         app._play_on()
         await pilot.pause()
         assert app.travel.at == START_SECONDS + 236
         await press(pilot, "space")
-        assert status(app).startswith("⏸ PAST, paused · 10:03:56 UTC")
+        assert status(app).startswith("‖ PAST, paused · 10:03:56 UTC")
         await press(pilot, "space")
         for _ in range(3):
             app._play_on()

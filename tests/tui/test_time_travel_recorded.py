@@ -31,7 +31,7 @@ async def test_a_recording_is_scrubbed_and_every_screen_follows(tmp_path: Path) 
             await until(app, "2026-11-26T14:53:30Z")
             await pilot.pause()
             assert (
-                "⏸ PAST, paused · 14:53:30 UTC · 113 s before its end"
+                "‖ PAST, paused · 14:53:30 UTC · 113 s before its end"
                 in app.screen.query_one(StatusLine).render().plain
             )
             shown = app.state.picture

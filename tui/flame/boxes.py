@@ -14,7 +14,7 @@ from tui import format as fmt
 from tui.flame.graph import Graph
 from tui.flame.layout import Cell
 from tui.flame.tree import Node
-from tui.palette import FLAME_CURSOR, FLAME_TEXT, FLAME_UNFOUND, QUIET
+from tui.palette import FLAME_CURSOR, FLAME_QUIET, FLAME_TEXT, FLAME_UNFOUND
 
 _GAP_FROM = 4
 """Boxes as wide as this end in a free cell, so that one can tell them apart."""
@@ -92,4 +92,4 @@ def short(frame: str) -> str:
 def _style(colour: str, inside: bool, hit: bool, chosen: bool) -> Style:
     if chosen:
         return Style(color=FLAME_TEXT, bgcolor=FLAME_CURSOR, bold=True, underline=hit)
-    return Style(color=FLAME_TEXT if inside else QUIET, bgcolor=colour, bold=hit, underline=hit)
+    return Style(color=FLAME_TEXT if inside else FLAME_QUIET, bgcolor=colour, bold=hit, underline=hit)

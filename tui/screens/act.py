@@ -30,7 +30,7 @@ class ActScreen(ModalScreen[Act | None]):
         width: 70; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
     }
     ActScreen Input { border: none; height: 1; padding: 0 1; margin: 0 0 1 0; background: $boost; }
-    ActScreen Input:focus { border: none; background: #2b3d55; }
+    ActScreen Input:focus { border: none; background: $cursor; }
     ActScreen #problem { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -27,7 +27,7 @@ class AskProfileScreen(ModalScreen[ProfileRequest | None]):
         width: 74; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
     }
     AskProfileScreen Input { border: none; height: 1; padding: 0 1; margin: 0 0 1 0; background: $boost; }
-    AskProfileScreen Input:focus { border: none; background: #2b3d55; }
+    AskProfileScreen Input:focus { border: none; background: $cursor; }
     AskProfileScreen #problem { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -83,7 +83,7 @@ class Tick(Static, can_focus=True):
 
     DEFAULT_CSS = """
     Tick { height: 1; margin: 0 0 1 0; }
-    Tick:focus { background: #2b3d55; text-style: bold; }
+    Tick:focus { background: $cursor; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "tick", show=False),

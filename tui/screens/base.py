@@ -64,7 +64,7 @@ class StateScreen(Screen[None]):
         with ContentSwitcher(initial="notice"):
             yield Notice(id="notice")
             yield self.body()
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self.watch(self.app, "state", self._show_state)

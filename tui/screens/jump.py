@@ -25,7 +25,7 @@ class JumpScreen(ModalScreen[float | None]):
         width: 70; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
     }
     JumpScreen Input { border: none; height: 1; padding: 0 1; margin: 1 0 0 0; background: $boost; }
-    JumpScreen Input:focus { border: none; background: #2b3d55; }
+    JumpScreen Input:focus { border: none; background: $cursor; }
     JumpScreen #problem { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]

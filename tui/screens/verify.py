@@ -30,7 +30,7 @@ class VerifyScreen(ModalScreen[str | None]):
         width: 70; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
     }
     VerifyScreen Input { border: none; height: 1; padding: 0 1; background: $boost; }
-    VerifyScreen Input:focus { border: none; background: #2b3d55; }
+    VerifyScreen Input:focus { border: none; background: $cursor; }
     VerifyScreen #problem { height: auto; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]

@@ -37,7 +37,7 @@ class WhatIfScreen(ModalScreen[Supposed | None]):
     WhatIfScreen Horizontal { height: 1; }
     WhatIfScreen Horizontal > Static { width: 18; }
     WhatIfScreen Input { border: none; height: 1; padding: 0 1; background: $boost; width: 1fr; }
-    WhatIfScreen Input:focus { border: none; background: #2b3d55; }
+    WhatIfScreen Input:focus { border: none; background: $cursor; }
     WhatIfScreen #problem { height: auto; max-height: 10; margin: 1 0 0 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -39,7 +39,7 @@ class WorkersScreen(StateScreen):
     )
     DEFAULT_CSS = """
     WorkersScreen #looking { height: 1; border: none; padding: 0 1; background: $boost; display: none; }
-    WorkersScreen #looking:focus { border: none; background: #2b3d55; }
+    WorkersScreen #looking:focus { border: none; background: $cursor; }
     WorkersScreen #body.-looking #looking { display: block; }
     WorkersScreen #told { height: auto; max-height: 3; padding: 0 1; }
     WorkersScreen WorkerTree { width: 1fr; height: 1fr; }

@@ -79,7 +79,7 @@ def way_lines(way: Way, one: MigrationEstimate, width: int) -> list[Content]:
 def device_lines(device: DeviceEstimate, one: MigrationEstimate, width: int) -> list[Content]:
     return [
         title(device),
-        Content.styled(validity(device), "#f0e442"),
+        Content.styled(validity(device), "$medium"),
         *_section("why", _bullets(device.reasons, width)),
         *_section("what would change it", _bullets(device.flips, width)),
         *_section("speed, after / before", speed_lines(device, width)),

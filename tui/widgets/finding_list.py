@@ -1,11 +1,8 @@
 """Which plans and findings are there, what to act on first at the top, what could not be concluded, and what was changed?"""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
-from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from advisor.documents import AdviceDocument
@@ -15,30 +12,16 @@ from advisor.plan import Plan
 from tui import format as fmt
 from tui.lines import lines
 from tui.palette import GOOD, QUIET, SEVERITY_COLOURS, STRONG
+from tui.widgets.kept_list import KeptList
 from tui.widgets.outcome_list import changes_text, state_text
 
 SHOWN_OUTCOMES = 8
 _WORD_WIDTH = 8
 
 
-class FindingList(OptionList):
+class FindingList(KeptList):
     """Two lines a plan of several steps, then a finding; below them, the rules that could not tell, and changes that were
     made."""
-
-    DEFAULT_CSS = """
-    FindingList {
-        border: none; background: $background; padding: 0; scrollbar-size-vertical: 1;
-        text-wrap: nowrap; text-overflow: ellipsis;
-    }
-    FindingList:focus { border: none; background: $background; }
-    FindingList > .option-list--option { padding: 0 1; }
-    FindingList > .option-list--option-highlighted { background: $boost; color: $foreground; text-style: none; }
-    FindingList:focus > .option-list--option-highlighted { background: #2b3d55; color: $foreground; text-style: none; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-    ]
 
     def show(self, advice: AdviceDocument, outcomes: Sequence[Outcome] = ()) -> None:
         """Replace the lines; the highlight stays on the same finding."""
@@ -46,24 +29,7 @@ class FindingList(OptionList):
         prompts |= {finding.id: finding_prompt(finding) for finding in ranked(advice.findings)}
         prompts |= {inconclusive_id(one): inconclusive_prompt(one) for one in advice.inconclusive}
         prompts |= {outcome_id(one): outcome_prompt(one) for one in outcomes[:SHOWN_OUTCOMES]}
-        options = [Option(prompt, id=name) for name, prompt in prompts.items()]
-        ids = list(prompts)
-        if ids == [option.id for option in self.options]:
-            for index, option in enumerate(options):
-                self.replace_option_prompt_at_index(index, option.prompt)
-            return
-        chosen = self.chosen
-        self.set_options(options)
-        self.highlighted = ids.index(chosen) if chosen in ids else 0 if ids else None
-
-    @property
-    def chosen(self) -> str | None:
-        """Id of the highlighted line."""
-        return None if self.highlighted is None else self.get_option_at_index(self.highlighted).id
-
-    def choose(self, id_of_line: str) -> None:
-        if id_of_line in [option.id for option in self.options]:
-            self.highlighted = self.get_option_index(id_of_line)
+        self.put(Option(prompt, id=name) for name, prompt in prompts.items())
 
 
 def plans(advice: AdviceDocument) -> list[Plan]:

@@ -30,7 +30,7 @@ class ProfileBody(Vertical):
 
     DEFAULT_CSS = """
     ProfileBody #view { height: 1fr; }
-    ProfileBody #search { height: 1; border: none; padding: 0 1; background: #2b3d55; display: none; }
+    ProfileBody #search { height: 1; border: none; padding: 0 1; background: $cursor; display: none; }
     ProfileBody #search.-open { display: block; }
     """
 

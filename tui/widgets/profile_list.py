@@ -29,7 +29,7 @@ class ProfileList(OptionList):
     ProfileList:focus { border: none; background: $background; }
     ProfileList > .option-list--option { padding: 0 1; }
     ProfileList > .option-list--option-highlighted { background: $boost; color: $foreground; text-style: none; }
-    ProfileList:focus > .option-list--option-highlighted { background: #2b3d55; color: $foreground; text-style: none; }
+    ProfileList:focus > .option-list--option-highlighted { background: $cursor; color: $foreground; text-style: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor_down", show=False),

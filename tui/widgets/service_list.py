@@ -1,54 +1,23 @@
 """How is each service, in three lines: its name and state, its verdict, its numbers?"""
 
-from typing import ClassVar
-
-from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from advisor.documents import ServiceStatus
 from tui import format as fmt
 from tui.lines import dotted, lines
 from tui.palette import GOOD, QUIET, STRONG
+from tui.widgets.kept_list import KeptList
 
 _STATES = {"loaded": ("●", GOOD), "idle": ("○", QUIET), "starting": ("◌", QUIET)}
 
 
-class ServiceList(OptionList):
+class ServiceList(KeptList):
     """The services; the highlighted one is the subject of the worker table and of `enter`."""
-
-    DEFAULT_CSS = """
-    ServiceList {
-        border: none; background: $background; padding: 0; scrollbar-size-vertical: 1;
-        text-wrap: nowrap; text-overflow: ellipsis;
-    }
-    ServiceList:focus { border: none; background: $background; }
-    ServiceList > .option-list--option { padding: 0 1; }
-    ServiceList > .option-list--option-highlighted { background: $boost; color: $foreground; text-style: none; }
-    ServiceList:focus > .option-list--option-highlighted { background: #2b3d55; color: $foreground; text-style: none; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-    ]
 
     def show(self, services: tuple[ServiceStatus, ...]) -> None:
         """Replace the lines; the highlight stays on the same service."""
-        ids = [option.id for option in self.options]
-        if ids == [service.id for service in services]:
-            for index, service in enumerate(services):
-                self.replace_option_prompt_at_index(index, prompt(service))
-            return
-        chosen = self.chosen
-        self.set_options(Option(prompt(service), id=service.id) for service in services)
-        names = [service.id for service in services]
-        self.highlighted = names.index(chosen) if chosen in names else 0 if names else None
-
-    @property
-    def chosen(self) -> str | None:
-        """Id of the highlighted service."""
-        return None if self.highlighted is None else self.get_option_at_index(self.highlighted).id
+        self.put(Option(prompt(service), id=service.id) for service in services)
 
 
 def prompt(service: ServiceStatus) -> Content:

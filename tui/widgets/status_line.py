@@ -17,7 +17,7 @@ class StatusLine(Widget):
 
     DEFAULT_CSS = """
     StatusLine { height: 1; background: $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    StatusLine.-past { background: $warning; color: $background; text-style: bold; }
+    StatusLine.-past { background: $past; color: $on-past; text-style: bold; }
     """
     state: reactive[State | None] = reactive(None)
 
@@ -44,7 +44,7 @@ def past_part(state: State, moment: Moment, width: int) -> Content:
     """That it is the past, of when, how old, and how to come back: the name of the node gives way."""
     at = "" if state.picture is None else state.picture.node.at
     parts = [
-        "▶ PAST, playing" if moment.playing else "⏸ PAST, paused" if moment.age_seconds else "⏸ PAUSED",
+        "► PAST, playing" if moment.playing else "‖ PAST, paused" if moment.age_seconds else "‖ PAUSED",
         fmt.clock(at),
         age_text(moment),
         f"{moment.number}/{moment.count}",

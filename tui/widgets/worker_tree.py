@@ -23,7 +23,7 @@ class WorkerTree(LineView):
 
     DEFAULT_CSS = """
     WorkerTree > .worker-tree--cursor { background: $boost; color: $foreground; }
-    WorkerTree:focus > .worker-tree--cursor { background: #2b3d55; color: $foreground; }
+    WorkerTree:focus > .worker-tree--cursor { background: $cursor; color: $foreground; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"worker-tree--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
