@@ -3,6 +3,7 @@
 Every HTTP body but `/metrics` is `{"data": <one of these>}` or `{"error": Problem}`.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,7 @@ from advisor.measured import MeasuredCapacity
 from advisor.migration.result import MigrationEstimate
 from advisor.plan import Plan
 from advisor.prices import CostOf
+from advisor.view import ThreadView
 from collectors.gpu.states import GpuState
 from collectors.levers import Setting
 from collectors.model_file import ModelFile
@@ -165,6 +167,19 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Empty where no reader was started, and in a recording."""
 
 
+class LimitsStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service's cgroup, or its container, may use at most. None = no limit, or not stated where one could look."""
+
+    cpu_quota_cores: float | None = None
+    throttled_ratio: float | None = None
+    """Share of the quota's periods of the window in which it was used up; None also where nobody counts them."""
+    cpus: str | None = None
+    """CPUs that its cpuset allows."""
+    memory_limit_bytes: int | None = None
+    memory_used_bytes: int | None = None
+    """Charged to it, page cache included."""
+
+
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A service over the last 15 s. `state`: loaded, idle, starting."""
 
@@ -235,6 +250,8 @@ class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How often its configuration was seen to change."""
     measured: MeasuredCapacity | None = None
     """What a load test found in its present configuration."""
+    limits: LimitsStatus | None = None
+    """None = its cgroup could not be read."""
 
 
 class ThreadStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -248,6 +265,8 @@ class ThreadStatus(msgspec.Struct, frozen=True, kw_only=True):
     waiting_cores: float | None
     last_cpu: int | None
     allowed_cpus: str | None
+    cpus_seen: tuple[tuple[int, float], ...] = ()
+    """CPUs on which its busy seconds ended, each with its share of them."""
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -271,6 +290,12 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     busiest: tuple[ThreadStatus, ...] = ()
     gpu_memory_bytes: int | None = None
     gpu_sm_ratio: float | None = None
+    proportional_bytes: int | None = None
+    """Resident memory with shared pages by their share (PSS), of the last look inside; None = nobody could look yet."""
+    major_faults_per_second: float | None = None
+    """Page faults that had to wait for a disk."""
+    state: str | None = None
+    """Of its main thread, as the kernel's letter: R, S, D, …"""
 
 
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -401,6 +426,19 @@ class RulePage(msgspec.Struct, frozen=True, kw_only=True):
     """A hash of its source: another one means that it may judge otherwise."""
 
 
+class Timeline(msgspec.Struct, frozen=True, kw_only=True):
+    """`GET /v1/timeline`: the moments for which `at=` has an answer of its own, oldest first."""
+
+    first: str
+    last: str
+    ticks: int
+    """How often it was sampled between them."""
+    judgements: int
+    """How often the rules judged; of a very long recording not each of them is a moment."""
+    moments: tuple[float, ...]
+    """Unix seconds."""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the agent knows at one moment; replaced as a whole, never changed."""
 
@@ -412,3 +450,5 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     migrations: tuple[MigrationEstimate, ...] = ()
     self_status: SelfStatus
     advice: AdviceDocument
+    threads: Mapping[int, tuple[ThreadView, ...]] = {}
+    """All threads of each process, by its pid: made into a document when somebody asks."""

@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from advisor.measured import MeasuredCapacity
+from advisor.migration.devices import Device
 from advisor.migration.money import DevicePrice
 from advisor.migration.result import MigrationEstimate
 from advisor.orphaned import Orphaned
@@ -32,8 +33,12 @@ class ServiceFacts(msgspec.Struct, frozen=True, kw_only=True):
     slo_p99_seconds: float | None = None
     price: NodePrice | None = None
     """What an hour of the node costs; None = the owner has not said."""
+    price_without_device: NodePrice | None = None
+    """What an hour of it would cost without its device; None = the owner has not said."""
     device_prices: Mapping[str, DevicePrice] = {}
     """What an hour of a node with a device costs, by name of the device in the catalogue, as far as the owner has said."""
+    stated_devices: tuple[Device, ...] = ()
+    """Devices of which the owner says what they can do."""
     measured: MeasuredCapacity | None = None
     """What a load test found in its present configuration."""
     cpu: CpuFeatures = CpuFeatures()

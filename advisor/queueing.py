@@ -29,13 +29,25 @@ def wait_of_many(servers: float, busy: float) -> float:
 
     Erlang's C / (n − a). A part of a server, as where cores limit workers, counts as none.
     """
+    waits, left = _waiting(servers, busy)
+    return waits / left
+
+
+def wait_of_many_exceeded(servers: float, busy: float, share: float) -> float:
+    """The wait for the first free of `servers` that no more than `share` of requests exceed, in service times:
+    ln(C / share) / (n − a), C being the part that waits at all."""
+    waits, left = _waiting(servers, busy)
+    return log(waits / share) / left if waits > share else 0.0
+
+
+def _waiting(servers: float, busy: float) -> tuple[float, float]:
+    """The part of requests that wait at all (Erlang's C), and servers that are left (n − a)."""
     count = max(1, int(servers + 1e-9))
     load = min(max(0.0, busy), MOST_BUSY * count)
     blocked = 1.0  # Erlang's B, by its recursion
     for n in range(1, count + 1):
         blocked = load * blocked / (n + load * blocked)
-    waits = blocked / (1 - load / count * (1 - blocked))
-    return waits / (count - load)
+    return blocked / (1 - load / count * (1 - blocked)), count - load
 
 
 def enough(busy: float, share: float) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from advisor.documents import Snapshot
 from advisor.history import History
 from advisor.profiling.table import load_table
+from advisor.view import ThreadView
 from agent.background import Background, FactsReader
 from agent.budget import Budget
 from agent.config import Config, ProfilingSettings
@@ -16,7 +17,7 @@ from agent.profiling.profiler import Keep, Profiler, ProfilingLimits, Take
 from agent.readers.readers import Readers
 from agent.sampler import Sampler
 from agent.self_cost import SelfCost
-from agent.status import NodePicture, model_statuses, service_status, worker_status
+from agent.status import NodePicture, model_statuses, service_status, threads_of, worker_status
 from agent.witness import Witness
 from collectors.collector import Collector, all_collectors
 from collectors.discovery import Discovery
@@ -75,12 +76,14 @@ class Watch:
         advice = self.judging.document(services, now)
         verdicts = {s.name: s.verdict for s in advice.services}
         statuses, workers, models = [], [], []
+        threads: dict[int, tuple[ThreadView, ...]] = {}
         for service in services:
             view, facts = self.judging.view(service), self.judging.facts(service)
             generation, measured = self.judging.generation(service), self.judging.measured(service)
             statuses.append(service_status(service, view, facts, verdicts[service.name], generation, measured))
             models += model_statuses(service, view)
             workers += [worker_status(w, view, facts) for w in service.workers]
+            threads |= threads_of(view)
         latest = self.sampler.latest
         collectors = latest.collectors()
         self.snapshot = Snapshot(
@@ -94,6 +97,7 @@ class Watch:
             migrations=self.judging.migrations.known(services),
             self_status=self.cost.status(self.sampler.beat, self.sampler.interval_seconds, collectors),
             advice=advice,
+            threads=threads,
         )
         return self.snapshot
 

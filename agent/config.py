@@ -185,6 +185,14 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodesSettings:
+    """`[nodes."NAME"]`: another node that `nodewright top` can show."""
+
+    url: str | None = setting(Kind.AGENT, None, "Where its agent listens: http://HOST:PORT, https://… or unix:PATH.")
+    token_file: Path | None = setting(Kind.PATH, None, "File that holds its agent's token, where that wants one.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
     """`[rule."NAME"]`: a rule switched off, or its thresholds moved. Any other key is a threshold of that rule."""
 
@@ -202,6 +210,13 @@ class PricesSettings:
     currency: str | None = setting(Kind.TEXT, None, "The currency of all prices, three letters: EUR.")
     as_of: str | None = setting(Kind.DATE, None, "The day on which the prices held: 2026-11-01.")
     hourly: float | None = setting(Kind.NUMBER, None, "An hour of this node.", minimum=0, maximum=MOST_MONEY)
+    hourly_without_device: float | None = setting(
+        Kind.NUMBER,
+        None,
+        "An hour of this node if its GPU or other accelerator were given up.",
+        minimum=0,
+        maximum=MOST_MONEY,
+    )
     purchase_price: float | None = setting(Kind.NUMBER, None, "What this node has cost.", minimum=0, maximum=MOST_MONEY)
     amortisation_seconds: float | None = setting(
         Kind.DURATION, None, "The time over which the purchase is paid off: 3y.", minimum=86400
@@ -226,6 +241,7 @@ class Config:
     node: NodeSettings = field(default_factory=NodeSettings)
     service: Mapping[str, ServiceSettings] = field(default_factory=dict)
     rule: Mapping[str, RuleSettings] = field(default_factory=dict)
+    nodes: Mapping[str, NodesSettings] = field(default_factory=dict)
     prices: PricesSettings = field(default_factory=PricesSettings)
     devices: FreeTable = field(default_factory=dict)
 
@@ -262,5 +278,5 @@ PLAIN_SECTIONS: Mapping[str, type] = {
     "node": NodeSettings,
     "prices": PricesSettings,
 }
-NAMED_SECTIONS: Mapping[str, type] = {"service": ServiceSettings, "rule": RuleSettings}
+NAMED_SECTIONS: Mapping[str, type] = {"service": ServiceSettings, "rule": RuleSettings, "nodes": NodesSettings}
 FREE_SECTIONS = ("devices",)

@@ -14,13 +14,14 @@ from agent.config import (
     NAMED_SECTIONS,
     PLAIN_SECTIONS,
     Config,
+    NodesSettings,
     RuleSettings,
     ServiceSettings,
 )
 from agent.errors import CliError
 from agent.prices import is_too_little
 from agent.settings import Kind, SettingSpec, convert, convert_text, settings_of
-from agent.units import parse_duration
+from collectors.units import parse_duration
 
 RuleThresholds = Mapping[str, frozenset[str]]
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -74,7 +75,8 @@ class Draft:
             name: ServiceSettings(**self._given(ServiceSettings, ("service", name))) for name in self._names("service")
         }
         rules = {name: self._rule(name) for name in self._names("rule")}
-        return Config(**sections, service=services, rule=rules)
+        nodes = {name: NodesSettings(**self._given(NodesSettings, ("nodes", name))) for name in self._names("nodes")}
+        return Config(**sections, service=services, rule=rules, nodes=nodes)
 
     def origins(self) -> dict[str, str]:
         """Dotted key to origin, defaults included."""

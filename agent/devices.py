@@ -12,22 +12,21 @@ from typing import Any, get_args
 import msgspec
 
 from advisor.gpu.view import GpuView
-from advisor.migration.derived import device_of
 from advisor.migration.devices import (
     BadDevices,
     Device,
     Precision,
-    alike,
     brandless,
-    catalogue,
     check,
     named,
+    unknown,
 )
 from advisor.migration.money import DevicePrice
+from advisor.migration.present import device_here
 from agent.config import Config
 from agent.errors import CliError
 from agent.prices import not_an_hour
-from agent.units import parse_duration
+from collectors.units import parse_duration
 
 log = logging.getLogger("nodewright.devices")
 
@@ -66,7 +65,7 @@ def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> Candidates:
     for gpu in gpus:
         if gpu.mig:
             continue
-        device = _stated_for(gpu, stated) or device_of(gpu, of.get(gpu.parent or ""))
+        device = device_here(gpu, of.get(gpu.parent or ""), stated)
         if isinstance(device, str):
             left_out[gpu.name] = f"{gpu.name} in this node: not judged, {device}"
             continue
@@ -77,28 +76,6 @@ def candidates(stated: Sequence[Device], gpus: Sequence[GpuView]) -> Candidates:
     if not found and usual is not None:
         found = {USUAL: usual}
     return Candidates(devices=tuple(found.values()), here=here, left_out=tuple(left_out.values()))
-
-
-def _stated_for(gpu: GpuView, stated: Sequence[Device]) -> Device | None:
-    """The one of which the owner says what it can do. With memory that is not this GPU's, it is this one only where the owner
-    says so of a whole card; what was only priced is told by `device_of` as any other."""
-    device = named(gpu.name, [one for one in stated if one.stated])
-    memory = gpu.memory_total_bytes
-    if device is None or (memory is not None and device.has_memory(memory)):
-        return device
-    if gpu.parent is not None:
-        return None
-    known = named(device.name)
-    return device if memory is None or known is None or known.memory != device.memory else None
-
-
-def unknown(name: str) -> tuple[str, str]:
-    """What is wrong with the name of a device that is in no catalogue, and what to do."""
-    several = [device.name for device in alike(name)]
-    if several:
-        return f"device {name!r} may be {' or '.join(several)}", "name one of them"
-    known = ", ".join(device.name for device in catalogue())
-    return f"no device {name!r} is known", f'one of: {known}; or state it in [devices."{name}"]'
 
 
 def configured(name: str, said: Mapping[str, Any]) -> Device | None:

@@ -34,7 +34,7 @@ from advisor.steady import Steady
 from advisor.view import View, within
 from agent.config import Config
 from agent.migrating import Migrations
-from agent.prices import node_price
+from agent.prices import node_price, price_without_device
 from agent.profiling.scene import ServiceScene, scene_of
 from collectors.compute_threads import compute_threads
 from collectors.cpu_features import CpuFeatures
@@ -238,6 +238,7 @@ class Judging:
             thread_elasticity=self._elasticity(service),
             cpu=self.cpu,
             device_prices=self.migrations.prices,
+            stated_devices=self.migrations.stated,
         )
         facts = msgspec.structs.replace(facts, migration=self._migration(view, facts))
         if service.orphaned_ns is None:
@@ -340,6 +341,7 @@ def service_facts(service: Service, processes: Facts, config: Config) -> Service
         objective=wanted.objective,
         slo_p99_seconds=wanted.slo_p99_seconds,
         price=node_price(config.prices),
+        price_without_device=price_without_device(config.prices),
         memory_bandwidth_bytes_per_second=config.node.memory_bandwidth_bytes_per_second,
     )
 

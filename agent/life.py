@@ -12,7 +12,7 @@ from agent.advice_text import SHOWN_ID
 from agent.client import Client
 from agent.errors import CliError
 from agent.http.deps import MOST_EVENTS, AckRequest
-from agent.units import parse_duration
+from collectors.units import parse_duration
 
 _EVENTS = tuple[FindingEvent, ...]
 _VERBS = {"acknowledged": "acknowledged", "snoozed": "snoozed", "open": "open again"}

@@ -1,24 +1,32 @@
 """How does a person ask what moving work would bring, on other devices, at other prices, or under other circumstances?"""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from advisor.migration.alternatives import Alternative
-from advisor.migration.another_load import at_load
-from advisor.migration.devices import Device, named
-from advisor.migration.estimate import Market, on_devices
+from advisor.migration.devices import Device
 from advisor.migration.pricing import prices_over
-from advisor.migration.result import DeviceEstimate, MigrationEstimate, Situation
+from advisor.migration.result import DeviceEstimate, MigrationEstimate, TokenCosts
 from advisor.migration.split import Split
-from advisor.migration.spread import Percentiles, Spread
+from advisor.migration.spread import Percentiles
+from advisor.migration.under_load import AtLoad
+from advisor.migration.what_if import (
+    KEYS,
+    Change,
+    UnknownDevice,
+    change,
+    device_named,
+    judged_devices,
+    stated_devices,
+    worked_out_again,
+)
 from advisor.profiling.frames import printable
 from agent.client import Client
 from agent.config import Config
-from agent.devices import configured_devices, prices, unknown
+from agent.devices import configured_devices, prices
 from agent.errors import CliError
 from agent.prices import node_price
-from agent.units import parse_duration
 
 WORTH_TELLING = 100.0
 """A ceiling above it says no more than that nearly all of the work could move."""
@@ -39,100 +47,42 @@ def migrate(
     if not (devices or priced or what_if):
         return found
     own = tuple(device for device in configured_devices(config) if device.stated)
-    seen = (*(device for one in found for device in one.stated), *(device for one in found for device in one.derived))
-    wanted = _wanted(devices, (*own, *seen))
+    said = tuple(device for one in found for device in stated_devices(one))
+    wanted = _wanted(devices, (*own, *said))
     changes = [_change(text) for text in what_if]
     return tuple(_again(one, wanted, own, config, priced, changes) for one in found)
 
 
 def _again(
     one: MigrationEstimate, wanted: tuple[Device, ...], own: tuple[Device, ...], config: Config, priced: bool,
-    changes: Sequence[Callable[[Situation], Situation]],
+    changes: Sequence[Change],
 ) -> MigrationEstimate:  # fmt: skip
-    now = one.situation
-    if now is None:
-        return one
-    if priced and (price := node_price(config.prices)) is not None:
-        now = msgspec.structs.replace(now, price=price)
-    for change in changes:
-        now = change(now)
-    here = {d.device: round(d.fit.free) for d in one.devices if d.present}
-    said = (*own, *one.stated, *one.derived)
-    devices = wanted or tuple(device for d in one.devices if (device := _of_name(d.device, said)) is not None)
-    costs = prices_over(prices(config), one.prices)
-    left_out = () if wanted else one.left_out
-    again = on_devices(now, Market(devices=devices, free=here, prices=costs, left_out=left_out))
-    return msgspec.structs.replace(again, here=one.here)
+    price = node_price(config.prices) if priced else None
+    if price is not None:
+        changes = (lambda now: msgspec.structs.replace(now, price=price), *changes)
+    if wanted:
+        one = msgspec.structs.replace(one, left_out=())
+    devices = wanted or judged_devices(one, own)
+    return worked_out_again(one, devices, changes, prices_over(prices(config), one.prices))
 
 
 def _wanted(names: Sequence[str], said: Sequence[Device]) -> tuple[Device, ...]:
-    found = []
-    for name in names:
-        device = _of_name(name, said)
-        if device is None:
-            message, hint = unknown(name)
-            raise CliError("device.unknown", message, hint)
-        found.append(device)
-    return tuple(found)
-
-
-def _of_name(name: str, said: Sequence[Device]) -> Device | None:
-    """The first of those that the caller states, the agent's owner states and the node has; else the catalogue's."""
-    return named(name, said) or named(name)
-
-
-def _change(text: str) -> Callable[[Situation], Situation]:
-    key, equals, value = text.partition("=")
-    make = _CHANGES.get(key)
-    if make is None or not equals:
-        raise CliError(
-            "what-if.unknown", f"--what-if {text}: not known", f"one of: {', '.join(_CHANGES)}, as KEY=VALUE"
-        )
     try:
-        return make(value)
+        return tuple(device_named(name, said) for name in names)
+    except UnknownDevice as error:
+        raise CliError("device.unknown", str(error), error.hint) from error
+
+
+def _change(text: str) -> Change:
+    key, equals, value = text.partition("=")
+    if key not in KEYS or not equals:
+        raise CliError("what-if.unknown", f"--what-if {text}: not known", f"one of: {', '.join(KEYS)}, as KEY=VALUE")
+    try:
+        return change(key, value)
     except ValueError as error:
         raise CliError(
             "what-if.invalid", f"--what-if {text}: {error}", "a number above 0, or a time such as 100ms"
         ) from error
-
-
-def _above_zero(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e12:
-        raise ValueError(f"{text} is not above 0")
-    return value
-
-
-def _load(text: str) -> Callable[[Situation], Situation]:
-    rate = _above_zero(text)
-    return lambda now: at_load(now, rate)
-
-
-def _slo(text: str) -> Callable[[Situation], Situation]:
-    seconds = parse_duration(text)
-    if not 0 < seconds < 1e12:
-        raise ValueError(f"{text} is not above 0")
-    return lambda now: msgspec.structs.replace(now, slo_p99_seconds=seconds)
-
-
-def _cores(text: str) -> Callable[[Situation], Situation]:
-    cores = _above_zero(text)
-    return lambda now: msgspec.structs.replace(now, cores=cores, configured_per_second=None)
-
-
-def _part(text: str) -> Callable[[Situation], Situation]:
-    value = _above_zero(text)
-    if value > 1:
-        raise ValueError(f"{text} is above 1")
-
-    def change(now: Situation) -> Situation:
-        part = msgspec.structs.replace(now.work.part, share=Spread.exactly(value))
-        return msgspec.structs.replace(now, work=msgspec.structs.replace(now.work, part=part))
-
-    return change
-
-
-_CHANGES = {"load": _load, "slo": _slo, "cores": _cores, "part": _part}
 
 
 def text(found: Sequence[MigrationEstimate]) -> str:
@@ -181,11 +131,15 @@ def _device(one: DeviceEstimate) -> Iterator[str]:
         yield f"    throughput {_ratio(seen.throughput)} against these CPUs set right, {_ratio(seen.as_configured)} as they are"
         best = f", ×{1 / one.ceiling:.2f} at best (what stays on the host)" if one.ceiling < WORTH_TELLING else ""
         yield f"    latency {_ratio(seen.latency)} without a queue{best}"
+        if seen.at_load is not None:
+            yield f"    {_at_load(seen.at_load)}"
         terms = ", ".join(f"{term} {share:.0%}" for term, share in seen.terms.items())
-        yield f"    in batches of {seen.batch}; what binds: {terms}"
+        yield f"    in batches of {seen.batch} at most; what binds: {terms}"
     if one.costs is not None:
         costs = one.costs
         yield f"    cost of 1000 requests: {costs.at_load:.3g} {costs.currency} now, {_ratio(costs.ratio)} moved, at this load"
+        yield from _tokens("generated tokens", costs.generated_tokens, costs.currency)
+        yield from _tokens("tokens, prompts included", costs.all_tokens, costs.currency)
         even = costs.break_even_per_second
         pays = (
             "at no load"
@@ -193,6 +147,29 @@ def _device(one: DeviceEstimate) -> Iterator[str]:
             else f"from {even.p50:.3g} ({even.p10:.3g} to {even.p90:.3g}) requests a second on"
         )
         yield f"    it pays {pays}"
+
+
+def _at_load(one: AtLoad) -> str:
+    """As things are where nothing else is supposed."""
+    nodes = f" on {_range(one.nodes)} of them" if one.nodes.p90 > 1 else ""
+    return (
+        f"at {one.per_second:.3g} requests a second{nodes}: {_range(one.seconds, 1e3)} ms a request with its waits (alone "
+        f"{_range(one.alone_seconds, 1e3)} ms), 99 of 100 within {_range(one.p99_seconds, 1e3)} ms, {_range(one.batch)} "
+        f"computed together, {one.busy.p10:.0%} to {one.busy.p90:.0%} of what it can do"
+    )
+
+
+def _tokens(which: str, one: TokenCosts | None, currency: str) -> Iterator[str]:
+    """Nothing where they are not counted."""
+    if one is not None:
+        here = f"{one.at_load:.3g} {currency} now, {_range(one.at_load_moved)} moved, at this load"
+        most = f"{one.at_capacity:.3g} and {_range(one.at_capacity_moved)} at capacity"
+        yield f"    cost of 1 million {which}: {here}; {most}"
+
+
+def _range(found: Percentiles, times: float = 1.0) -> str:
+    low, high = (f"{end * times:.3g}" for end in (found.p10, found.p90))
+    return low if low == high else f"{low} to {high}"
 
 
 def _split(one: Split) -> str:

@@ -57,6 +57,8 @@ class Migrations:
         self.prices: Mapping[str, DevicePrice] = prices(config)
         """By name of the device."""
         self._configured = configured_devices(config)
+        self.stated = tuple(device for device in self._configured if device.stated)
+        """Devices of which the owner says what they can do."""
         self._known: dict[str, _Known] = {}
         self.vram = VramCalibration()
 

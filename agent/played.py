@@ -40,7 +40,7 @@ class Played:
 
     services: tuple[Service, ...]
     judging: Judging
-    latest: Latest
+    newest: "Newest"
     topology: Topology
     now: Instant
     beat: Beat
@@ -50,6 +50,11 @@ class Played:
     @property
     def advice(self) -> AdviceDocument:
         return self.judging.document(self.services, self.now)
+
+    @property
+    def latest(self) -> Latest:
+        """What was read last of everything, up to now."""
+        return self.newest.given()
 
 
 Look = Callable[[Played, RecordedJudgement], None]
@@ -62,7 +67,6 @@ def play(loaded: LoadedConfig, path: Path, look: Look = lambda played, judgement
         player = _Player(loaded.config, replay)
         for tick in replay.ticks() if replay.has_ticks else inferred_ticks(replay.readings()):
             player.tick(tick, look)
-        player.end()
         if not player.played.beat.ticks:
             raise BadRecording(path, "holds no reading", "record for longer")
         if not player.played.judgements:
@@ -75,7 +79,6 @@ class _Player:
         meta = replay.meta
         self._replay = replay
         self._history = History(meta.ticks_per_second)
-        self._newest = _Newest()
         self._documents: dict[tuple[type, int], object] = {}
         self._profiles: dict[tuple[str, int], ProfileView] = {}
         topology = Topology(()) if meta.topology is None else msgspec.json.decode(meta.topology, type=Topology)
@@ -85,8 +88,8 @@ class _Player:
         judging.profile_of = self._profile
         if meta.ledger is not None:
             judging.recall(msgspec.json.decode(meta.ledger, type=LedgerSnapshot))
-        latest = Latest(c.name for c in all_collectors() if c.process is not None)
-        self.played = Played((), judging, latest, topology, Instant(0, 0), Beat(), changed_rules(meta.rules))
+        self._newest = Newest()
+        self.played = Played((), judging, self._newest, topology, Instant(0, 0), Beat(), changed_rules(meta.rules))
         if meta.facts is not None:
             known = facts_of(meta.facts)
             self._learn(known.services, known.processes)
@@ -107,9 +110,6 @@ class _Player:
         played.beat.ticks += 1
         for judgement in tick.judgements:
             self.judge(judgement, look)
-
-    def end(self) -> None:
-        self._newest.give(self.played.latest)
 
     def judge(self, judgement: RecordedJudgement, look: Look) -> None:
         self._profiles = {(seen.service, seen.generation): self._view(seen) for seen in judgement.profiles}
@@ -146,10 +146,13 @@ class _Player:
         return known
 
 
-class _Newest:
-    """What of all readings is still to be seen at the end: the newest of each collector, and the newest that read anything."""
+class Newest:
+    """What of all readings can still be seen: the newest of each collector, and the newest that read anything. Handed on when
+    somebody looks, as most are replaced before."""
 
     def __init__(self) -> None:
+        self._kinds = {c.name: c.samples for c in all_collectors()}
+        self._latest = Latest(c.name for c in all_collectors() if c.process is not None)
         self._read: dict[str, Reading] = {}
         self._newest: dict[str, Reading] = {}
         self._runs: dict[str, int] = {}
@@ -161,14 +164,16 @@ class _Newest:
         if isinstance(reading.outcome, Ok):
             self._read[name] = reading
 
-    def give(self, latest: Latest) -> None:
-        kinds = {c.name: c.samples for c in all_collectors()}
+    def given(self) -> Latest:
+        """The newest samples, with all that came since it was asked for last."""
         for name, newest in self._newest.items():
             read, before = self._read.get(name), 0
             if read is not None and read is not newest:
                 before = 1
-                latest.take(read, kinds.get(name, ()))
-            latest.take(newest, kinds.get(name, ()), self._runs[name] - before)
+                self._latest.take(read, self._kinds.get(name, ()))
+            self._latest.take(newest, self._kinds.get(name, ()), self._runs[name] - before)
+        self._read, self._newest, self._runs = {}, {}, {}
+        return self._latest
 
 
 def settings(config: Config, meta: RecordingMeta) -> Config:

@@ -21,6 +21,14 @@ def node_price(prices: PricesSettings) -> NodePrice | None:
     return NodePrice(currency=prices.currency, hourly=hourly, as_of=prices.as_of)
 
 
+def price_without_device(prices: PricesSettings) -> NodePrice | None:
+    """An hour of the node if its device were given up. None = not stated."""
+    hourly = prices.hourly_without_device
+    if hourly is None or prices.currency is None:
+        return None
+    return NodePrice(currency=prices.currency, hourly=hourly, as_of=prices.as_of)
+
+
 def check_prices(prices: PricesSettings, origins: Mapping[str, str]) -> None:
     """Raises CliError, one line that names source and key, where the prices do not add up to an hour of the node."""
     found = _problem(prices)
@@ -40,14 +48,19 @@ def _problem(prices: PricesSettings) -> tuple[str, str, str] | None:
         if getattr(prices, key) is not None and getattr(prices, other) is None:
             written = other.removesuffix("_seconds")
             return key.removesuffix("_seconds"), f"it says nothing without {written}", f"set prices.{written} as well"
-    for key in ("hourly", "purchase_price", "power_price_per_kwh"):
+    for key in ("hourly", "hourly_without_device", "purchase_price", "power_price_per_kwh"):
         if is_too_little(getattr(prices, key) or 0.0):
             return key, f"{getattr(prices, key)!r} is above 0 and below {LEAST_MONEY:.0e}", "write 0 for what is free"
     found = node_price(prices)
     bought = prices.purchase_price
     if found is not None and bought is not None and (bought or found.hourly):
         problem = not_an_hour(found.hourly)
-        return None if problem is None else ("purchase_price", problem, "look at amortisation")
+        if problem is not None:
+            return "purchase_price", problem, "look at amortisation"
+    bare = prices.hourly_without_device
+    if found is not None and bare is not None and bare > found.hourly:
+        problem = f"{bare!r} is more than the {found.hourly:.6g} an hour of this node with its device"
+        return "hourly_without_device", problem, "state in hourly, or purchase_price, what it costs as it is"
     return None
 
 
@@ -70,6 +83,7 @@ _TOGETHER = (
     ("power_price_per_kwh", "power_watts"),
     ("power_watts", "purchase_price"),
     ("hourly", "currency"),
+    ("hourly_without_device", "currency"),
     ("purchase_price", "currency"),
 )
 """What needs what. An hourly price has its power in it."""

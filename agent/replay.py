@@ -1,4 +1,5 @@
-"""Serves a recording, once it has been played to its end, read-only."""
+"""Serves a recording, once it has been played to its end, read-only: its last moment, and each one before where it is asked
+for."""
 
 import asyncio
 import os
@@ -13,12 +14,14 @@ from agent.http.deps import HttpDeps
 from agent.http.server import serve
 from agent.http.updates import Updates
 from agent.listen import parse_listen
+from agent.moments import Moments
 from agent.paths import find_paths, make_state_folders
 from agent.played import Played, play
-from agent.self_cost import SelfCost
-from agent.status import NodePicture, model_statuses, service_status, worker_status
 from agent.store.reader import StoreReader
+from agent.store.recorded_ticks import RecordedJudgement
+from agent.store.replay import Replay
 from agent.token import ensure_token
+from agent.transitions import Watcher
 from nodewright import __version__
 
 
@@ -27,24 +30,41 @@ def replay_file(loaded: LoadedConfig, path: Path) -> int:
     return asyncio.run(_serve(loaded, path))
 
 
+class Replayed:
+    """A recording that was played to its end. Raises BadRecording."""
+
+    def __init__(self, loaded: LoadedConfig, path: Path) -> None:
+        with Replay(path) as replay:
+            judgements = replay.judgements
+        self.moments = Moments(judgements)
+        self.findings = Watcher()
+        self.played = play(loaded, path, self._look)
+        self.snapshot: Snapshot = self.moments.last(self.played)
+
+    def _look(self, played: Played, judgement: RecordedJudgement) -> None:
+        self.moments.look(played, judgement)
+        self.findings.look(played, judgement)
+
+
 async def _serve(loaded: LoadedConfig, path: Path) -> int:
-    played = await asyncio.to_thread(play, loaded, path)
-    snapshot = picture(played)
+    replayed = await asyncio.to_thread(Replayed, loaded, path)
     updates = Updates()
     paths = find_paths(loaded.config, os.environ)
     make_state_folders(paths)
     token, _ = ensure_token(paths.token)
     deps = HttpDeps(
-        snapshot=lambda: snapshot,
+        snapshot=lambda: replayed.snapshot,
         series=StoreReader(path).series,
         acknowledge=lambda finding, request: None,
         rules=pages,
-        latest=played.latest.samples,
+        latest=replayed.played.latest.samples,
         updates=updates,
         token=token,
         loopback=parse_listen(loaded.config.agent.listen).loopback,
         allowed_hosts=frozenset(loaded.config.http.allowed_hosts),
         read_only=True,
+        kept=replayed.findings,
+        past=replayed.moments,
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,28 +74,5 @@ async def _serve(loaded: LoadedConfig, path: Path) -> int:
     await stop.wait()
     updates.close()
     await runner.close()
+    replayed.moments.close()
     return 0
-
-
-def picture(played: Played) -> Snapshot:
-    """The documents of the recording's last moment."""
-    collectors = played.latest.collectors()
-    statuses, workers, models = [], [], []
-    verdicts = {s.name: s.verdict for s in played.advice.services}
-    for service in played.services:
-        view, facts = played.judging.view(service), played.judging.facts(service)
-        statuses.append(service_status(service, view, facts, verdicts[service.name]))
-        models += model_statuses(service, view)
-        workers += [worker_status(w, view, facts) for w in service.workers]
-    return Snapshot(
-        migrations=played.judging.migrations.known(played.services),
-        generation=1,
-        node=NodePicture(played.advice.node, played.topology).take(
-            played.latest.samples(), collectors, played.now, played.judging.gpus(), played.services
-        ),
-        services=tuple(statuses),
-        workers=tuple(workers),
-        models=tuple(models),
-        self_status=SelfCost(__version__).status(played.beat, 1.0, collectors),
-        advice=played.advice,
-    )

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agent.listen import parse_listen
-from agent.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
+from collectors.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
 _UNIT_SUFFIXES = ("_seconds", "_bytes", "_bytes_per_second")
 
@@ -27,6 +27,7 @@ class Kind(StrEnum):
     URL = "url"
     PATTERN = "regular expression"
     LISTEN = "address"
+    AGENT = "address of an agent"
     FLAG = "true or false"
     DURATION = "duration"
     SIZE = "size"
@@ -158,6 +159,11 @@ def _url(raw: object) -> str:
     return text
 
 
+def _agent(raw: object) -> str:
+    text = _text(raw)
+    return text if text.startswith("unix:") and len(text) > len("unix:") else _url(text)
+
+
 def _pattern(raw: object) -> str:
     text = _text(raw)
     try:
@@ -217,6 +223,7 @@ _CONVERTERS: dict[Kind, Callable[[object], Any]] = {
     Kind.URL: _url,
     Kind.PATTERN: _pattern,
     Kind.LISTEN: _listen,
+    Kind.AGENT: _agent,
     Kind.FLAG: _flag,
     Kind.DURATION: _quantity(parse_duration, "a duration", '"10s"'),
     Kind.SIZE: _quantity(parse_size, "a size", '"64MiB"'),

@@ -12,6 +12,7 @@ from advisor.costs import cost_of
 from advisor.documents import (
     CollectorStatus,
     CoreStatus,
+    LimitsStatus,
     ModelStatus,
     NodeStatus,
     ReaderStatus,
@@ -25,7 +26,7 @@ from advisor.gpu.view import GpuView
 from advisor.measured import MeasuredCapacity
 from advisor.serving_rates import ServingRates
 from advisor.tracks import delta
-from advisor.view import ThreadView, View
+from advisor.view import CgroupView, ThreadView, View
 from agent.gpu_status import gpu_statuses, of_service, of_worker
 from agent.judging import state_of
 from collectors.cpulist import format_cpulist
@@ -149,8 +150,21 @@ def service_status(
         cost=cost_of(view, facts.price, capacity) if view else None,
         generation=generation,
         measured=measured,
+        limits=limits_status(view.cgroup) if view else None,
         **of_service(view.gpus if view else ()),
         **serving,
+    )
+
+
+def limits_status(cgroup: CgroupView | None) -> LimitsStatus | None:
+    if cgroup is None:
+        return None
+    return LimitsStatus(
+        cpu_quota_cores=cgroup.quota_cores,
+        throttled_ratio=cgroup.throttled_ratio if cgroup.quota_cores is not None else None,
+        cpus=format_cpulist(cgroup.cpus) if cgroup.cpus else None,
+        memory_limit_bytes=cgroup.memory_limit_bytes,
+        memory_used_bytes=cgroup.memory_current_bytes,
     )
 
 
@@ -172,6 +186,9 @@ def worker_status(worker: Worker, view: View | None, facts: ServiceFacts) -> Wor
         allowed_cpus=format_cpulist(seen.allowed) if seen and seen.allowed else None,
         missing=missing_of(worker, facts),
         busiest=tuple(thread_status(t) for t in seen.threads[:SHOWN_THREADS]) if seen else (),
+        proportional_bytes=seen.proportional_bytes if seen else None,
+        major_faults_per_second=seen.major_faults_per_second if known and seen else None,
+        state=next((t.state for t in seen.threads if t.tid == worker.pid), None) if seen else None,
         **of_worker(view.gpus if view else (), worker),
     )
 
@@ -186,7 +203,13 @@ def thread_status(thread: ThreadView) -> ThreadStatus:
         waiting_cores=_round(thread.waiting_cores),
         last_cpu=thread.last_cpu,
         allowed_cpus=format_cpulist(thread.allowed) if thread.allowed else None,
+        cpus_seen=tuple((cpu, _round(share)) for cpu, share in sorted(thread.cpus_seen.items())),
     )
+
+
+def threads_of(view: View | None) -> dict[int, tuple[ThreadView, ...]]:
+    """All threads of each process of a service, by its pid."""
+    return {worker.key.pid: worker.threads for worker in view.workers} if view else {}
 
 
 def missing_of(worker: Worker, facts: ServiceFacts) -> tuple[str, ...]:

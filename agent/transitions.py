@@ -1,6 +1,8 @@
 """When did each finding of a recording begin, change and end?"""
 
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -27,7 +29,7 @@ class RecordedHistory(msgspec.Struct, frozen=True, kw_only=True):
 def history_of(loaded: LoadedConfig, path: Path, *, compare: bool = True) -> tuple[RecordedHistory, Played]:
     """Play a recording and note each turn in the life of a finding. `compare`: hold each judgement against what was said then,
     which costs as much again. Raises BadRecording."""
-    watcher = _Watcher(compare)
+    watcher = Watcher(compare)
     played = play(loaded, path, watcher.look)
     same = watcher.same if watcher.compared else None
     document = played.advice
@@ -36,12 +38,16 @@ def history_of(loaded: LoadedConfig, path: Path, *, compare: bool = True) -> tup
     ), played
 
 
-class _Watcher:
-    def __init__(self, compare: bool) -> None:
+class Watcher:
+    """Looks on while a recording plays, and answers as a running agent does what became of its findings."""
+
+    def __init__(self, compare: bool = False) -> None:
         self.events: list[FindingEvent] = []
         self.compared = self.same = 0
         self._compare = compare
         self._known: dict[str, Finding] = {}
+        self._last: dict[str, Finding] = {}
+        """Those that have ended too."""
 
     def look(self, played: Played, judgement: RecordedJudgement) -> None:
         if self._compare and judgement.digest:
@@ -55,7 +61,25 @@ class _Watcher:
             self.events.append(_event(at, how, finding))
         for finding in board.findings(judgement.at):
             self.events += (_event(at, turn, finding) for turn in _turns(self._known.get(finding.id), finding))
-            self._known[finding.id] = finding
+            self._known[finding.id] = self._last[finding.id] = finding
+
+    def finding(self, identity: str) -> Finding | None:
+        """As it was seen last."""
+        return self._last.get(identity)
+
+    def history(
+        self, *, finding: str | None = None, service: str | None = None, start: float = 0.0, end: float = 9e9,
+        limit: int = 100,
+    ) -> tuple[FindingEvent, ...]:  # fmt: skip
+        """Newest first, with `at` from `start` to `end` (Unix seconds). `service`: its name, as the findings' subject."""
+        wanted = (
+            event
+            for event in reversed(self.events)
+            if (finding is None or event.finding == finding)
+            and (service is None or event.subject == service)
+            and start <= datetime.fromisoformat(event.at).timestamp() <= end
+        )
+        return tuple(islice(wanted, limit))
 
 
 def _turns(before: Finding | None, now: Finding) -> Iterator[Turn]:

@@ -72,7 +72,11 @@ def _migration(programs: Programs, folder: Path, wanted: argparse.Namespace) -> 
 
 
 def _migration_gpu(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
-    migration.measure_device(migration.python_of(programs), folder, migration.this_host(), wanted.pairs, wanted.seconds)
+    keep = ROOT / ".bench" / "migration-gpu.json"
+    keep.parent.mkdir(exist_ok=True)
+    python = migration.python_of(programs)
+    migration.measure_device(python, folder, migration.this_host(), wanted.pairs, wanted.seconds, keep)
+    print(f"what was measured: {keep}")
 
 
 def _store(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> None:

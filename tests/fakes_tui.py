@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 
 from advisor.documents import FindingEvent, Problem, Snapshot
 from advisor.finding import Acknowledgement, Finding
+from advisor.ledger.outcome import Outcome
 from tests.snapshots import NOW
 from tui.app import TopApp
 from tui.source import Act, Answer, Picture, Unreachable
@@ -31,6 +32,7 @@ class FakeSource:
     acts: list[tuple[str, Act]] = field(default_factory=list)
     known: Mapping[str, object] = field(default_factory=dict)
     """What is answered to `get`, by name without its query; a Problem is raised."""
+    verified: list[tuple[str, str | None]] = field(default_factory=list)
     got: list[str] = field(default_factory=list)
     taken: Mapping[str, object] = field(default_factory=dict)
     """What is answered to `post`, by name; a Problem is raised."""
@@ -70,6 +72,14 @@ class FakeSource:
             return msgspec.structs.replace(found, state="open", acknowledgement=None)
         entry = Acknowledgement(state=act.state, reason=act.reason, owner=act.owner, at=NOW, until=None)
         return msgspec.structs.replace(found, state=act.state, acknowledgement=entry)
+
+    async def verify(self, finding: str, since: str | None) -> Outcome:
+        self.verified.append((finding, since))
+        if self.refuses is not None:
+            raise Unreachable(self.refuses)
+        return Outcome(
+            id="o1", service="", service_id="", state="waiting", changes=(), promises=(), changed_at=NOW, by_hand=True
+        )
 
     def close(self) -> None:
         self.closed = True

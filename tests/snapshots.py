@@ -14,6 +14,7 @@ from advisor.documents import (
     FindingEvent,
     GpuProcessStatus,
     GpuStatus,
+    LimitsStatus,
     ModelStatus,
     NodeStatus,
     ReaderStatus,
@@ -39,6 +40,8 @@ from advisor.finding import (
     finding_id,
 )
 from advisor.migration.result import MigrationEstimate
+from advisor.view import ThreadView
+from collectors.cpulist import parse_cpulist
 from collectors.gpu.states import GpuState
 from collectors.levers import Lever, Place, Setting
 
@@ -88,6 +91,7 @@ def example_snapshot(generation: int = 1, **changes: object) -> Snapshot:
                 ),
             ),
         ),
+        threads={pid: thread_views(pid) for pid in (101, 102)},
     )
     return msgspec.structs.replace(snapshot, **changes) if changes else snapshot
 
@@ -116,6 +120,21 @@ def gpu_snapshot(generation: int = 1) -> Snapshot:
     readers = (_reader("nvidia", "ok", ""), _reader("amd", "permission", "/dev/kfd: add the agent to group render"))
     node = msgspec.structs.replace(example.node, gpus=example_gpus(), gpu_readers=readers)
     return msgspec.structs.replace(example, node=node, services=(loaded, healthy), workers=workers)
+
+
+def closed_snapshot() -> Snapshot:
+    """The example where nobody may look inside the processes, and a lever may be set where nobody could look."""
+    example = example_snapshot()
+    reason = "environment: no permission (grant CAP_SYS_PTRACE, or run nodewright sidecar as root)"
+    workers = tuple(
+        msgspec.structs.replace(one, missing=(reason,), proportional_bytes=None, waiting_cores=None)
+        for one in example.workers
+    )
+    setting = Setting(lever=Lever.COMPUTE_THREADS, value=None, origin="environment not readable")
+    services = tuple(
+        msgspec.structs.replace(one, settings=(*one.settings[:1], setting), limits=None) for one in example.services
+    )
+    return msgspec.structs.replace(example, workers=workers, services=services)
 
 
 def unreadable_gpu_snapshot(state: GpuState = "driver mismatch") -> Snapshot:
@@ -414,6 +433,9 @@ def _loaded_service() -> ServiceStatus:
         in_flight=4.0,
         server_queue=5.0,
         metrics_age_seconds=4.0,
+        limits=LimitsStatus(
+            cpu_quota_cores=2.0, throttled_ratio=0.12, cpus="0-1", memory_limit_bytes=GIB, memory_used_bytes=600 << 20
+        ),
     )
 
 
@@ -468,6 +490,9 @@ def _worker(
         allowed_cpus="0-1" if service == LOADED else "0-3",
         missing=() if busiest else ("environment: needs CAP_SYS_PTRACE (nodewright sidecar)",),
         busiest=busiest,
+        proportional_bytes=96 << 20 if busiest else None,
+        major_faults_per_second=0.4 if busiest else 0.0,
+        state="R" if busiest else "S",
     )
 
 
@@ -482,9 +507,40 @@ def _threads(pid: int) -> tuple[ThreadStatus, ...]:
             waiting_cores=0.47,
             last_cpu=offset // 1000,
             allowed_cpus="0-1",
+            cpus_seen=((0, 0.75), (1, 0.25)),
         )
         for offset, thread_class in ((0, "main"), (1000, "compute"))
     )
+
+
+def example_threads(pid: int) -> tuple[ThreadStatus, ...]:
+    """What `/v1/workers/PID/threads` answers of a worker of the loaded service: two that run, and two that sleep."""
+    quiet = (("grpc_global_tim", "io"), ("Thread-1", "python"))
+    return _threads(pid) + tuple(
+        ThreadStatus(
+            tid=pid + 2000 + number,
+            name=name,
+            thread_class=thread_class,
+            state="S",
+            cores_used=0.0,
+            waiting_cores=0.0,
+            last_cpu=number,
+            allowed_cpus="0-1",
+        )
+        for number, (name, thread_class) in enumerate(quiet)
+    )
+
+
+def thread_views(pid: int) -> tuple[ThreadView, ...]:
+    """The same as the agent has them."""
+    return tuple(
+        ThreadView(
+            tid=one.tid, name=one.name, thread_class=one.thread_class, state=one.state,
+            cores_used=one.cores_used or 0.0, waiting_cores=one.waiting_cores or 0.0, last_cpu=one.last_cpu,
+            allowed=parse_cpulist(one.allowed_cpus or ""), cpus_seen=dict(one.cpus_seen),
+        )
+        for one in example_threads(pid)
+    )  # fmt: skip
 
 
 def _self_status() -> SelfStatus:

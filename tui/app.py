@@ -4,21 +4,44 @@ import asyncio
 from typing import ClassVar
 
 import msgspec
-from textual.app import App
+from click import ClickException
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.theme import Theme
 
-from tui.messages import Acted, ActWanted, AdviceWanted, Arrived, HistoryArrived, HistoryWanted, Lost, Refused, Told
+from advisor.documents import Problem
+from advisor.finding import Finding
+from tui.messages import (
+    Acted,
+    ActWanted,
+    AdviceWanted,
+    Arrived,
+    CopyWanted,
+    HistoryArrived,
+    HistoryWanted,
+    Lost,
+    Refused,
+    Told,
+    Verifying,
+    VerifyWanted,
+    WorkersWanted,
+)
+from tui.nodes import Nodes
 from tui.screens.act import ActScreen
 from tui.screens.advice import AdviceScreen
 from tui.screens.base import StateScreen
 from tui.screens.gpus import GpusScreen
 from tui.screens.help import HelpScreen
+from tui.screens.migration import MigrationScreen
+from tui.screens.nodes import NodesScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.profile import ProfileScreen
+from tui.screens.verify import VerifyScreen
+from tui.screens.workers import WorkersScreen
 from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
+from tui.time_keys import TimeTraveller, gap_text
+from tui.travel import Travel
 
 THEME = Theme(
     name="nodewright",
@@ -36,13 +59,22 @@ THEME = Theme(
 )
 
 
-SCREENS: tuple[type[StateScreen], ...] = (OverviewScreen, AdviceScreen, GpusScreen, ProfileScreen)
+SCREENS: tuple[type[StateScreen], ...] = (
+    OverviewScreen,
+    WorkersScreen,
+    AdviceScreen,
+    GpusScreen,
+    ProfileScreen,
+    MigrationScreen,
+)
 """In the order of their numbers."""
 NOTICE_SECONDS = 8.0
+ONE_NODE = Problem("nodes", "no other node is known", 'name them in the configuration: [nodes."NAME"] url = "…"')
+PAST = Problem("past", "what is shown is past", "press . for the present")
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}
 
 
-class TopApp(App[None]):
+class TopApp(TimeTraveller):
     """`nodewright top`. Asks `source` every `interval_seconds`; keeps asking when it has nothing. `owner` is who
     acknowledges."""
 
@@ -50,23 +82,37 @@ class TopApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     TopApp:nocolor OptionList > .option-list--option-highlighted { background: #5a5a5a; }
+    TopApp:nocolor WorkerTree > .worker-tree--cursor { background: #5a5a5a; }
     """
+    screens_in_order = SCREENS
     MODES = {screen.NAME: screen for screen in SCREENS}
     DEFAULT_MODE = SCREENS[0].NAME
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(f"{number},{screen.LETTER}", f"switch_mode('{screen.NAME}')", screen.LABEL)
+            Binding(f"{number},{screen.LETTER}", f"switch_mode('{screen.NAME}')", screen.LABEL, show=False)
             for number, screen in enumerate(SCREENS, 1)
         ),
+        *TimeTraveller.TIME_BINDINGS,
+        Binding("N", "nodes", "Nodes", show=False),
         Binding("r", "ask", "Refresh"),
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
     ]
     state: reactive[State] = reactive(State(origin=""))
 
-    def __init__(self, source: Source, interval_seconds: float = 1.0, owner: str = "top") -> None:
+    def __init__(
+        self,
+        source: Source,
+        interval_seconds: float = 1.0,
+        owner: str = "top",
+        nodes: Nodes | None = None,
+        node: str = "",
+    ) -> None:
+        """`nodes`: those that can be switched to, `source` being that of `node`."""
         super().__init__()
         self.source = source
+        self.travel = Travel(source)
+        self.nodes, self._node = nodes or Nodes(()), node
         self._owner = owner
         self._interval_seconds = interval_seconds
         self._asked = asyncio.Event()
@@ -75,15 +121,16 @@ class TopApp(App[None]):
     def on_mount(self) -> None:
         self.register_theme(THEME)
         self.theme = THEME.name
-        self.run_worker(self._poll(), exclusive=True)
+        self.run_worker(self._poll(self.source), group="poll", exclusive=True)
+        self.start_time()
 
-    async def _poll(self) -> None:
+    async def _poll(self, source: Source) -> None:
         while True:
             self._asked.clear()
             try:
-                self.post_message(Arrived(await self.source.picture()))
+                self.post_message(Arrived(await source.picture(), source))
             except Unreachable as error:
-                self.post_message(Lost(error.problem))
+                self.post_message(Lost(error.problem, source))
             try:
                 async with asyncio.timeout(self._interval_seconds):
                     await self._asked.wait()
@@ -91,14 +138,30 @@ class TopApp(App[None]):
                 continue
 
     def on_arrived(self, message: Arrived) -> None:
-        self.state = self.state.arrived(message.picture)
+        if message.source is not self.source:  # somebody has switched to another node meanwhile
+            return
+        before, self.travel.newest = self.travel.newest, message.picture
+        self.travel.arrived(message.picture)
+        was_lost = self.state.problem is not None
+        if self.travel.at is None:
+            self.state = self.state.arrived(message.picture)
+        else:
+            self.state = self.state.kept_up(self.travel.moment())
+        if was_lost and before is not None and (gap := gap_text(before.node.at, message.picture.node.at)):
+            self._tell(Notice(gap, good=True))
 
     def on_lost(self, message: Lost) -> None:
-        self.state = self.state.lost(message.problem)
+        if message.source is self.source:
+            self.state = self.state.lost(message.problem)
 
     async def on_advice_wanted(self, message: AdviceWanted) -> None:
         await self.switch_mode("advice")
         if isinstance(self.screen, AdviceScreen):
+            self.screen.choose(message.service)
+
+    async def on_workers_wanted(self, message: WorkersWanted) -> None:
+        await self.switch_mode("workers")
+        if isinstance(self.screen, WorkersScreen):
             self.screen.choose(message.service)
 
     def on_history_wanted(self, message: HistoryWanted) -> None:
@@ -111,11 +174,12 @@ class TopApp(App[None]):
             self.post_message(HistoryArrived(()))
 
     def on_history_arrived(self, message: HistoryArrived) -> None:
-        self.state = msgspec.structs.replace(self.state, history=message.events)
+        events = tuple(event for event in message.events if self.travel.is_past(event.at))
+        self.state = msgspec.structs.replace(self.state, history=events)
 
     def on_act_wanted(self, message: ActWanted) -> None:
         """Ask for reason and time, where acting can come to something at all."""
-        problem = self.source.read_only or self.state.problem
+        problem = self.source.read_only or self.state.problem or (PAST if self.state.moment is not None else None)
         if problem is not None:
             self.post_message(Refused(problem))
         elif message.state == "open":
@@ -146,6 +210,35 @@ class TopApp(App[None]):
     def on_told(self, message: Told) -> None:
         self._tell(Notice(message.text, good=message.good))
 
+    def on_verify_wanted(self, message: VerifyWanted) -> None:
+        """Ask when it was done, where that can come to something at all."""
+        problem = self.source.read_only or self.state.problem or (PAST if self.state.moment is not None else None)
+        if problem is not None:
+            self.post_message(Refused(problem))
+            return
+
+        def begin(since: str | None) -> None:
+            if since is not None:
+                self.run_worker(self._verify(message.finding, since or None), group="act")
+
+        self.push_screen(VerifyScreen(message.finding), begin)
+
+    async def _verify(self, finding: Finding, since: str | None) -> None:
+        try:
+            self.post_message(Verifying(finding, await self.source.verify(finding.id, since)))
+        except Unreachable as error:
+            self.post_message(Refused(error.problem))
+
+    def on_verifying(self, message: Verifying) -> None:
+        self._tell(Notice(f"{message.outcome.state}: what came of {message.finding.title} is measured", good=True))
+        if isinstance(self.screen, AdviceScreen):
+            self.screen.ask_for_outcomes()
+
+    def on_copy_wanted(self, message: CopyWanted) -> None:
+        """The terminal puts it into the clipboard (OSC 52), on whatever machine that is; it does not say whether it did."""
+        self.copy_to_clipboard(message.text)
+        self._tell(Notice(f"given to the terminal's clipboard: {message.what}", good=True))
+
     def _tell(self, notice: Notice) -> None:
         self.state = msgspec.structs.replace(self.state, notice=notice)
         self.set_timer(NOTICE_SECONDS, lambda: self._forget(notice))
@@ -157,6 +250,25 @@ class TopApp(App[None]):
     def action_ask(self) -> None:
         """Ask the source now instead of at the next second."""
         self._asked.set()
+
+    def action_nodes(self) -> None:
+        """Choose another node."""
+        if len(self.nodes.all) < 2:
+            self.post_message(Refused(ONE_NODE))
+        else:
+            self.push_screen(NodesScreen(self.nodes, self._node), self._switch)
+
+    def _switch(self, node: str | None) -> None:
+        if node is None or node == self._node:
+            return
+        try:
+            self.source = self.nodes.source(node)
+        except (ValueError, ClickException) as error:
+            self.post_message(Refused(Problem("node", str(error), "see its section in the configuration")))
+            return
+        self._node, self.travel = node, Travel(self.source)
+        self.state = State(origin=self.source.origin)
+        self.run_worker(self._poll(self.source), group="poll", exclusive=True)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(SCREENS, self.screen))

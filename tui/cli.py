@@ -4,12 +4,14 @@ import getpass
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from tui.nodes import NamedNode, Nodes
     from tui.source import Source
 
 DEFAULT_URL = "http://127.0.0.1:9753"
@@ -58,18 +60,29 @@ def login_name(environ: Mapping[str, str]) -> str:
 
 
 @click.command(name="nodewright top", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--url", default=DEFAULT_URL, show_default=True, help="The agent: http://HOST:PORT or unix:PATH.")
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    help=f"An agent: http://HOST:PORT or unix:PATH; several times.  [default: {DEFAULT_URL}]",
+)
+@click.option("--node", help='A node by its name in the configuration: [nodes."NAME"] url = "…", token_file = "…".')
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="File with the agent's token.  [default: NODEWRIGHT_TOKEN, else the state folder's]",
+    help="File with the token of the agents at --url.  [default: NODEWRIGHT_TOKEN, else the state folder's]",
 )
 @click.option(
     "--recording",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Show a file written by `nodewright record` instead of a running agent.",
 )
-def top(url: str, token_file: Path | None, recording: Path | None) -> None:
+@click.option(
+    "--config", type=click.Path(path_type=Path, dir_okay=False), help="A configuration file that names more nodes."
+)
+def top(
+    urls: tuple[str, ...], node: str | None, token_file: Path | None, recording: Path | None, config: Path | None
+) -> None:
     """Look at the model servers of a node: what they use, what they wait for, and what to change."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):  # Textual draws on standard error
         raise click.ClickException("top: needs a terminal (without one: nodewright advise)")
@@ -77,22 +90,74 @@ def top(url: str, token_file: Path | None, recording: Path | None) -> None:
         from tui.app import TopApp
     except ModuleNotFoundError as error:
         raise click.ClickException(f"top: {error.name} is not installed (pip install 'nodewright[tui]')") from error
-    source = open_source(url, token_file, recording)
+    nodes = find_nodes(urls, node, token_file, recording, config)
+    first = next(iter(nodes.all))
     try:
-        TopApp(source, owner=login_name(os.environ)).run()
+        TopApp(nodes.source(first), owner=login_name(os.environ), nodes=nodes, node=first).run()
+    except ValueError as error:
+        raise click.ClickException(f"node: {error}") from error
     finally:
-        source.close()
+        nodes.close()
+
+
+def find_nodes(
+    urls: tuple[str, ...], node: str | None, token_file: Path | None, recording: Path | None, config: Path | None
+) -> "Nodes":
+    """What can be looked at, what was asked for first. Raises ClickException for what contradicts itself or is not there."""
+    from tui.nodes import Node, Nodes, configured_nodes
+
+    if recording is not None:
+        if urls or node is not None:
+            raise click.UsageError("--recording excludes --url and --node")
+        return Nodes([Node(name=str(recording), address="", open=lambda: open_source("", None, recording))])
+    try:
+        named = configured_nodes(os.environ, config)
+    except ValueError as error:
+        raise click.ClickException(f"config: {error}") from error
+    if node is not None and node not in [one.name for one in named]:
+        known = ", ".join(one.name for one in named) or "none"
+        raise click.UsageError(f"there is no node {node!r} in the configuration (known: {known})")
+    given = urls or (() if node is not None else (DEFAULT_URL,))
+    found = [Node(name=url, address=url, open=partial(open_source, url, token_file, None)) for url in given]
+    found += [
+        Node(name=one.name, address=one.url, open=partial(_open_named, one))
+        for one in sorted(named, key=lambda one: one.name != node)
+        if urls or one.url not in given
+    ]
+    if node is not None:
+        found.sort(key=lambda one: one.name != node)
+    for one in found[: len(urls)]:
+        _check(one.address)
+    return Nodes(found)
+
+
+def _open_named(node: "NamedNode") -> "Source":
+    """Raises ValueError. A token that was meant for another agent never goes there."""
+    environ = {name: value for name, value in os.environ.items() if name != "NODEWRIGHT_TOKEN"}
+    return _open(node.url, environ, node.token_file)
 
 
 def open_source(url: str, token_file: Path | None, recording: Path | None) -> "Source":
     """What the screens look at. Raises ClickException for a bad address or an unreadable token."""
-    from tui.http_source import HttpSource, is_local
     from tui.recording import RecordingSource
 
     if recording is not None:
         return RecordingSource(recording)
+    _check(url)
+    return _open(url, os.environ, token_file)
+
+
+def _open(url: str, environ: Mapping[str, str], token_file: Path | None) -> "Source":
+    from tui.http_source import HttpSource, is_local
+
+    return HttpSource(url, find_token(environ, token_file, is_local(url)))
+
+
+def _check(url: str) -> None:
+    from tui.http_source import open_connection
+
     try:
-        return HttpSource(url, find_token(os.environ, token_file, is_local(url)))
+        open_connection(url)
     except ValueError as error:
         raise click.ClickException(f"url: {error}") from error
 

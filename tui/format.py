@@ -1,6 +1,7 @@
 """How is a number or a foreign text written on the screen? The only place that turns units into text."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from advisor.finding import Gain
 
@@ -178,6 +179,24 @@ def moment(at: str) -> str:
     if not separator:
         return plain(day)
     return plain(f"{day} {rest[:5]}") + (" UTC" if rest.endswith(("Z", "+00:00")) else "")
+
+
+def instant(seconds: float) -> str:
+    """Day and time of Unix seconds, in UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def span(first: float, last: float) -> str:
+    """From one instant to another (Unix seconds), in UTC; the day once where it is the same."""
+    start, end = instant(first), instant(last)
+    return f"{start.removesuffix(' UTC')} to {end[11:] if start[:10] == end[:10] else end}"
+
+
+def age(seconds: float) -> str:
+    """To the second below an hour: 42 s, 4 min 10 s, 2 h 05 min."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds < 3600 else duration(seconds)
 
 
 def count(number_of: int, one: str, many: str | None = None) -> str:

@@ -23,6 +23,7 @@ from advisor.documents import (
     WorkerStatus,
 )
 from advisor.finding import Finding
+from advisor.ledger.outcome import Outcome
 from tui.source import Act, Answer, Picture, Unreachable
 
 DEADLINE_SECONDS = 3.0
@@ -100,6 +101,11 @@ class HttpSource:
     async def act(self, finding: str, act: Act) -> Finding:
         found: Finding = await asyncio.to_thread(self._ask, f"advice/{finding}", Finding, msgspec.json.encode(act))
         return found
+
+    async def verify(self, finding: str, since: str | None) -> Outcome:
+        asked = msgspec.json.encode({} if since is None else {"since": since})
+        begun: Outcome = await asyncio.to_thread(self._ask, f"advice/{finding}/verify", Outcome, asked)
+        return begun
 
     def close(self) -> None:
         self._connection.close()

@@ -6,15 +6,17 @@ from textual.message import Message
 
 from advisor.documents import FindingEvent, Problem
 from advisor.finding import Finding
-from tui.source import Picture
+from advisor.ledger.outcome import Outcome
+from tui.source import Picture, Source
 
 
 class Arrived(Message):
     """A new picture."""
 
-    def __init__(self, picture: Picture) -> None:
+    def __init__(self, picture: Picture, source: Source | None = None) -> None:
+        """`source`: whose it is."""
         super().__init__()
-        self.picture = picture
+        self.picture, self.source = picture, source
 
     def can_replace(self, message: Message) -> bool:
         return isinstance(message, Arrived)
@@ -23,13 +25,29 @@ class Arrived(Message):
 class Lost(Message):
     """The source has no picture now."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, source: Source | None = None) -> None:
         super().__init__()
-        self.problem = problem
+        self.problem, self.source = problem, source
+
+
+class Went(Message):
+    """A picture of the moment `at` (Unix seconds) that somebody went to."""
+
+    def __init__(self, at: float, picture: Picture) -> None:
+        super().__init__()
+        self.at, self.picture = at, picture
 
 
 class AdviceWanted(Message):
     """A service was entered: show what there is to change on it."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self.service = service
+
+
+class WorkersWanted(Message):
+    """The processes of a service are wanted, by its id."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -59,6 +77,30 @@ class ActWanted(Message):
         super().__init__()
         self.finding = finding
         self.state: Literal["acknowledged", "snoozed", "open"] = state
+
+
+class VerifyWanted(Message):
+    """Somebody did what a finding asked for: what came of it?"""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__()
+        self.finding = finding
+
+
+class Verifying(Message):
+    """The agent measures that."""
+
+    def __init__(self, finding: Finding, outcome: Outcome) -> None:
+        super().__init__()
+        self.finding, self.outcome = finding, outcome
+
+
+class CopyWanted(Message):
+    """Text for the clipboard of whoever looks; `what` it is, in a few words."""
+
+    def __init__(self, text: str, what: str) -> None:
+        super().__init__()
+        self.text, self.what = text, what
 
 
 class Acted(Message):

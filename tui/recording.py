@@ -8,6 +8,7 @@ from pathlib import Path
 
 from advisor.documents import FindingEvent, Problem
 from advisor.finding import Finding
+from advisor.ledger.outcome import Outcome
 from tui.http_source import HttpSource
 from tui.source import Act, Answer, Picture, Unreachable
 
@@ -60,6 +61,9 @@ class RecordingSource:
         raise Unreachable(READ_ONLY)
 
     async def act(self, finding: str, act: Act) -> Finding:
+        raise Unreachable(READ_ONLY)
+
+    async def verify(self, finding: str, since: str | None) -> Outcome:
         raise Unreachable(READ_ONLY)
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from advisor.documents import (
     WorkerStatus,
 )
 from advisor.finding import Finding
+from advisor.ledger.outcome import Outcome
 
 Answer = TypeVar("Answer")
 
@@ -81,6 +82,10 @@ class Source(Protocol):
 
     async def act(self, finding: str, act: Act) -> Finding:
         """Change a finding's state, and return it as it is then. Raises Unreachable, also where that is refused."""
+
+    async def verify(self, finding: str, since: str | None) -> Outcome:
+        """Measure what came of what a finding asked for, done `since` ago (`5min`; None = now). Raises Unreachable, also where
+        that is refused."""
 
     def close(self) -> None:
         """Give back connections and child processes."""

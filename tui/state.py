@@ -5,6 +5,7 @@ import msgspec
 from advisor.documents import FindingEvent, Problem
 from advisor.finding import Finding
 from tui.source import Picture
+from tui.travel import Moment
 
 STALE_PICTURES = 3
 """The agent judges every second tick, or at the next one after it was told something."""
@@ -31,12 +32,25 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     acted: Finding | None = None
     """As the agent answered when it was changed: pictures from before that may still come."""
     stale_pictures: int = 0
+    moment: Moment | None = None
+    """Which one of the past `picture` is of; None = it is the present one."""
 
     def arrived(self, picture: Picture) -> "State":
         arrived = msgspec.structs.replace(self, picture=picture, problem=None, failures=0)
         return (
             arrived._with_acted(self.stale_pictures - 1) if self.acted is not None and self.stale_pictures else arrived
         )
+
+    def kept_up(self, moment: Moment | None) -> "State":
+        """A picture came while the past is shown: it stays, and has got older."""
+        return msgspec.structs.replace(self, moment=moment, problem=None, failures=0)
+
+    def went(self, picture: Picture, moment: Moment | None) -> "State":
+        return msgspec.structs.replace(self, picture=picture, moment=moment, stale_pictures=0)
+
+    def returned(self, picture: Picture) -> "State":
+        """To the present."""
+        return msgspec.structs.replace(self, picture=picture, moment=None)
 
     def lost(self, problem: Problem) -> "State":
         return msgspec.structs.replace(self, problem=problem, failures=self.failures + 1)

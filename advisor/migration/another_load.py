@@ -17,9 +17,13 @@ def at_load(now: Situation, per_second: float) -> Situation:
     work = replace(now.work, per_second=per_second)
     seen = now.latency_seconds
     if seen is not None and per_second < now.work.per_second:
-        tail = min(TAIL[1], max(TAIL[0], seen / _mean(now, now.work.per_second)))
-        seen = min(seen, tail * _mean(now, per_second))
+        seen = min(seen, tail_of(now, seen) * _mean(now, per_second))
     return replace(now, work=work, latency_seconds=seen)
+
+
+def tail_of(now: Situation, seen: float) -> float:
+    """By how much slow requests take longer by themselves, as seconds of `seen` ones tell that waited as well."""
+    return min(TAIL[1], max(TAIL[0], seen / _mean(now, now.work.per_second)))
 
 
 def _mean(now: Situation, per_second: float) -> float:

@@ -12,9 +12,9 @@ import msgspec
 from advisor.facts import ServiceFacts
 from advisor.finding import Need
 from advisor.migration.configured import weights_form
-from advisor.migration.derived import device_of
 from advisor.migration.devices import Device
 from advisor.migration.precisions import FP8, Stored, on_capability
+from advisor.migration.present import device_here
 from advisor.migration.simulate import DRAWS, OF_BANDWIDTH
 from advisor.migration.spread import Percentiles, Spread, percentiles
 from advisor.migration.unsupported import capability_of
@@ -66,7 +66,7 @@ def narrower(view: View, facts: ServiceFacts, least_share: float) -> Narrower | 
     if traffic is None or on_capability(FP8, capability) != "multiplied":
         return None
     of = {f"gpu:{gpu.uuid}": gpu for gpu in view.node_gpus}
-    devices = [device_of(gpu, of.get(gpu.parent or "")) for gpu in gpus]
+    devices = [device_here(gpu, of.get(gpu.parent or ""), facts.stated_devices) for gpu in gpus]
     known = [device for device in devices if isinstance(device, Device)]
     if len(known) < len(devices):
         return Need(

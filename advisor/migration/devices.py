@@ -42,6 +42,8 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """From what the driver of this node tells; `sources` say of what."""
     stated: bool = False
     """The owner says what it can do, not what it costs alone."""
+    measured: str | None = None
+    """With what it was held against measurements on one, and how that came out; None = never."""
     units: int | None = None
     clock_ghz: float | None = None
     per_clock: int | None = None
@@ -131,6 +133,15 @@ def alike(name: str) -> tuple[Device, ...]:
     """Those of the catalogue that may be meant by the beginning of a name: `a100` is three cards."""
     wanted = plain(name)
     return tuple(one for one in catalogue() if wanted and any(found.startswith(wanted) for found in _names(one)))
+
+
+def unknown(name: str) -> tuple[str, str]:
+    """What is wrong with the name of a device that is in no catalogue, and what to do."""
+    several = [device.name for device in alike(name)]
+    if several:
+        return f"device {name!r} may be {' or '.join(several)}", "name one of them"
+    known = ", ".join(device.name for device in catalogue())
+    return f"no device {name!r} is known", f'one of: {known}; or state it in [devices."{name}"]'
 
 
 def of_memory(name: str, memory_bytes: int | None) -> Device | None:

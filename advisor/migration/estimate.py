@@ -10,14 +10,15 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Need as Missing
 from advisor.gpu.pool import AT_START
 from advisor.migration.alternatives import Alternative, alternatives, need_of
+from advisor.migration.another_load import tail_of
 from advisor.migration.cpu import HostCpu
 from advisor.migration.devices import Device, Precision
 from advisor.migration.fit import Fit, fit
 from advisor.migration.here import ways_here
-from advisor.migration.money import DevicePrice, break_even, per_1000_at, per_1000_at_capacity
+from advisor.migration.money import DevicePrice, break_even, per_1000_at, per_1000_at_capacity, per_million
 from advisor.migration.offload import ENOUGH_SAMPLES
 from advisor.migration.pricing import price_named
-from advisor.migration.result import Costs, DeviceEstimate, MigrationEstimate, Situation
+from advisor.migration.result import UNVALIDATED, Costs, DeviceEstimate, MigrationEstimate, Situation, TokenCosts
 from advisor.migration.simulate import Simulated, simulate
 from advisor.migration.split import split_of
 from advisor.migration.spread import Percentiles
@@ -31,7 +32,10 @@ from advisor.view import View
 
 IDLE_BUSY = 0.05
 """Busy workers below which there is nothing to speed up."""
-ASSUMED = "computed in 16 bits; one process on the device; the same requests as now"
+ASSUMED = (
+    "computed in 16 bits; one process on the device; the same requests as now; those that come while a batch is computed wait "
+    "for its end, of a model that generates for the end of a token; none waits on purpose until a batch is full"
+)
 
 
 class Market(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +88,7 @@ def situation_of(view: View, facts: ServiceFacts, host: HostCpu | None) -> Situa
         return work or Missing(kind="load", text="requests that are answered")
     capacity = capacity_of(view, facts)
     whole = capacity.n_workers_per_second if capacity is not None else None
-    return Situation(
+    found = Situation(
         service=view.service.name,
         service_id=view.service.id,
         work=_with_its_cache(work, view, facts),
@@ -95,6 +99,8 @@ def situation_of(view: View, facts: ServiceFacts, host: HostCpu | None) -> Situa
         price=facts.price,
         host=host,
     )
+    slow = view.latency_p99_seconds
+    return found if slow is None else replace(found, tail=tail_of(found, slow))
 
 
 def _with_its_cache(work: Work, view: View, facts: ServiceFacts) -> Work:
@@ -108,7 +114,17 @@ def _with_its_cache(work: Work, view: View, facts: ServiceFacts) -> Work:
 def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
     precision: Precision = "fp16" if device.operations("fp16") else "bf16"
     seed = f"{now.service_id} {device.name}"
-    simulated = simulate(now.work, device, precision, now.cores, now.configured_per_second, now.slo_p99_seconds, seed)
+    simulated = simulate(
+        now.work,
+        device,
+        precision,
+        now.cores,
+        now.configured_per_second,
+        now.slo_p99_seconds,
+        seed,
+        now.tail,
+        now.batch,
+    )
     price = price_named(device.name, market.prices)
     placed = _fit(now.work, device, market.free.get(device.name))
     costs = _costs(now.work, simulated, now.price, price)
@@ -124,11 +140,13 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
         flips=flips,
         fit=placed,
         simulated=simulated,
-        ceiling=now.work.part.ceiling,
+        ceiling=max(now.work.part.ceiling, simulated.ceiling if simulated is not None else 0.0),
         costs=costs,
         precision=precision,
         split=split_of(now.work, placed, device, now.host, now.cores, seed),
         alternatives=forms,
+        validated=device.measured is not None,
+        note=device.measured or UNVALIDATED,
     )
 
 
@@ -163,7 +181,7 @@ def _costs(work: Work, simulated: Simulated | None, node: NodePrice | None, devi
         for cpu, rate in ((now.p10, rates.p90), (now.p50, rates.p50), (now.p90, rates.p10))
     ]
     known = [value for value in even if value is not None]
-    return Costs(
+    found = Costs(
         currency=node.currency,
         at_capacity=per_1000_at_capacity(node.hourly, now.p50),
         at_capacity_moved=Percentiles(*(per_1000_at_capacity(device.hourly, rate) for rate in ends)),
@@ -171,4 +189,25 @@ def _costs(work: Work, simulated: Simulated | None, node: NodePrice | None, devi
         at_load_moved=moved,
         ratio=Percentiles(moved.p10 / at_load, moved.p50 / at_load, moved.p90 / at_load),
         break_even_per_second=Percentiles(*known) if len(known) == len(even) else None,
+    )
+    prompt, generated = work.prompt_tokens, work.generated_tokens
+    return replace(
+        found,
+        generated_tokens=_of_tokens(found, generated),
+        all_tokens=_of_tokens(found, None if prompt is None or generated is None else prompt + generated),
+    )
+
+
+def _of_tokens(costs: Costs, tokens: float | None) -> TokenCosts | None:
+    """`tokens`: of a request."""
+    if not tokens:
+        return None
+    capacity, load = costs.at_capacity_moved, costs.at_load_moved
+    return TokenCosts(
+        at_capacity=per_million(costs.at_capacity, tokens),
+        at_capacity_moved=Percentiles(
+            *(per_million(one, tokens) for one in (capacity.p10, capacity.p50, capacity.p90))
+        ),
+        at_load=per_million(costs.at_load, tokens),
+        at_load_moved=Percentiles(*(per_million(one, tokens) for one in (load.p10, load.p50, load.p90))),
     )

@@ -30,6 +30,11 @@ def per_1000_at(per_second: float, hourly: float, most_per_second: float) -> flo
     return nodes_for(per_second, most_per_second) * hourly / (3.6 * per_second)
 
 
+def per_million(per_1000_requests: float, tokens: float) -> float:
+    """Of tokens, of which a request has so many; above 0."""
+    return per_1000_requests * 1000 / tokens
+
+
 def break_even(cpu_hourly: float, cpu_most: float, device_hourly: float, device_most: float) -> float | None:
     """The least load in requests per second above which the device is cheaper; 0 = at any; None = never."""
     step = AT_CAPACITY * cpu_most

@@ -13,11 +13,11 @@ from advisor.answered import answered_per_second, seen_in
 from advisor.finding import Need
 from advisor.gpu.holding import geometry_of, widest_bytes
 from advisor.gpu.view import GpuView
-from advisor.migration.derived import device_of
-from advisor.migration.devices import Device
+from advisor.migration.devices import Device, Precision
 from advisor.migration.families import FAMILIES
 from advisor.migration.on_host import Asked
 from advisor.migration.parameters import parameters_of
+from advisor.migration.present import device_here
 from advisor.migration.spread import Spread
 from advisor.migration.vision_nets import net_of
 from advisor.service_demand import neighbours
@@ -32,6 +32,7 @@ BURST = 2.0
 """Assumed busiest seconds of a minute / its mean, at least: a burst that its workers' CPU time did not show."""
 LEAST_OF_PEAK = 0.05
 """Of a device's 32-bit peak, what it does at least while it is busy: small batches leave most of it idle."""
+_NARROWER: tuple[Precision, ...] = ("tf32", "bf16", "fp16")
 TINY_BUSY = 0.005
 """Below it a ratio of two busiest minutes says nothing."""
 TREND_COVERS = 0.8
@@ -67,9 +68,9 @@ class _Remembered(msgspec.Struct, frozen=True, kw_only=True):
     latency: Latency
 
 
-def leaving(view: View, gpu: GpuView) -> Leaving | Need | None:
-    """Of a model that answers in one pass, on this device. What is missing where it cannot be told; None where nothing was
-    asked of it, or where the device's past does not tell how much was."""
+def leaving(view: View, gpu: GpuView, stated: Sequence[Device] = ()) -> Leaving | Need | None:
+    """Of a model that answers in one pass, on this device. `stated`: devices of which the owner says what they can do. What
+    is missing where it cannot be told; None where nothing was asked of it, or where its past does not tell how much was."""
     field = _counted(view.trend)
     if field is None:
         return Need(kind="metrics", text="how many requests it answers: its server's metrics page")
@@ -81,10 +82,10 @@ def leaving(view: View, gpu: GpuView) -> Leaving | Need | None:
     if known is None or weights is None:
         text = "what its model computes: a file whose header tells it (safetensors beside a config.json, GGUF, ONNX)"
         return Need(kind="metrics", text=text)
-    device = device_of(gpu, None)
-    peak = device.operations("fp32") if isinstance(device, Device) else None
+    device = device_here(gpu, None, stated)
+    peak = _peak(device) if isinstance(device, Device) else None
     if peak is None:
-        why = "" if isinstance(device, Device) else f" ({device})"
+        why = ", in 32 or 16 bits" if isinstance(device, Device) else f" ({device})"
         return Need(kind="metrics", text=f"how fast {gpu.subject_name} computes{why}")
     operations, told = known
     rows, each = _rows(view), gpu.day_busy_mean / seen.mean
@@ -127,6 +128,14 @@ def operations_of(models: Sequence[Model]) -> tuple[Spread, str] | None:
     if family.kind != "encoder" or not shape.context:
         return None
     return Spread.exactly(2.0 * counted.computed * shape.context), f"at most {shape.context} tokens of {model.name}"
+
+
+def _peak(device: Device) -> float | None:
+    """In 32 bits; of one of which its owner states none, the most in fewer: as much at least, so that no less is counted."""
+    full = device.operations("fp32")
+    if full is not None or not device.stated:
+        return full
+    return max((rate for one in _NARROWER if (rate := device.operations(one)) is not None), default=None)
 
 
 def _at_least(known: Spread, least: float) -> Spread:

@@ -17,7 +17,7 @@ from advisor.migration.spread import Percentiles
 from advisor.migration.work import Work
 from advisor.prices import NodePrice
 
-UNVALIDATED = "not validated: no such device was measured with this model"
+UNVALIDATED = "not validated: no such device was measured"
 Verdict = Literal["candidate", "possible", "not worth it", "does not fit"]
 Grade = Literal["B", "C"]
 
@@ -38,6 +38,19 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     price: NodePrice | None
     host: HostCpu | None = None
     """The node's CPUs."""
+    tail: float = 1.0
+    """What a slow request takes by itself / the mean one, as the 99 % point tells; 1 where that is not known."""
+    batch: int | None = None
+    """Requests that the device computes at a time; None = as many as the latency that is wanted allows."""
+
+
+class TokenCosts(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a million tokens, as `Costs` of requests."""
+
+    at_capacity: float
+    at_capacity_moved: Percentiles
+    at_load: float
+    at_load_moved: Percentiles
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +64,15 @@ class Costs(msgspec.Struct, frozen=True, kw_only=True):
     ratio: Percentiles
     break_even_per_second: Percentiles | None
     """None: at no load is the device cheaper."""
+    generated_tokens: TokenCosts | None = None
+    """Of those alone; None: the server's page does not count them, or none is generated."""
+    all_tokens: TokenCosts | None = None
+    """Of those of prompts and generated ones; None: one of the two is not counted."""
 
 
 class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """`present`: it is in this node. `ceiling`: no device makes a request faster than that (Amdahl). `grade`: B with a profile
+    """`present`: it is in this node. `ceiling`: no device makes a request faster than that, nor answers as many
+    times more of them in such batches (Amdahl). `grade`: B with a profile
     of 2000 samples, sizes from headers and the device present; C else. `flips`: what would change the verdict. `split`: how
     fast it generates with the layers on it that go in, where not all do; `alternatives`: in fewer bits."""
 
@@ -72,6 +90,7 @@ class DeviceEstimate(msgspec.Struct, frozen=True, kw_only=True):
     split: Split | None = None
     alternatives: tuple[Alternative, ...] = ()
     validated: bool = False
+    """Whether what is said of such a device was held against one, with other models; `note` says how that came out."""
     note: str = UNVALIDATED
 
 

@@ -3,6 +3,7 @@
 from advisor.migration.fit import Fit
 from advisor.migration.result import Costs, Situation, Verdict
 from advisor.migration.simulate import Simulated
+from advisor.migration.spread import Percentiles
 
 LEAST_SPEEDUP = 1.5
 """p10 of the throughput from which on moving is worth a thought."""
@@ -70,12 +71,20 @@ def _worth(now: Situation, simulated: Simulated, costs: Costs | None, unpriced: 
     """Of what is faster by enough: whether anybody needs it, or it is cheaper."""
     faster = f"throughput ×{simulated.throughput.p10:.1f} to ×{simulated.throughput.p90:.1f}"
     seen, slo = now.latency_seconds, now.slo_p99_seconds
-    if slo is not None and seen is not None and seen > slo and simulated.latency.p90 < 1:
+    there = None if simulated.at_load is None else simulated.at_load.p99_seconds
+    late = slo is not None and there is not None and there.p90 > slo
+    if slo is not None and seen is not None and seen > slo and there is not None and not late:
         missed = f"{seen * 1e3:.0f} ms miss the {slo * 1e3:.0f} ms that are wanted"
-        reason = f"{faster}; {missed}, latency ×{simulated.latency.p50:.2f}"
+        reason = f"{faster}; {missed}, there {_of_most(there)}"
         if costs is not None and costs.ratio.p50 > 1:
             reason += f"; it costs ×{costs.ratio.p50:.2f}: latency is all that is bought"
         return "candidate", (reason,), _where_it_is_met(now, slo, costs)
+    if slo is None or there is None or not late:
+        return _of_the_cost(now, faster, costs, unpriced)
+    return _of_the_cost_where_late(now, faster, there, slo, costs, unpriced)
+
+
+def _of_the_cost(now: Situation, faster: str, costs: Costs | None, unpriced: str) -> Told:
     if costs is None:
         return (
             "possible",
@@ -91,6 +100,25 @@ def _worth(now: Situation, simulated: Simulated, costs: Costs | None, unpriced: 
         (f"at {rate:.3g} requests a second it costs ×{costs.ratio.p50:.2f}",),
         _at_which_load(now, costs),
     )
+
+
+def _of_the_cost_where_late(
+    now: Situation, faster: str, there: Percentiles, slo: float, costs: Costs | None, unpriced: str
+) -> Told:
+    """Nobody moves to where an objective is missed that is met here, or is missed by more."""
+    late = f"there {_of_most(there)} at this load, {slo * 1e3:.3g} ms are wanted"
+    wider = f"an objective of {there.p90 * 1e3:.3g} ms or more"
+    seen = now.latency_seconds
+    if seen is None or seen <= slo or there.p90 > seen:
+        return "not worth it", (late,), (wider,)
+    verdict, reasons, flips = _of_the_cost(now, faster, costs, unpriced)
+    if costs is None:
+        flips = (f"prices that speak for it ({unpriced})",)
+    return verdict, (*reasons, late), (wider, *flips)
+
+
+def _of_most(seconds: Percentiles) -> str:
+    return f"99 of 100 take {seconds.p10 * 1e3:.3g} to {seconds.p90 * 1e3:.3g} ms"
 
 
 def _where_it_is_met(now: Situation, slo: float, costs: Costs | None) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import msgspec
 from advisor.answered import answered_per_second, seen_of
 from advisor.finding import Need
 from advisor.gpu.holding import geometry_of, weights_bytes
-from advisor.migration.anatomy import anatomy_of
+from advisor.migration.anatomy import anatomy_of, outside_of
 from advisor.migration.cpu import HostCpu
 from advisor.migration.fit import Layers
 from advisor.migration.generation import Generation, generation_of
@@ -26,7 +26,7 @@ CONVOLUTION_SHARE = 0.5
 LAUNCHES_PER_LAYER = Spread(6, 12, 25)
 """Kernels of a transformer's layer: fused attention and fused norms, as usual, eager elementwise operations."""
 LAUNCHES_OF_OTHERS = Spread(20, 120, 500)
-LAUNCHES_PER_MATRIX, LAUNCHES_BESIDE = Spread(1.5, 3, 7), 6
+LAUNCHES_PER_MATRIX, LAUNCHES_BESIDE = Spread(1.0, 2.5, 6), 3
 """A product, its bias and activation, often a norm; beside them casts and copies of inputs and outputs."""
 LAUNCHES_PER_CONVOLUTION = Spread(1, 3, 5)
 OPERATIONS_PER_ACTIVATION_BYTE = (60.0, 150.0, 400.0)
@@ -59,6 +59,11 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     launches: Spread
     exact: bool
     """Operations and weights come from the headers of the model's files."""
+    prompt_tokens: float | None = None
+    generated_tokens: float | None = None
+    """Of a request, as the server's page counts them; None = not counted."""
+    calling: Spread = Spread(0.0, 0.0, 0.0)
+    """Share of the work that stays on the host and is of a call of the model, however many requests it serves."""
     memory_ratio: float = 1.0
     """What models of its kind were seen to hold of a device / what is predicted of them."""
     told: tuple[str, ...]
@@ -106,6 +111,9 @@ def work_of(view: View, profile: ProfileView | None, host: HostCpu | None) -> Wo
         moved=_moved(view, answered.value),
         launches=_launches(view.service.models),
         exact=exact and weights_bytes(view.service.models) is not None,
+        calling=calling_of(profile, part) if profile is not None else Spread.exactly(0.0),
+        prompt_tokens=_of_a_request(view, view.tokens_in_per_second),
+        generated_tokens=_of_a_request(view, view.tokens_out_per_second),
         told=(
             f"{configured * 1e3:.3g} ms of CPU time a request ({view.cores_used:.2f} cores / {answered.value:.3g} a second), "
             f"{part.needless:.0%} of it spent on waiting for other threads",
@@ -113,6 +121,22 @@ def work_of(view: View, profile: ProfileView | None, host: HostCpu | None) -> Wo
             told_weights,
         ),
     )
+
+
+def _of_a_request(view: View, tokens_per_second: float | None) -> float | None:
+    rate = view.requests_per_second
+    return tokens_per_second / rate if tokens_per_second is not None and rate else None
+
+
+def calling_of(profile: ProfileView, part: Offloadable) -> Spread:
+    """Share of the work in Python around the model's own, inside of its calls, where functions are named as such."""
+    if not any(worker.phases.get("predict") for worker in profile.workers):
+        return Spread.exactly(0.0)
+    work = max(1e-6, 1 - part.needless)
+    known = profile.share("kernel", "array", "allocation", "trees", "unknown").value / work
+    fixed, outside = max(0.0, 1 - known), outside_of(profile, work)
+    ends = (max(0.0, fixed - one) for one in (outside.high, outside.mode, outside.low))
+    return Spread(*sorted(ends))
 
 
 def _weights(view: View) -> tuple[float, str]:

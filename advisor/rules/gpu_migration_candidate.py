@@ -4,6 +4,8 @@ from advisor.facts import ServiceFacts
 from advisor.finding import Conclusion, Evidence, Gain, Rejected
 from advisor.intervals import gain
 from advisor.migration.result import DeviceEstimate, Situation
+from advisor.migration.simulate import Simulated
+from advisor.migration.spread import Percentiles
 from advisor.migration.verdict import FIXED_FIRST
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.view import View
@@ -73,7 +75,7 @@ class GpuMigrationCandidate(Rule):
                 Rejected("time that threads wait for each other", f"{now.work.part.needless:.0%} of its CPU time, not counted"),
                 Rejected("gpu-migration-not-worth", best.reasons[0]),
             ),
-            gains=_gains(best) if worth else (),
+            gains=_gains(best, now.work.wall_seconds) if worth else (),
             told_after_seconds=10.0,
             hypothetical=best.grade == "C",
         )  # fmt: skip
@@ -100,10 +102,19 @@ def _money(view: View, one: DeviceEstimate) -> tuple[Evidence, ...]:
     return (*found, evidence(view, "break_even_per_second", "1/s", even.p50)) if even is not None else tuple(found)
 
 
-def _gains(one: DeviceEstimate) -> tuple[Gain, ...]:
+def _latency(seen: Simulated, alone_now: float) -> Percentiles:
+    """With the waits that there would be, against a request that does not wait here: no more is promised than that."""
+    if seen.at_load is None:
+        return seen.latency
+    there = seen.at_load.seconds
+    return Percentiles(there.p10 / alone_now, there.p50 / alone_now, there.p90 / alone_now)
+
+
+def _gains(one: DeviceEstimate, alone_now: float) -> tuple[Gain, ...]:
+    """`alone_now`: seconds of a request that does not queue on these CPUs."""
     seen = one.simulated
     assert seen is not None
-    faster, latency = seen.throughput, seen.latency
+    faster, latency = seen.throughput, _latency(seen, alone_now)
     found = [
         gain("throughput_ratio", faster.p10, faster.p50, faster.p90),
         gain("latency_p50_ratio", latency.p10, latency.p50, latency.p90),

@@ -28,7 +28,7 @@ class GpuSmallBatches(Rule):
     longer a batch takes than one request cannot be told before one was seen: the gain is an upper bound until then.
     """
 
-    proven = ("built",)
+    proven = ("recorded", "built")
     recovers = "device"
     yields_to = ("cgroup-cpu-throttled", "gpu-starved-by-preprocess", "pcie-bound")
     thresholds = {

@@ -38,7 +38,7 @@ class GpuStarvedByPreprocess(Rule):
     told apart. A GPU that was shared in the window had other reasons to be idle, too.
     """
 
-    proven = ("built",)
+    proven = ("recorded", "built")
     recovers = "device"
     yields_to = ("cgroup-cpu-throttled", "pcie-bound")
     thresholds = {

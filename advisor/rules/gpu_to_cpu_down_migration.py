@@ -9,11 +9,10 @@ from advisor.finding import Conclusion, Evidence, Gain, Need, Rejected
 from advisor.gpu.view import GpuView
 from advisor.intervals import gain
 from advisor.migration.cpu import HostCpu, host_cpu
-from advisor.migration.derived import device_of
 from advisor.migration.generation import ONE_PASS, generation_of
 from advisor.migration.of_device import BURST, Latency, Leaving, leaving
 from advisor.migration.on_host import OnHost, on_host
-from advisor.migration.pricing import price_of
+from advisor.migration.saving import Saving, saving_of
 from advisor.migration.verdict import FIXED_FIRST
 from advisor.rule import Rule, Settings, Threshold, Verdict, evidence, if_known, subject_of
 from advisor.view import CoreView, View
@@ -34,16 +33,17 @@ class GpuToCpuDownMigration(Rule):
     What it looks for: a device that was hardly busy for a week, with one service on it, whose model answers in one pass and
     states in its header what it computes; no less than 5 % of the device's 32-bit peak would in the time for which it is busy.
     What a request of it would take on the cores that are left here (roofline, drawn a thousand times), with the wait at the
-    most requests that are remembered, stays within 0.8 of the objective; and the node without the device costs no more than
-    0.7 of one with it, where both prices are known.
+    most requests that are remembered, stays within 0.8 of the objective; and the node without the device
+    (`hourly_without_device` in `[prices]`) costs no more than 0.7 of one with it, where both prices are known.
     Why it matters: a device costs as much idle as busy, and a light load pays for it by the hour.
     What to do: run a copy on the CPUs beside it and send it a copy of the traffic, through a cold start and the peak hour; give
     the device up when the latency holds. Less than a week of it is provisional, and no more than worth knowing.
     When it is wrong: it is an estimate and was not measured; kernels that CPUs run badly (depthwise convolutions) take longer.
     Requests are remembered as means of minutes: twice that is assumed for their busiest seconds, more where its workers' CPU
-    time shows it. A peak that comes more rarely than once a week, and a device that stands by for another, cannot be seen. The
-    stated price of this node is taken for that of one without the device where it is the lower one. Models that generate token
-    by token are left out: on a device that is hardly busy, memory bandwidth binds them, of which CPUs have a twentieth.
+    time shows it. A peak that comes more rarely than once a week, and a device that stands by for another, cannot be seen.
+    Where the price without the device is not stated, that of this node is taken for it if it is the lower one. Models that
+    generate token by token are left out: on a device that is hardly busy, memory bandwidth binds them, of which CPUs have a
+    twentieth.
     """
 
     proven = ("built",)
@@ -77,7 +77,7 @@ class GpuToCpuDownMigration(Rule):
         gpu = _idle_alone(view, settings)
         if gpu is None or not view.cores or generation_of(view) != ONE_PASS:
             return None
-        asked = leaving(view, gpu)
+        asked = leaving(view, gpu, facts.stated_devices)
         if not isinstance(asked, Leaving):
             return asked
         host = host_cpu(_at_usual_clocks(view), facts.cpu, facts.memory_bandwidth_bytes_per_second)
@@ -89,14 +89,15 @@ class GpuToCpuDownMigration(Rule):
             return None
         if found.seconds.p10 <= asked.device_seconds:
             return None  # CPUs are no faster than the device: it does more than the headers tell
-        wanted, ratio = facts.slo_p99_seconds, _cost_ratio(gpu, facts)
+        wanted, saving = facts.slo_p99_seconds, saving_of(gpu, facts)
+        ratio = None if saving is None else saving.ratio
         if found.busy.p90 > settings.limit("cores_busy"):
             return None
         if wanted is not None and found.p99.p90 > settings.limit("slo_share") * wanted:
             return None
         if ratio is not None and ratio > settings.limit("cost_ratio"):
             return None
-        return _told(view, facts, gpu, asked, found, hours, ratio, settings)
+        return _told(view, facts, gpu, asked, found, hours, saving, settings)
 
 
 def _idle_alone(view: View, settings: Settings) -> GpuView | None:
@@ -138,21 +139,11 @@ def _free_bytes(view: View) -> float:
     return min(known, default=float("inf"))
 
 
-def _cost_ratio(gpu: GpuView, facts: ServiceFacts) -> float | None:
-    """Of this node's price and one with the device; None where either is not stated, or where the node's price is no less: then
-    it is that of the node with its device."""
-    with_it = price_of(device_of(gpu, None), gpu, facts.device_prices)
-    node = facts.price
-    if node is None or with_it is None or node.currency != with_it.currency or not 0 < node.hourly < with_it.hourly:
-        return None
-    return node.hourly / with_it.hourly
-
-
 def _told(
-    view: View, facts: ServiceFacts, gpu: GpuView, asked: Leaving, found: OnHost, hours: float, ratio: float | None,
+    view: View, facts: ServiceFacts, gpu: GpuView, asked: Leaving, found: OnHost, hours: float, saving: Saving | None,
     settings: Settings,
 ) -> Conclusion:  # fmt: skip
-    wanted = facts.slo_p99_seconds
+    wanted, ratio = facts.slo_p99_seconds, None if saving is None else saving.ratio
     cores, most = int(asked.cores), asked.asked.per_second
     within = f"{found.p99.p10 * 1e3:.3g} to {found.p99.p90 * 1e3:.3g} ms"
     can = "could take its load" if wanted is None else "would do"
@@ -166,7 +157,7 @@ def _told(
         f"A request is {asked.told}{together}: {found.seconds.p10 * 1e3:.3g} to {found.seconds.p90 * 1e3:.3g} ms on {cores} "
         f"cores that are left ({found.binding} binds), after {asked.device_seconds * 1e3:.3g} ms of the device. At the most "
         f"requests, {most:.3g} a second ({_peak(asked)}), they keep {found.busy.p90:.0%} of these busy. {_beside(asked)}"
-        f"{_worth(facts, wanted, ratio)} Try it first: a copy of it on the CPUs that gets a copy of the traffic, through a "
+        f"{_worth(wanted, saving)} Try it first: a copy of it on the CPUs that gets a copy of the traffic, through a "
         f"cold start and the peak hour. It is an estimate, not measured on these CPUs.{_provisional(hours)}",
         confidence=_confidence(hours, wanted, ratio),
         evidence=(
@@ -213,11 +204,13 @@ def _peak(asked: Leaving) -> str:
     return f"its busiest minute ×{BURST:.3g}, assumed for the seconds within it"
 
 
-def _worth(facts: ServiceFacts, wanted: float | None, ratio: float | None) -> str:
+def _worth(wanted: float | None, saving: Saving | None) -> str:
     cost = "What the node costs without the device is not known."
-    if ratio is not None and facts.price is not None:
-        stated = f"{facts.price.hourly:.3g} {facts.price.currency} an hour"
-        cost = f"It would cost ×{ratio:.2f}, if {stated}, as stated for this node, is without the device."
+    if saving is not None:
+        hour = f"{saving.without:.3g} {saving.currency} an hour"
+        cost = f"It would cost ×{saving.ratio:.2f}, if {hour}, as stated for this node, is without the device."
+        if saving.stated:
+            cost = f"It would cost ×{saving.ratio:.2f}: {hour} without the device, {saving.with_it:.3g} with it, as stated."
     return cost if wanted is not None else f"{cost} No objective says whether that is soon enough."
 
 

@@ -28,7 +28,7 @@ class VramNearFull(Rule):
     memory of other PID namespaces is not told by the driver.
     """
 
-    proven = ("built",)
+    proven = ("recorded", "built")
     recovers = "memory"
     needs_load = False
     minimum_samples = 0

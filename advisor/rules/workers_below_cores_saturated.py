@@ -11,9 +11,13 @@ from advisor.intervals import latency_p50_of, throughput
 from advisor.profiling.asking import profile_of
 from advisor.rule import Rule, Settings, Threshold, Verdict, asked, evidence, subject_of
 from advisor.soundness import doubt_of
-from advisor.view import View
+from advisor.view import View, WorkerView
 from advisor.workers import change_to, count_told, processes_after
 
+CHEAPER_AT_LOAD = 1.5
+"""An event loop that always has work waits less often for more: so many times as much as its busy time now would let it."""
+FULL = 0.9
+"""Busy share of a process from where on it passes on no more."""
 SUREST_IN_DOUBT = 0.7
 """Where clients wait for answers before they ask again, how much more they would ask for is not seen."""
 
@@ -69,11 +73,13 @@ class WorkersBelowCoresSaturated(Rule):
             return None
         if used > 1.3 and per_worker > 1.3:  # its pool already spreads over cores: another worker would fight with it
             return None
-        front = view.front_end
-        if front and front.key not in {w.key for w in workers} and front.runnable >= 0.9:
+        front = _before(view)
+        if front is not None and front.runnable >= FULL:
             return None
         room = left_on_gpus(view)
-        most = min(target, count + copies_that_fit(view), ceil(count * room - 0.25))
+        most = min(
+            target, count + copies_that_fit(view), ceil(count * min(room, _passed(front, CHEAPER_AT_LOAD)) - 0.25)
+        )
         change = change_to(view, facts, most) if most > count else None
         if change is None:
             return None
@@ -112,10 +118,23 @@ class WorkersBelowCoresSaturated(Rule):
 
     @staticmethod
     def _gains(view: View, proposed: int, left: float, room: float, busy: float) -> tuple[Gain, ...]:
-        """Until the cores are full, or a device is, which `room` times the work would fill."""
+        """Until the cores are full, or the process before the workers is, or a device, which `room` times the work would
+        fill."""
         capacity = left / max(0.1, view.cores_used)
         linear = proposed / (len(view.serving) * min(1.0, busy))
-        bound = min(capacity, linear, room)
-        ratio = throughput(max(1.0, 0.8 * bound), max(1.0, 0.93 * bound), min(room, max(1.02, 1.06 * bound)))
+        front, most = _before(view), min(capacity, linear, room)
+        bound, top = min(most, _passed(front)), min(most, _passed(front, CHEAPER_AT_LOAD))
+        ratio = throughput(max(1.0, 0.8 * bound), max(1.0, 0.93 * bound), min(room, max(1.02, 1.06 * top)))
         held = memory_with(view, proposed)
         return (ratio, latency_p50_of(ratio, slack=0.05), *((held,) if held else ()))
+
+
+def _before(view: View) -> WorkerView | None:
+    """The process that hands requests to the workers, where it is none of them."""
+    front = view.front_end
+    return None if front is None or front.key in {w.key for w in view.serving} else front
+
+
+def _passed(front: WorkerView | None, cheaper: float = 1.0) -> float:
+    """As many times as much as that process can pass on."""
+    return float("inf") if front is None else cheaper / max(0.05, front.runnable)

@@ -10,7 +10,7 @@ import click
 from agent.config import LoadedConfig
 from agent.config_sources import load_config, plain_settings
 from agent.logs import configure_logging
-from agent.units import parse_duration
+from collectors.units import parse_duration
 
 F = TypeVar("F", bound=Callable[..., Any])
 

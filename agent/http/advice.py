@@ -8,7 +8,7 @@ from aiohttp import web
 
 from advisor.documents import AdviceDocument, Snapshot
 from advisor.finding import Finding, Inconclusive, Severity, Subject
-from agent.http.context import DEPS, from_snapshot, need_snapshot, of_service, read_body
+from agent.http.context import AT, DEPS, from_snapshot, need_snapshot, of_service, read_body
 from agent.http.deps import AckRequest
 from agent.http.envelope import Refused, data
 from agent.http.route import Query, Route
@@ -106,6 +106,7 @@ ROUTES = (
             Query("severity", "At least this severe.", tuple(Severity)),
             Query("state", "Only findings in this state.", STATES),
             Query("rule", "Only this rule, by its id."),
+            AT,
         ),
     ),
     Route(

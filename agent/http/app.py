@@ -19,6 +19,7 @@ from agent.http import (
     series,
     services,
     stream,
+    timeline,
     workers,
 )
 from agent.http.context import DEPS, ENCODED, MERGING
@@ -33,7 +34,7 @@ from agent.http.security import guard
 BODY_LIMIT_BYTES = 64 << 10
 _RESOURCES = (
     health, metrics, node, services, workers, models, migration, series, advice, history, outcomes, rules, profiles, stream,
-    self_,
+    self_, timeline,
 )  # fmt: skip
 
 

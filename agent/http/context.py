@@ -7,10 +7,12 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from advisor.documents import Snapshot
+from advisor.documents import Snapshot, Timeline
 from agent.http.deps import HttpDeps
 from agent.http.encoded import EncodedSnapshot
-from agent.http.envelope import JSON, Refused
+from agent.http.envelope import JSON, Refused, data
+from agent.http.moments import moment
+from agent.http.route import Query
 
 DEPS = web.AppKey("deps", HttpDeps)
 ENCODED = web.AppKey("encoded", EncodedSnapshot)
@@ -20,8 +22,13 @@ _BODY_SECONDS = 10.0
 T = TypeVar("T")
 
 
+AT = Query("at", "As it was then: Unix seconds or RFC 3339. A recording answers it, see /v1/timeline.")
+
+
 def need_snapshot(request: web.Request) -> Snapshot:
-    """The newest snapshot; Refused(503) before the first."""
+    """The newest snapshot, or that of `?at=`; Refused(503) before the first."""
+    if (at := request.query.get("at")) is not None:
+        return _past_snapshot(request, moment(at, "at", 0.0))
     snapshot = request.app[DEPS].snapshot()
     if snapshot is None:
         raise Refused(503, "not-ready", "nothing was sampled yet", "ask again in a second", {"Retry-After": "1"})
@@ -30,8 +37,27 @@ def need_snapshot(request: web.Request) -> Snapshot:
 
 def from_snapshot(request: web.Request, name: str, pick: Callable[[Snapshot], object]) -> web.Response:
     """`pick(snapshot)` in the envelope; `name` is unique to `pick`, so that its bytes are made once a snapshot."""
+    if "at" in request.query:
+        return data(pick(need_snapshot(request)))
     body = request.app[ENCODED].body(need_snapshot(request), name, pick)
     return web.Response(body=body, content_type=JSON)
+
+
+def need_timeline(request: web.Request) -> Timeline:
+    """The moments that are kept; Refused(404) where none is."""
+    timeline = request.app[DEPS].past.timeline()
+    if timeline is None:
+        message, hint = "a running agent tells the present only", "nodewright record keeps what nodewright replay tells"
+        raise Refused(404, "past.not-kept", message, hint)
+    return timeline
+
+
+def _past_snapshot(request: web.Request, seconds: float) -> Snapshot:
+    timeline = need_timeline(request)
+    snapshot = request.app[DEPS].past.at(seconds)
+    if snapshot is None:
+        raise Refused(404, "past.before", f"nothing was recorded before {timeline.first}", "ask for a later moment")
+    return snapshot
 
 
 def of_service(request: web.Request, snapshot: Snapshot) -> str | None:

@@ -6,16 +6,16 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from advisor.documents import FindingEvent, OutcomesDocument, RulePage, Snapshot
+from advisor.documents import FindingEvent, OutcomesDocument, RulePage, Snapshot, Timeline
 from advisor.finding import Finding
 from advisor.ledger.outcome import Outcome
 from advisor.measured import MeasuredCapacity
+from advisor.series import Series
 from agent.capacities import CapacityRequest
 from agent.http.updates import Updates
 from agent.profiling.access import NoProfiles, ProfileAccess
-from agent.store.series import Series
-from agent.units import parse_duration
 from collectors.sample import Sample
+from collectors.units import parse_duration
 
 MOST_EVENTS = 1000
 """Of a history, in one answer."""
@@ -84,6 +84,26 @@ class NothingKept:
         return ()
 
 
+class PastSnapshots(Protocol):
+    """What was at earlier moments. Called from the event loop's thread."""
+
+    def timeline(self) -> Timeline | None:
+        """The moments that are kept; None: of none there is anything."""
+
+    def at(self, seconds: float) -> Snapshot | None:
+        """The newest snapshot that is not after `seconds` (Unix); None: all are."""
+
+
+class PresentOnly:
+    """Where no earlier snapshot is kept."""
+
+    def timeline(self) -> Timeline | None:
+        return None
+
+    def at(self, seconds: float) -> Snapshot | None:
+        return None
+
+
 def _no_cgroups() -> Mapping[str, str]:
     return {}
 
@@ -121,6 +141,7 @@ class HttpDeps:
     """A replayed recording: nothing can be written."""
     profiles: ProfileAccess = field(default_factory=NoProfiles)
     kept: KeptFindings = field(default_factory=NothingKept)
+    past: PastSnapshots = field(default_factory=PresentOnly)
     service_cgroups: Callable[[], Mapping[str, str]] = field(default=_no_cgroups)
     """Entity of a cgroup sample to the name of the service that lives in it."""
     outcomes: Callable[[], OutcomesDocument] = field(default=_no_outcomes)

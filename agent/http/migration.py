@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from advisor.migration.result import MigrationEstimate
-from agent.http.context import from_snapshot, need_snapshot, of_service
+from agent.http.context import AT, from_snapshot, need_snapshot, of_service
 from agent.http.envelope import data
 from agent.http.route import Query, Route
 
@@ -21,6 +21,6 @@ ROUTES = (
         handler=get_migration,
         doc="Of each service on CPUs: would a device be faster, does the model fit, what would it cost, and the verdict.",
         answer=tuple[MigrationEstimate, ...],
-        query=(Query("service", "Only this service, by its name."),),
+        query=(Query("service", "Only this service, by its name."), AT),
     ),
 )

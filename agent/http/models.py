@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from advisor.documents import ModelStatus
-from agent.http.context import from_snapshot, need_snapshot, of_service
+from agent.http.context import AT, from_snapshot, need_snapshot, of_service
 from agent.http.envelope import data
 from agent.http.route import Query, Route
 
@@ -21,6 +21,6 @@ ROUTES = (
         handler=get_models,
         doc="Every model that a service holds.",
         answer=tuple[ModelStatus, ...],
-        query=(Query("service", "Only this service, by its name."),),
+        query=(Query("service", "Only this service, by its name."), AT),
     ),
 )

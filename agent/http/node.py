@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from advisor.documents import NodeStatus
-from agent.http.context import from_snapshot
+from agent.http.context import AT, from_snapshot
 from agent.http.route import Route
 
 
@@ -11,4 +11,12 @@ async def get_node(request: web.Request) -> web.Response:
     return from_snapshot(request, "node", lambda snapshot: snapshot.node)
 
 
-ROUTES = (Route(path="/v1/node", handler=get_node, doc="Cores, memory, pressure and collectors.", answer=NodeStatus),)
+ROUTES = (
+    Route(
+        path="/v1/node",
+        handler=get_node,
+        doc="Cores, memory, pressure and collectors.",
+        answer=NodeStatus,
+        query=(AT,),
+    ),
+)

@@ -10,7 +10,7 @@ from advisor.ledger.outcome import Outcome
 from agent.http.context import DEPS, read_body
 from agent.http.envelope import Refused, data
 from agent.http.route import Query, Route
-from agent.units import parse_duration
+from collectors.units import parse_duration
 
 
 class VerifyRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

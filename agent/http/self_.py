@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from advisor.documents import SelfStatus
-from agent.http.context import from_snapshot
+from agent.http.context import AT, from_snapshot
 from agent.http.route import Route
 
 
@@ -12,5 +12,11 @@ async def get_self(request: web.Request) -> web.Response:
 
 
 ROUTES = (
-    Route(path="/v1/self", handler=get_self, doc="CPU, memory and lateness of the agent itself.", answer=SelfStatus),
+    Route(
+        path="/v1/self",
+        handler=get_self,
+        doc="CPU, memory and lateness of the agent itself.",
+        answer=SelfStatus,
+        query=(AT,),
+    ),
 )

@@ -5,12 +5,12 @@ import time
 
 from aiohttp import web
 
+from advisor.series import Series
 from agent.http.context import DEPS
 from agent.http.envelope import Refused, data
 from agent.http.moments import finite, moment
 from agent.http.route import Query, Route
-from agent.store.series import Series
-from agent.units import parse_duration
+from collectors.units import parse_duration
 
 POINT_LIMIT = 11_000
 _DEFAULT_SPAN_SECONDS = 900.0

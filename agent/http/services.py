@@ -7,7 +7,7 @@ from aiohttp import web
 from advisor.documents import ServiceStatus
 from advisor.measured import MeasuredCapacity
 from agent.capacities import CapacityRequest, StaleCapacity
-from agent.http.context import DEPS, from_snapshot, read_body
+from agent.http.context import AT, DEPS, from_snapshot, read_body
 from agent.http.envelope import Refused, data
 from agent.http.route import Route
 
@@ -34,6 +34,7 @@ ROUTES = (
         handler=get_services,
         doc="Every service over the last 15 s.",
         answer=tuple[ServiceStatus, ...],
+        query=(AT,),
     ),
     Route(
         method="POST",

@@ -1,11 +1,14 @@
-"""Which processes make up the services?"""
+"""Which processes make up the services, and which threads are in one of them?"""
 
 from aiohttp import web
 
-from advisor.documents import WorkerStatus
-from agent.http.context import from_snapshot, need_snapshot, of_service
-from agent.http.envelope import data
+from advisor.documents import ThreadStatus, WorkerStatus
+from agent.http.context import AT, from_snapshot, need_snapshot, of_service
+from agent.http.envelope import Refused, data
 from agent.http.route import Query, Route
+from agent.status import thread_status
+
+_PID_DIGITS = 10
 
 
 async def get_workers(request: web.Request) -> web.Response:
@@ -15,12 +18,28 @@ async def get_workers(request: web.Request) -> web.Response:
     return data([worker for worker in need_snapshot(request).workers if worker.service == service])
 
 
+async def get_threads(request: web.Request) -> web.Response:
+    """They are made into documents here: a node has thousands of threads, and one process of it is looked at."""
+    pid = request.match_info["id"]
+    threads = need_snapshot(request).threads
+    found = threads.get(int(pid)) if pid.isascii() and pid.isdecimal() and len(pid) <= _PID_DIGITS else None
+    if found is None:
+        raise Refused(404, "worker.unknown", f"no process {pid!r} is watched", "the pids are in /v1/workers")
+    return data(tuple(thread_status(thread) for thread in found))
+
+
 ROUTES = (
     Route(
         path="/v1/workers",
         handler=get_workers,
         doc="Every process of the services over the last 15 s, with its busiest threads.",
         answer=tuple[WorkerStatus, ...],
-        query=(Query("service", "Only this service, by its name."),),
+        query=(Query("service", "Only this service, by its name."), AT),
+    ),
+    Route(
+        path="/v1/workers/{id}/threads",
+        handler=get_threads,
+        doc="Every thread of one process, by its pid, over the last 15 s, the busiest first.",
+        answer=tuple[ThreadStatus, ...],
     ),
 )

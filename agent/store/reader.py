@@ -11,6 +11,7 @@ from advisor.documents import FindingEvent
 from advisor.finding import Acknowledgement, Finding
 from advisor.profiling.header import ProfileFilter, ProfileHeader
 from advisor.profiling.stored import Side, StackSample, StoredKind, StoredProfile
+from advisor.series import Series
 from advisor.trend import Values
 from agent.store import profile_reader, trends
 from agent.store.columns import quoted
@@ -18,7 +19,7 @@ from agent.store.faults import READ_ERRORS, Fault, fault_of
 from agent.store.files import DAY_SECONDS, open_readable, shards
 from agent.store.histogram import merge, quantile
 from agent.store.minutes import RATE_SECONDS
-from agent.store.series import Series, Sum, counter_sums, gauge_sums, points
+from agent.store.series import Sum, counter_sums, gauge_sums, points
 from agent.store.state import row_histogram
 from collectors.sample import FieldSpec
 

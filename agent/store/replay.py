@@ -59,6 +59,14 @@ class Replay:
         """Whether it says when it ticked and judged."""
         return self._format != FORMAT_1
 
+    @property
+    def judgements(self) -> int:
+        """How often the rules judged; 0 where it does not tell. Raises BadRecording."""
+        if not self.has_ticks:
+            return 0
+        with _clear_errors(self._path):
+            return int(self._connection.execute("SELECT count(*) FROM judgement").fetchone()[0])
+
     def document(self, number: int) -> bytes:
         """The JSON that is stored under this number. Raises BadRecording."""
         with _clear_errors(self._path):

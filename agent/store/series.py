@@ -2,20 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Literal
 
 import msgspec
 
-Point = tuple[float, float | None]
-"""Unix time in seconds and a value in base units; None = was not readable, or a counter that was reset."""
-
-
-class Series(msgspec.Struct, frozen=True, kw_only=True):
-    """One field of one entity over time. A counter's unit is per second (`seconds/s` is cores)."""
-
-    unit: str
-    points: Sequence[Point]
-    resolution: Literal["raw", "minute"]
+from advisor.series import Point
 
 
 class Sum(msgspec.Struct, frozen=True, gc=False):

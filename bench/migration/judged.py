@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from math import log
 from statistics import median
 
+from advisor.finding import Gain
+from advisor.ledger.scores import interval_score
 from advisor.migration.devices import named
 from advisor.migration.fit import Need
 from advisor.migration.generation import Generation
@@ -17,6 +19,7 @@ from advisor.migration.work import (
     OPERATIONS_PER_ACTIVATION_BYTE,
     Family,
     Work,
+    calling_of,
     launches_of_matrices,
 )
 from bench.migration.on_gpu import Measured
@@ -27,8 +30,16 @@ TOKENS = {
     "encoder": 64, "encoder-large": 128, "encoder-base": 128, "decoder": 32, "decoder-wide": 40, "decoder-deep": 40,
 }  # fmt: skip
 """Of a request, read and made, as a server's page would tell."""
+INPUT_BYTES = {
+    "mlp": 2048, "mlp-large": 1024, "cnn": 150_528, "cnn-plain": 49_152, "encoder": 512, "encoder-large": 1024,
+    "encoder-base": 1024, "decoder": 128, "decoder-wide": 192, "decoder-deep": 192,
+}  # fmt: skip
+"""As the connections of a server would tell, of requests that are packed tightly."""
 CORES = 1.0
 """That the host's part has: one process feeds the device."""
+TABLE = {"latency": (1 / 20, 1 / 8, 1 / 3), "requests": (10.0, 30.0, 100.0)}
+"""What a table of constants would say of whatever network on whatever GPU: latency, and requests a second in batches / those of
+a core."""
 OF_NEED = (0.8, 1.25)
 """No interval of memory is said; it is told whether it is met as closely as this."""
 
@@ -40,6 +51,7 @@ class Shown:
     what: str
     said: Percentiles
     real: Estimate
+    table: Percentiles | None = None
 
     @property
     def inside(self) -> bool:
@@ -60,11 +72,16 @@ def shown(one: Measured) -> list[Shown]:
     if said is None or work is None:
         raise ValueError(f"nothing can be said of {one.model} on {one.device}")
     latency = [cpu / device for cpu, device in zip(one.on_cpu, one.on_device[1], strict=True)]
-    found = [Shown(f"{one.model}: latency of one, GPU / CPU", said.latency, estimate(latency))]
+    found = [
+        Shown(
+            f"{one.model}: latency of one, GPU / CPU", said.latency, estimate(latency), Percentiles(*TABLE["latency"])
+        )
+    ]
     rates = one.on_device.get(said.batch)
     if rates is not None:
         text = f"{one.model}: requests a second in batches of {said.batch}"
-        found.append(Shown(text, said.per_second, estimate(rates)))
+        table = Percentiles(*(ratio / one.cpu_seconds for ratio in TABLE["requests"]))
+        found.append(Shown(text, said.per_second, estimate(rates), table))
     held = one.device_bytes.get(said.batch)
     if held is not None:
         need = Need(weights=work.weights / 2, cache=work.generation.held).total
@@ -103,9 +120,10 @@ def work_seen(one: Measured) -> Work | None:
         bits=32.0,
         generation=Generation(steps=float(STEPS.get(one.model, 1))),
         activations=Spread(flops.low / high, flops.mode / likely, flops.high / low),
-        moved=Spread.around(4e4, 0.9),
+        moved=Spread.around(INPUT_BYTES[one.model], 0.2),
         launches=LAUNCHES_PER_LAYER.times(layers) if layers else matrices,
         exact=counted is not None,
+        calling=calling_of(one.profile, part),
         told=(),
     )
 
@@ -118,9 +136,15 @@ def report(found: Sequence[Measured]) -> None:
             f"{one.real.ratio:.3g} ({one.real.low:.3g} to {one.real.high:.3g}){'' if one.inside else '  OUTSIDE'}"
         )
     if figures:
-        inside = sum(one.inside for one in figures) / len(figures)
         error = median(abs(one.error) for one in figures)
         width = sum(log(one.said.p90 / one.said.p10) for one in figures) / len(figures)
-        print(
-            f"on the GPU: {len(figures)} figures, {inside:.0%} inside, width {width:.2f}, median |log error| {error:.3f}"
-        )
+        inside = sum(one.inside for one in figures)
+        print(f"on the GPU: {inside} of {len(figures)} inside, width {width:.2f}, median |log error| {error:.3f}")
+        timed = [(one, one.table) for one in figures if one.table is not None]
+        own = sum(interval_score(_gain(one.said), one.real.ratio) for one, _ in timed) / len(timed)
+        table = sum(interval_score(_gain(told), one.real.ratio) for one, told in timed) / len(timed)
+        print(f"of latency and requests: interval score {own:.2f}, of a table's constants {table:.2f}")
+
+
+def _gain(said: Percentiles) -> Gain:
+    return Gain(metric="throughput_ratio", p10=said.p10, p50=said.p50, p90=said.p90)

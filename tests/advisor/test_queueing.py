@@ -4,7 +4,7 @@ from math import exp
 
 import pytest
 
-from advisor.queueing import enough, wait_exceeded, wait_of_many, wait_of_one
+from advisor.queueing import enough, wait_exceeded, wait_of_many, wait_of_many_exceeded, wait_of_one
 
 
 def test_one_server():
@@ -29,6 +29,16 @@ def test_many_servers_agree_with_the_closed_forms_of_one_and_two():
         assert wait_of_many(2, busy) == pytest.approx(share**2 / (1 - share**2))
     assert wait_of_many(16, 4.0) < 1e-4
     assert wait_of_many(2.6, 1.0) == wait_of_many(2, 1.0), "a part of a server is none"
+
+
+def test_the_wait_for_one_of_many_that_one_in_a_hundred_exceeds():
+    """P(wait > t) = C exp(-(n - a) t), of two servers C = 2 r^2 / (1 + r) with r = a / 2."""
+    for busy in (0.3, 0.9):
+        assert wait_of_many_exceeded(1, busy, 0.01) == pytest.approx(wait_exceeded(busy, 0.01))
+        waits = 2 * busy**2 / (1 + busy)
+        assert waits * exp(-(2 - 2 * busy) * wait_of_many_exceeded(2, 2 * busy, 0.01)) == pytest.approx(0.01)
+    assert wait_of_many_exceeded(16, 4.0, 0.01) == 0.0, "so few wait at all"
+    assert wait_of_many_exceeded(2, 9.0, 0.01) == wait_of_many_exceeded(2, 1.96, 0.01)
 
 
 def test_servers_for_a_share():

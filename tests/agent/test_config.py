@@ -276,3 +276,11 @@ def test_the_schema_describes_every_setting_with_its_default():
         assert described["description"]
     assert schema["properties"]["agent"]["properties"]["interval"]["default"] == "1s"
     assert schema["properties"]["rule"]["additionalProperties"]["additionalProperties"]["type"] == "number"
+
+
+def test_other_nodes_are_known_by_name_and_their_addresses_checked(tmp_path):
+    loaded = load(tmp_path, '[nodes."gpu 1"]\nurl = "unix:/run/a.sock"\ntoken_file = "/tokens/a"\n')
+    assert loaded.config.nodes["gpu 1"].url == "unix:/run/a.sock"
+    assert loaded.config.nodes["gpu 1"].token_file == Path("/tokens/a")
+    assert "not an http" in str(problem(tmp_path, '[nodes.a]\nurl = "a:1"\n'))
+    assert "nodes.a.url" in str(problem(tmp_path, '[nodes.a]\nurls = "http://a:1"\n'))

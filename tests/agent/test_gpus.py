@@ -163,8 +163,8 @@ def test_a_recording_holds_the_gpus_and_is_replayed(tmp_path: Path, library: Pat
     copy = tmp_path / "copy.rec"
     shutil.copy(output, copy)
     from agent.config_sources import load_config
-    from agent.replay import picture, play
+    from agent.snapshots import Snapshots, play
 
     played = play(load_config(), copy)
-    (gpu,) = picture(played).node.gpus
+    (gpu,) = Snapshots(played).take(1).node.gpus
     assert (gpu.uuid, gpu.memory_used_bytes, gpu.busy_ratio) == ("GPU-7b1c", GIB, 0.97)

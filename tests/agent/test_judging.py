@@ -2,7 +2,8 @@
 
 from advisor.history import History
 from advisor.migration.money import DevicePrice
-from agent.config import Config
+from advisor.prices import NodePrice
+from agent.config import Config, PricesSettings
 from agent.judging import Judging
 from collectors.reading import Instant
 from tests.advisor.test_history import Node
@@ -28,11 +29,18 @@ def test_rules_know_what_a_node_with_a_device_costs():
     node = Node()
     for _ in range(20):
         node.second(0.4)
-    priced = Config(devices={"T4": {"hourly": 1.6, "currency": "EUR"}})
+    told = {"memory": 16, "bandwidth": 500, "fp16": 100}
+    priced = Config(
+        devices={"T4": {"hourly": 1.6, "currency": "EUR"}, "X1": told},
+        prices=PricesSettings(currency="EUR", hourly=1.5, hourly_without_device=0.7),
+    )
     now = Instant(20 * 10**9, 20 * 10**9)
     judging = Judging(priced, node.history, lambda: now)
+    judging.learn((node.service,), {})
     judging.judge((node.service,), now)
     view = judging.view(node.service)
     assert view is not None
     found = judging._beside(node.service, view, now)
     assert found.device_prices == {"T4": DevicePrice(currency="EUR", hourly=1.6)}
+    assert [one.name for one in found.stated_devices] == ["X1"], "of the T4 a price alone is stated"
+    assert found.price_without_device == NodePrice(currency="EUR", hourly=0.7)

@@ -22,7 +22,7 @@ from agent.memory_probe import (
     text,
 )
 from agent.memory_room import Room, room_of
-from agent.units import parse_rate
+from collectors.units import parse_rate
 from tests.hosttree import HostTree
 
 MIB = 1 << 20

@@ -16,7 +16,7 @@ from agent.errors import CliError
 from agent.migrate import migrate, text
 from agent.migrating import Migrations
 from tests.advisor.gpus_built import A5000
-from tests.advisor.migration.migrating import AVX512, NODE, encoder, known, market
+from tests.advisor.migration.migrating import AVX512, NODE, encoder, generating, known, market
 
 SEEN = encoder()
 BLIND = MigrationEstimate(service="gunicorn/other:1", needs=Need(kind="profile", text="a profile of its workers"))
@@ -46,6 +46,53 @@ def test_the_answer_of_the_agent_reads_as_text():
     assert "it pays from" in said
     assert "gunicorn/other:1: cannot tell, needs a profile of its workers" in said
     assert text(()) == "no service on CPUs was found (see: nodewright doctor)"
+
+
+def test_latency_at_the_load_and_alone_read_as_text():
+    (found, _) = asked()
+    (device,) = found.devices
+    assert device.simulated is not None
+    told = device.simulated.at_load
+    assert told is not None
+    mean, alone, slow = (
+        f"{one.p10 * 1e3:.3g} to {one.p90 * 1e3:.3g} ms" for one in (told.seconds, told.alone_seconds, told.p99_seconds)
+    )
+    said = text((found,))
+    assert (
+        f"at 78.4 requests a second: {mean} a request with its waits (alone {alone}), 99 of 100 within {slow}, 1 computed "
+        f"together, {told.busy.p10:.0%} to {told.busy.p90:.0%} of what it can do"
+    ) in said
+    assert "in batches of 32 at most" in said
+    (more, _) = asked("load=5000")
+    assert more.devices[0].simulated is not None
+    assert more.devices[0].simulated.at_load is not None
+    nodes = more.devices[0].simulated.at_load.nodes
+    assert f"at 5e+03 requests a second on {nodes.p10:.0f} to {nodes.p90:.0f} of them: " in text((more,))
+    document = msgspec.json.decode(msgspec.json.encode(found))["devices"][0]["simulated"]["at_load"]
+    assert set(document) == {"per_second", "nodes", "batch", "alone_seconds", "seconds", "p99_seconds", "busy"}
+
+
+def test_a_million_tokens_read_as_text():
+    seen = generating()
+    found = estimate(seen, replace(known(seen), price=NODE), market(seen, "A100 80GB", **{"A100 80GB": 3.6}))
+    said = text((found,))
+    assert "cost of 1 million generated tokens: 1.11 EUR now, 2.5 moved, at this load; " in said
+    assert "cost of 1 million tokens, prompts included: 0.185 EUR now, 0.417 moved, at this load; " in said
+    assert "tokens" not in text(asked())
+
+
+def test_an_agent_that_tells_less_is_understood():
+    """One of before: no latency at the load, no prices of tokens."""
+    document = msgspec.to_builtins(asked()[0])
+    del document["devices"][0]["simulated"]["at_load"]
+    for key in ("generated_tokens", "all_tokens"):
+        del document["devices"][0]["costs"][key]
+    for key in ("prompt_tokens", "generated_tokens"):
+        del document["situation"]["work"][key]
+    del document["situation"]["tail"]
+    older = msgspec.convert(document, MigrationEstimate)
+    assert "latency ×" in text((older,))
+    assert "with its waits" not in text((older,))
 
 
 def test_names_that_a_terminal_would_obey_are_shown_as_they_are():
@@ -217,3 +264,14 @@ def test_it_is_worked_out_again_for_another_profile_or_load_only():
     assert migrations.known((SEEN.service,))[0].service == SEEN.service.name
     migrations.keep_only({})
     assert migrations.known((SEEN.service,)) == ()
+
+
+def test_what_if_the_device_computed_so_many_requests_at_a_time():
+    (one,) = asked("batch=1")[:1]
+    (many,) = asked("batch=16")[:1]
+    simulated = [found.devices[0].simulated for found in (one, many)]
+    assert all(simulated)
+    assert [seen.batch for seen in simulated if seen] == [1, 16]
+    assert simulated[0].per_second.p50 < simulated[1].per_second.p50  # type: ignore[union-attr]
+    with pytest.raises(CliError, match="from 1 to 4096"):
+        asked("batch=1000000")

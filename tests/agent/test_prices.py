@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from advisor.migration.devices import named
 from advisor.migration.estimate import Market, estimate, on_devices
 from advisor.migration.result import MigrationEstimate
+from advisor.prices import NodePrice
 from agent.config import LEAST_MONEY, MOST_MONEY, Config, LoadedConfig
 from agent.config_report import json_schema, shown_settings
 from agent.config_sources import load_config
 from agent.devices import configured_devices, prices
 from agent.errors import CliError
-from agent.prices import node_price
+from agent.prices import node_price, price_without_device
 from tests.advisor.migration.migrating import encoder, known, market
 
 L4 = named("L4")
@@ -56,6 +57,16 @@ def test_a_bought_node_costs_its_share_of_the_purchase_and_its_energy(tmp_path):
     assert without_power.hourly == pytest.approx(1.0)
 
 
+def test_a_node_without_its_device_has_a_price_of_its_own(tmp_path):
+    found = load(tmp_path, f"{EUR}\nas_of = 2026-11-01\nhourly = 1.6\nhourly_without_device = 0.8").config.prices
+    assert price_without_device(found) == NodePrice(currency="EUR", hourly=0.8, as_of="2026-11-01")
+    assert price_without_device(load(tmp_path, f"{EUR}\nhourly = 1.6").config.prices) is None
+    bought = f'{EUR}\npurchase_price = 26280\namortisation = "3y"\nhourly_without_device = 1.0'
+    assert price_without_device(load(tmp_path, bought).config.prices) == NodePrice(currency="EUR", hourly=1.0)
+    alone = load(tmp_path, f"{EUR}\nhourly_without_device = 0.8").config.prices
+    assert (node_price(alone), price_without_device(alone)) == (None, NodePrice(currency="EUR", hourly=0.8))
+
+
 def test_nothing_stated_is_no_price_and_nothing_that_costs_nothing(tmp_path):
     assert node_price(load(tmp_path, EUR).config.prices) is None
     free = node_price(load(tmp_path, f"{EUR}\nhourly = 0").config.prices)
@@ -89,6 +100,18 @@ def test_a_price_file_lies_below_the_configuration_and_the_environment(tmp_path)
         ('currency = "euro"\nhourly = 1', "prices.currency: 'euro' is not three capital letters"),
         (f"{EUR}\nhourly = -1", "prices.hourly: -1 is too small"),
         (f"{EUR}\nhourly = '0.12'", "prices.hourly: '0.12' is not a number"),
+        ("hourly_without_device = 0.5", "prices.hourly_without_device: it says nothing without currency"),
+        (f"{EUR}\nhourly_without_device = -1", "prices.hourly_without_device: -1 is too small"),
+        (f"{EUR}\nhourly_without_device = 'x'", "prices.hourly_without_device: 'x' is not a number"),
+        (f"{EUR}\nhourly_without_device = 1e-10", "prices.hourly_without_device: 1e-10 is above 0 and below 1e-09"),
+        (
+            f"{EUR}\nhourly = 0.8\nhourly_without_device = 0.9",
+            "prices.hourly_without_device: 0.9 is more than the 0.8 an hour of this node with its device",
+        ),
+        (
+            f'{EUR}\npurchase_price = 26280\namortisation = "3y"\nhourly_without_device = 1.01',
+            "prices.hourly_without_device: 1.01 is more than the 1 an hour",
+        ),
         (f"{EUR}\nhourly = 1e-10", "prices.hourly: 1e-10 is above 0 and below 1e-09"),
         (f"{EUR}\nhourly = 5e-324", "prices.hourly: 5e-324 is above 0 and below 1e-09"),
         (
@@ -140,7 +163,17 @@ def test_a_bad_price_file_is_one_line_that_names_it(tmp_path, content, key, said
 
 WILD = ("1", "0", "-1", "nan", "inf", '"x"', '""', "true", "[]", "{a = 1}", "9" * 400, "9" * 5000, "2026-11-01", '"3y"', '"0y"',
         '"EUR"', '"\\u001b[2J"', "1e308", "1e-9", "1e-10", "5e-324", "0.5", '"1us"', '"100y"')  # fmt: skip
-PRICES = ("file", "currency", "as_of", "hourly", "purchase_price", "amortisation", "power_watts", "power_price_per_kwh")
+PRICES = (
+    "file",
+    "currency",
+    "as_of",
+    "hourly",
+    "hourly_without_device",
+    "purchase_price",
+    "amortisation",
+    "power_watts",
+    "power_price_per_kwh",
+)
 DEVICE = (*PRICES[1:], "memory", "bandwidth", "fp16", "int8", "pcie", "kind", "watts", "compute_capability", "other")
 WHERE = st.sampled_from(
     ("[prices]", "[devices]", "[devices.L4]", "[devices.X1]", '[devices."\\u001b[2J"]', "[x", "y = 3")
@@ -212,5 +245,6 @@ def test_the_schema_has_the_price_keys():
     assert described["additionalProperties"] is False
     assert described["properties"]["as_of"]["format"] == "date"
     assert set(described["properties"]) == {
-        "file", "currency", "as_of", "hourly", "purchase_price", "amortisation", "power_watts", "power_price_per_kwh",
+        "file", "currency", "as_of", "hourly", "hourly_without_device", "purchase_price", "amortisation", "power_watts",
+        "power_price_per_kwh",
     }  # fmt: skip

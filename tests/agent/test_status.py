@@ -7,8 +7,8 @@ from advisor.facts import ServiceFacts
 from advisor.measured import MeasuredCapacity
 from advisor.prices import NodePrice
 from advisor.serving_rates import ServingRates
-from agent.status import service_status
-from tests.advisor.built import healthy
+from agent.status import service_status, thread_status, threads_of, worker_status
+from tests.advisor.built import healthy, overlapping_pins, throttled_bursts
 from tests.advisor.trends_built import past, steady
 
 SAID = {
@@ -48,3 +48,31 @@ def test_what_it_can_do_and_costs_is_in_its_document_as_far_as_it_is_known() -> 
     assert (measured.n_workers_per_second.per_second, measured.n_workers_per_second.bound) == (21.0, "measured")
     unknown = service_status(seen.service, None, facts, "starting")
     assert (unknown.capacity, unknown.cost) == (None, None)
+
+
+def test_limits_are_told_and_what_has_no_limit_is_none() -> None:
+    view = throttled_bursts()
+    facts = ServiceFacts(service=view.service)
+    limits = service_status(view.service, view, facts, "fine").limits
+    assert limits is not None
+    assert (limits.cpu_quota_cores, limits.throttled_ratio) == (0.5, pytest.approx(27 / 65))
+    assert (limits.memory_limit_bytes, limits.memory_used_bytes) == (None, None)
+    free = msgspec.structs.replace(view, cgroup=None)
+    assert service_status(view.service, free, facts, "fine").limits is None
+
+
+def test_a_process_is_told_with_its_state_faults_and_share_of_memory_and_all_its_threads() -> None:
+    seen = overlapping_pins()
+    first = msgspec.structs.replace(seen.workers[1], proportional_bytes=5 << 20, major_faults_per_second=2.5)
+    view = msgspec.structs.replace(seen, workers=(seen.workers[0], first, seen.workers[2]))
+    member = next(one for one in view.service.workers if one.key == first.key)
+    document = worker_status(member, view, ServiceFacts(service=view.service))
+    main = next(thread for thread in first.threads if thread.tid == member.pid)
+    assert (document.proportional_bytes, document.major_faults_per_second) == (5 << 20, 2.5)
+    assert document.state == main.state
+    threads = threads_of(view)[member.pid]
+    assert threads == first.threads
+    assert thread_status(threads[0]).cpus_seen == ((0, 1.0),)
+    unseen = worker_status(member, None, ServiceFacts(service=view.service))
+    assert (unseen.proportional_bytes, unseen.major_faults_per_second, unseen.state) == (None, None, None)
+    assert threads_of(None) == {}

@@ -79,15 +79,13 @@ def test_one_that_does_not_start_is_one_line(answering: Path):
 def test_a_model_that_cannot_be_measured_on_the_gpu_leaves_the_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    shown = on_gpu.Shown("cnn: latency", Percentiles(1, 2, 3), Estimate(2, 2, 2, 4))
-
-    def of_model(python: Path, folder: Path, model: str, *_: object) -> list[on_gpu.Shown]:
+    def of_model(python: Path, folder: Path, model: str, *_: object) -> str:
         if model == "mlp":
             raise NotHereError("too few samples in its profile")
-        return [shown]
+        return f"measured {model}"
 
     monkeypatch.setattr(on_gpu, "device_of", lambda python: None)
     monkeypatch.setattr(on_gpu, "_of_model", of_model)
     found = on_gpu.measure(Path("python"), Path("models"), ("mlp", "cnn"), None, 1, 1.0)  # type: ignore[arg-type]
-    assert found == [shown]
+    assert found == ["measured cnn"]
     assert "mlp: not available here: too few samples in its profile" in capsys.readouterr().out

@@ -22,8 +22,8 @@ from tui.widgets.history_list import HistoryList
 from tui.widgets.status_line import StatusLine
 
 CAUSE, MUTED = example_snapshot().advice.findings[0], example_snapshot().advice.findings[3]
-TO_CAUSE = ("2", "j")
-TO_MUTED = ("2", "j", "j", "j", "j")
+TO_CAUSE = ("a", "j")
+TO_MUTED = ("a", "j", "j", "j", "j")
 
 
 def app_over(source: FakeSource) -> TopApp:
@@ -123,7 +123,7 @@ async def test_what_is_acknowledged_can_only_be_opened_again() -> None:
 async def test_a_rule_without_a_conclusion_cannot_be_acknowledged() -> None:
     app = app_over(FakeSource([example_snapshot()]))
     async with app.run_test() as pilot:
-        await press(pilot, "2", "k", "m")
+        await press(pilot, "a", "k", "m")
         assert keys_shown(app) == set()
         assert isinstance(app.screen, AdviceScreen)
 

@@ -34,20 +34,20 @@ async def test_the_overview_opens_with_every_service_and_core() -> None:
         assert app.screen.query_one(ContentSwitcher).current == "body"
 
 
-@pytest.mark.parametrize("key", ["2", "a"])
-async def test_two_or_a_shows_the_advice_and_one_or_o_goes_back(key: str) -> None:
+@pytest.mark.parametrize("key", ["3", "a"])
+async def test_three_or_a_shows_the_advice_and_one_or_o_goes_back(key: str) -> None:
     app = app_with(example_snapshot())
     async with app.run_test() as pilot:
         await press(pilot, key)
         assert isinstance(app.screen, AdviceScreen)
-        await press(pilot, {"2": "1", "a": "o"}[key])
+        await press(pilot, {"3": "1", "a": "o"}[key])
         assert isinstance(app.screen, OverviewScreen)
 
 
 async def test_findings_are_ranked_open_ones_first_and_the_page_follows_the_highlight() -> None:
     app = app_with(example_snapshot())
     async with app.run_test() as pilot:
-        await press(pilot, "2")
+        await press(pilot, "a")
         titles = []
         for _ in range(5):
             finding = app.screen.query_one(FindingHead).finding
@@ -66,7 +66,7 @@ async def test_findings_are_ranked_open_ones_first_and_the_page_follows_the_high
 async def test_the_page_names_the_cause_of_a_symptom_and_shows_exact_places() -> None:
     app = app_with(example_snapshot())
     async with app.run_test() as pilot:
-        await press(pilot, "2", "j")
+        await press(pilot, "a", "j")
         changes = app.screen.query_one(ChangeList).render().plain
         assert "OMP_NUM_THREADS=1" in changes
         assert "takes effect: no code sets the thread count" in " ".join(changes.split())
@@ -77,7 +77,7 @@ async def test_the_page_names_the_cause_of_a_symptom_and_shows_exact_places() ->
 async def test_a_rule_without_a_conclusion_says_what_it_needs() -> None:
     app = app_with(example_snapshot())
     async with app.run_test() as pilot:
-        await press(pilot, "2", "k")  # up from the first line is the last
+        await press(pilot, "a", "k")  # up from the first line is the last
         page = app.screen.query_one(NeedPage)
         assert page.display
         assert "CAP_SYS_PTRACE for pid 101" in page.render().plain
@@ -103,7 +103,7 @@ async def test_the_highlight_stays_on_its_finding_when_another_comes_before_it()
     less = msgspec.structs.replace(first.advice, findings=first.advice.findings[:1])
     app = app_with(msgspec.structs.replace(first, advice=less), first)
     async with app.run_test() as pilot:
-        await press(pilot, "2")
+        await press(pilot, "a")
         findings = app.screen.query_one(FindingList)
         chosen = findings.chosen
         await press(pilot, "r")
@@ -124,7 +124,7 @@ async def test_the_processes_of_the_highlighted_service_are_shown() -> None:
 async def test_left_and_right_move_between_list_and_page() -> None:
     app = app_with(example_snapshot())
     async with app.run_test() as pilot:
-        await press(pilot, "2", "right")
+        await press(pilot, "a", "right")
         assert app.screen.focused is app.screen.query_one(FindingPage)
         await press(pilot, "h")
         assert app.screen.focused is app.screen.query_one(FindingList)
@@ -133,7 +133,7 @@ async def test_left_and_right_move_between_list_and_page() -> None:
 async def test_a_node_without_services_says_what_is_looked_for() -> None:
     app = app_with(empty_snapshot())
     async with app.run_test() as pilot:
-        for key in ("1", "2"):
+        for key in ("1", "2", "3"):
             await press(pilot, key)
             notice = app.screen.query_one("#notice", Notice)
             assert notice.headline == "No model server runs on node-1"
@@ -145,7 +145,7 @@ async def test_no_advice_is_told_as_such_with_every_verdict() -> None:
     quiet = msgspec.structs.replace(example.advice, findings=(), inconclusive=())
     app = app_with(msgspec.structs.replace(example, advice=quiet))
     async with app.run_test() as pilot:
-        await press(pilot, "2")
+        await press(pilot, "a")
         notice = app.screen.query_one("#quiet", Notice)
         assert notice.headline == "Nothing to change"
         assert notice.sentences[1] == f"{HEALTHY}: nothing holds it back"
@@ -201,7 +201,7 @@ async def test_nothing_is_said_to_be_unreadable_where_everything_reads() -> None
 async def test_help_opens_over_either_screen_and_closes() -> None:
     app = app_with(example_snapshot())
     async with app.run_test() as pilot:
-        await press(pilot, "2", "question_mark")
+        await press(pilot, "a", "question_mark")
         assert isinstance(app.screen, HelpScreen)
         await press(pilot, "escape")
         assert isinstance(app.screen, AdviceScreen)
@@ -224,7 +224,7 @@ async def test_hostile_names_and_a_thousand_services_are_shown_as_text() -> None
     snapshot: Snapshot = msgspec.structs.replace(example, services=many, advice=advice)
     app = app_with(snapshot)
     async with app.run_test(size=(80, 24)) as pilot:
-        await press(pilot, "2")
+        await press(pilot, "a")
         assert "\x1b" not in app.screen.query_one(FindingHead).render().plain
         await press(pilot, "1")
         assert app.screen.query_one(ServiceList).option_count == 1000

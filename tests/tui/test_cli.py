@@ -20,7 +20,7 @@ def top(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_option() -> None:
     answer = top("--help")
     assert answer.returncode == 0
-    for option in ("--url", "--token-file", "--recording"):
+    for option in ("--url", "--node", "--token-file", "--recording", "--config"):
         assert option in answer.stdout
 
 

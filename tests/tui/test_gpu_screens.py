@@ -110,8 +110,8 @@ async def test_what_does_not_fit_below_the_services_can_be_scrolled_to() -> None
         assert node.scroll_offset.y == 3
 
 
-@pytest.mark.parametrize("key", ["3", "g"])
-async def test_three_or_g_shows_the_gpus(key: str) -> None:
+@pytest.mark.parametrize("key", ["4", "g"])
+async def test_four_or_g_shows_the_gpus(key: str) -> None:
     app = app_with(gpu_snapshot())
     async with app.run_test() as pilot:
         await press(pilot, key)

@@ -13,6 +13,7 @@ import pytest
 
 from advisor.documents import Problem, Snapshot
 from tests.snapshots import example_history, example_snapshot
+from tests.snapshots_advice import example_outcomes
 from tui.http_source import NO_TOKEN, HttpSource, is_local
 from tui.source import Act, Unreachable
 
@@ -170,6 +171,22 @@ async def test_anything_is_posted_as_json_and_the_answer_read_as_its_kind(
     assert await source.post("profiles", {"target": 812}, Problem) == Problem("a", "b", "c")
     assert asked == [("/v1/profiles", "Bearer s3cret")]
     assert server.posted == [("application/json", b'{"target":812}')]
+
+
+@pytest.mark.parametrize(("since", "body"), [(None, b"{}"), ("5min", b'{"since":"5min"}')])
+async def test_what_came_of_a_change_is_measured_from_when_it_was_made(
+    serve: Callable[..., tuple[Server, HttpSource]], since: str | None, body: bytes
+) -> None:
+    begun, asked = example_outcomes().outcomes[0], []
+
+    def answer(path: str, authorization: str | None) -> tuple[int, bytes]:
+        asked.append(path)
+        return 200, msgspec.json.encode({"data": begun})
+
+    server, source = serve(answer, token="s3cret")
+    assert await source.verify("ab12", since) == begun
+    assert asked == ["/v1/advice/ab12/verify"]
+    assert server.posted == [("application/json", body)]
 
 
 async def test_who_has_no_token_may_only_read_but_a_socket_knows_its_user(

@@ -156,7 +156,7 @@ async def test_a_click_zooms_and_the_wheel_scrolls() -> None:
         assert "zoom 30 %" in told(app, ProfileHead)
         await press(pilot, "escape", "j")
         await until(pilot, lambda: "f59" in told(app, FrameDetail))
-        await press(pilot, "enter", "F")
+        await press(pilot, "enter", "U")
         icicle = app.screen.query_one(Icicle)
         assert icicle.rows == 61
         icicle.action_unzoom_all()
@@ -206,7 +206,7 @@ async def test_sides_threads_and_native_frames_are_keys() -> None:
         await press(pilot, "v", "v", "T")
         await until(pilot, lambda: "· per thread" in told(app, ProfileHead))
         await until(pilot, lambda: "… › Image.resize" in rows(app)[1])
-        await press(pilot, "T", "N")
+        await press(pilot, "T", "F")
         await until(pilot, lambda: "· native left out" in told(app, ProfileHead))
         assert not any("addmm" in row for row in rows(app))
 
@@ -228,7 +228,7 @@ async def test_frames_that_were_left_out_of_no_stack_are_not_pretended() -> None
     app = app_over(source(other_service()))
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(pilot, app)
-        await press(pilot, "N")
+        await press(pilot, "F")
         assert "its Python stacks hold no native frames" in told(app, StatusLine)
 
 

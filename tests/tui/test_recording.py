@@ -65,6 +65,8 @@ async def test_a_recording_cannot_be_changed(tmp_path: Path) -> None:
         with pytest.raises(Unreachable) as caught:
             await source.post("profiles", {"target": "gunicorn/app:8000"}, dict)
         assert caught.value.problem == READ_ONLY
+        with pytest.raises(Unreachable):
+            await source.verify("ab12", None)
     finally:
         source.close()
 

@@ -9,23 +9,30 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, OptionList
 
+from advisor.documents import AdviceDocument, OutcomesDocument
 from advisor.finding import Finding
+from advisor.plan import Plan
 from tui import format as fmt
-from tui.messages import ActWanted, HistoryWanted
+from tui.copied import counted, finding_copy, plan_copy
+from tui.lately import Lately
+from tui.messages import ActWanted, CopyWanted, HistoryWanted, VerifyWanted
 from tui.screens.base import StateScreen
-from tui.source import Picture
-from tui.widgets.finding_list import FindingList, inconclusive_id
+from tui.source import Picture, Unreachable
+from tui.widgets.finding_list import FindingList, inconclusive_id, outcome_id, plan_id
 from tui.widgets.finding_page import FindingPage
 from tui.widgets.notice import Notice
+from tui.widgets.plan_page import place_in
 
 
 class AdviceScreen(StateScreen):
-    """The ranked list at the left, the chosen finding at the right."""
+    """Plans, ranked findings and changes that were made at the left, the chosen one at the right."""
 
     NAME, LETTER, LABEL = "advice", "a", "Advice"
     KEYS = (
         ("enter, →, ←", "from the list to the page and back"),
         ("m, z, u", "acknowledge a finding, snooze it, open it again"),
+        ("v", "it was done: measure what came of it"),
+        ("y", "copy the change with all places (in tmux: set-clipboard on)"),
     )
     DEFAULT_CSS = """
     AdviceScreen #findings { width: 32; height: 1fr; }
@@ -39,10 +46,19 @@ class AdviceScreen(StateScreen):
         Binding("m", "act('acknowledged')", "Ack"),
         Binding("z", "act('snoozed')", "Snooze"),
         Binding("u", "act('open')", "Reopen"),
+        Binding("v", "verify", "Verify"),
+        Binding("y", "copy", "Copy"),
+        Binding("r", "ask_again", show=False),
     ]
     _wanted: str | None = None
-    _shown: tuple[str, str, str] | None = None
-    """Id, state and severity of the finding on the page."""
+    _shown: tuple[str | None, str, str] | None = None
+    """What is on the page; of a finding also its state and severity."""
+    _outcomes = OutcomesDocument(outcomes=(), scores=())
+    """As the agent said last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lately = Lately()
 
     def body(self) -> Widget:
         return _Body(id="body", initial="quiet")
@@ -50,13 +66,14 @@ class AdviceScreen(StateScreen):
     def show(self, picture: Picture) -> None:
         advice = picture.advice
         body = self.query_one("#body", ContentSwitcher)
-        if not advice.findings and not advice.inconclusive:
+        self._ask_if_due(picture)
+        if not (advice.findings or advice.inconclusive or self._outcomes.outcomes):
             body.current = "quiet"
             verdicts = (f"{fmt.plain(one.name)}: {fmt.plain(one.verdict)}" for one in advice.services)
             self.query_one("#quiet", Notice).say("Nothing to change", *verdicts)
             return
         body.current = "split"
-        self.query_one(FindingList).show(advice)
+        self.query_one(FindingList).show(advice, self._outcomes.outcomes)
         self._show_page(picture)
         self._choose_wanted(picture)
 
@@ -93,35 +110,105 @@ class AdviceScreen(StateScreen):
         if (finding := self._chosen()) is not None:
             self.post_message(ActWanted(finding, state))
 
+    def action_verify(self) -> None:
+        if (finding := self._chosen()) is not None and finding.changes:
+            self.post_message(VerifyWanted(finding))
+
+    def action_copy(self) -> None:
+        finding, plan = self._chosen(), self._chosen_plan()
+        if finding is not None and finding.changes:
+            self.post_message(CopyWanted(finding_copy(finding), counted(finding.changes)))
+        elif plan is not None:
+            changes = [change for step in plan.steps for change in step.changes]
+            self.post_message(CopyWanted(plan_copy(plan), counted(changes)))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What is open can be acknowledged, what is not can be opened."""
-        if action != "act":
-            return True
+        """What is open can be acknowledged, what is not can be opened; where nothing is to be changed, nothing is copied."""
         finding = self._chosen()
-        return finding is not None and (finding.state == "open") is (parameters != ("open",))
+        match action:
+            case "act":
+                return finding is not None and (finding.state == "open") is (parameters != ("open",))
+            case "verify":
+                return finding is not None and bool(finding.changes)
+            case "copy":
+                return bool(finding.changes) if finding is not None else self._chosen_plan() is not None
+            case _:
+                return True
+
+    def action_ask_again(self) -> None:
+        self.ask_for_outcomes()
+        self.app.action_ask()  # type: ignore[attr-defined]
+
+    def on_screen_resume(self) -> None:
+        if self.state is not None and self.state.picture is not None:
+            self._ask_if_due(self.state.picture)
+
+    def ask_for_outcomes(self) -> None:
+        """Now, as something has become of a change."""
+        self.run_worker(self._ask_for_outcomes(), group="outcomes", exclusive=True)
+
+    def _ask_if_due(self, picture: Picture) -> None:
+        if self.is_current and self._lately.due(picture.node.at):
+            self.ask_for_outcomes()
+
+    async def _ask_for_outcomes(self) -> None:
+        try:
+            found = await self.ask("outcomes", OutcomesDocument)
+        except Unreachable:  # it is no more than an addition to the list
+            return
+        if found != self._outcomes and self.state is not None and self.state.picture is not None:
+            self._outcomes = found
+            self.show(self.state.picture)
 
     def _chosen(self) -> Finding | None:
         """The highlighted line, where it is a finding."""
-        if not self.is_mounted or self.state is None or self.state.picture is None:
-            return None
-        chosen = self.query_one(FindingList).chosen
-        return next((one for one in self.state.picture.advice.findings if one.id == chosen), None)
+        chosen = self._line
+        return next((one for one in self._advice.findings if one.id == chosen), None) if self._advice else None
+
+    def _chosen_plan(self) -> Plan | None:
+        """The highlighted line, where it is a plan."""
+        chosen = self._line
+        return next((one for one in self._advice.plans if plan_id(one) == chosen), None) if self._advice else None
+
+    @property
+    def _advice(self) -> AdviceDocument | None:
+        return self.state.picture.advice if self.state is not None and self.state.picture is not None else None
+
+    @property
+    def _line(self) -> str | None:
+        """Id of the highlighted line."""
+        return self.query_one(FindingList).chosen if self.is_mounted else None
 
     def _show_page(self, picture: Picture) -> None:
-        page, finding = self.query_one(FindingPage), self._chosen()
+        finding = self._chosen()
         if finding is not None:
-            titles = {one.id: one.title for one in picture.advice.findings}
-            page.show(finding, titles.get(finding.because_of or ""), self.state.history if self.state else ())
-        chosen = self.query_one(FindingList).chosen
-        for one in picture.advice.inconclusive:
-            if inconclusive_id(one) == chosen:
-                page.show_need(one)
-        shown = (finding.id, finding.state, finding.severity.value) if finding is not None else None
+            self._show_finding(finding, picture.advice)
+        else:
+            self._show_other(picture.advice)
+        shown = (self._line, finding.state, finding.severity.value) if finding is not None else (self._line, "", "")
         if shown != self._shown:
             self._shown = shown
             self.refresh_bindings()
             if finding is not None:
                 self.post_message(HistoryWanted(finding.id))
+
+    def _show_finding(self, finding: Finding, advice: AdviceDocument) -> None:
+        titles = {one.id: one.title for one in advice.findings}
+        place = next((text for plan in advice.plans if (text := place_in(plan, finding.id))), "")
+        history = self.state.history if self.state else ()
+        cause = titles.get(finding.because_of or "")
+        self.query_one(FindingPage).show(finding, cause, place, history, self._outcomes)
+
+    def _show_other(self, advice: AdviceDocument) -> None:
+        page, chosen, plan = self.query_one(FindingPage), self._line, self._chosen_plan()
+        if plan is not None:
+            page.show_plan(plan, {one.id: one.title for one in advice.findings})
+        for inconclusive in advice.inconclusive:
+            if inconclusive_id(inconclusive) == chosen:
+                page.show_need(inconclusive)
+        for outcome in self._outcomes.outcomes:
+            if outcome_id(outcome) == chosen:
+                page.show_outcome(outcome, self._outcomes.scores)
 
 
 class _Body(ContentSwitcher):

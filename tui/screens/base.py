@@ -14,8 +14,10 @@ from collectors import frameworks
 from tui import format as fmt
 from tui.source import Answer, Picture, Source
 from tui.state import State
+from tui.travel import Travel
 from tui.widgets.notice import Notice
 from tui.widgets.status_line import StatusLine
+from tui.widgets.tab_line import TabLine
 
 
 class StateScreen(Screen[None]):
@@ -30,7 +32,7 @@ class StateScreen(Screen[None]):
     LETTER: ClassVar[str]
     """The key that leads there, beside its number."""
     LABEL: ClassVar[str]
-    """In the footer and on the help page."""
+    """In the line of screens and on the help page."""
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = ()
     """Its own keys and what they do, for the help page."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
@@ -51,12 +53,14 @@ class StateScreen(Screen[None]):
         return () if picture.services else no_server_text(picture.node)
 
     async def ask(self, name: str, kind: type[Answer]) -> Answer:
-        """What the source answers to `GET /v1/NAME`. Raises Unreachable."""
+        """What the source answers to `GET /v1/NAME`, of the moment that is shown. Raises Unreachable."""
         source: Source = self.app.source  # type: ignore[attr-defined]
-        return await source.get(name, kind)
+        travel: Travel = self.app.travel  # type: ignore[attr-defined]
+        return await source.get(travel.then(name), kind)
 
     def compose(self) -> ComposeResult:
         yield StatusLine()
+        yield TabLine([(one.NAME, one.LABEL) for one in self.app.screens_in_order], self.NAME)  # type: ignore[attr-defined]
         with ContentSwitcher(initial="notice"):
             yield Notice(id="notice")
             yield self.body()

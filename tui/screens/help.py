@@ -15,6 +15,10 @@ from tui.screens.base import StateScreen
 
 _KEYS = (
     ("j, k, ↓, ↑", "next and previous line; scroll a page"),
+    ("space", "pause; in the past: play on from there"),
+    ("[ ], { }", "a judgement back and on, a minute back and on"),
+    ("@, .", "go to a moment; back to the present"),
+    ("N", "the other nodes, with the worst on each"),
     ("r", "ask again now"),
     ("?", "this page"),
     ("q", "quit"),
@@ -23,6 +27,8 @@ _WORDS = (
     ("cores", "processor time per second, mean of 15 s"),
     ("waiting", "time that runnable threads had no core, per second"),
     ("pressure", "share of time in which some task waited (PSI)"),
+    ("PSS", "memory with shared pages by their share; memory counts them whole"),
+    ("faults/s", "page faults that waited for a disk (major faults)"),
     ("queued", "connections that the server has not accepted yet"),
     ("busy-time", "a GPU's time in which anything ran: not how much it did"),
     ("×4", "after / before; the dot is the middle of the interval"),

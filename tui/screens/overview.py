@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 
 from advisor.documents import ServiceStatus
 from tui.gpus import pids_on
-from tui.messages import AdviceWanted
+from tui.messages import AdviceWanted, WorkersWanted
 from tui.screens.base import StateScreen
 from tui.source import Picture
 from tui.widgets.core_strip import CoreStrip
@@ -29,7 +29,11 @@ class OverviewScreen(StateScreen):
     service."""
 
     NAME, LETTER, LABEL = "overview", "o", "Overview"
-    KEYS = (("J, K", "scroll what is below the services"), ("enter", "to the advice for the service"))
+    KEYS = (
+        ("J, K", "scroll what is below the services"),
+        ("enter", "to the advice for the service"),
+        ("w", "to its processes"),
+    )
     DEFAULT_CSS = """
     OverviewScreen #services { height: auto; max-height: 50%; }
     OverviewScreen #node { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
@@ -44,6 +48,7 @@ class OverviewScreen(StateScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("J", "scroll_node(1)", show=False),
         Binding("K", "scroll_node(-1)", show=False),
+        Binding("w", "workers", show=False),
     ]
 
     def body(self) -> Widget:
@@ -61,6 +66,10 @@ class OverviewScreen(StateScreen):
     def action_scroll_node(self, lines: int) -> None:
         """What is below the services may be more than fits, and the keys for moving belong to their list."""
         self.query_one("#node").scroll_relative(y=lines, animate=False, immediate=True)
+
+    def action_workers(self) -> None:
+        service = None if self.state is None or self.state.picture is None else self._chosen(self.state.picture)
+        self.post_message(WorkersWanted("" if service is None else service.id))
 
     @on(OptionList.OptionHighlighted)
     def _highlighted(self) -> None:

@@ -45,7 +45,7 @@ class ProfileScreen(StateScreen):
         ("enter", "in the graph, or a click: zoom in; backspace: back; 0: all"),
         ("/, ], [", "search frames; next and previous match"),
         ("v, G, I", "next side; GIL holders only; waiting threads"),
-        ("T, N, F", "per thread; native frames out; unfold frames"),
+        ("T, F, U", "per thread; native frames out; unfold frames"),
         ("M", "all profiles of the service in 15 min … 24 h as one"),
         ("d", "difference: d on the one before, d on the one after"),
         ("n", "ask for a new profile"),
@@ -68,7 +68,7 @@ class ProfileScreen(StateScreen):
         Binding("G", "side('gil')", show=False),
         Binding("I", "side('wait')", show=False),
         Binding("T", "filter('threads')", show=False),
-        Binding("N", "filter('native')", show=False),
+        Binding("F", "filter('native')", show=False),
         Binding("M", "span", show=False),
         Binding("y", "copy_frame", show=False),
     ]

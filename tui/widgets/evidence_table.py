@@ -1,16 +1,25 @@
 """Which numbers led to the finding, and from which threshold on do they speak?"""
 
+from collections.abc import Sequence
+
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from advisor.finding import Evidence
 from tui import format as fmt
-from tui.lines import columns, heading, lines
+from tui.lines import aligned, heading, lines
+from tui.palette import BAR, QUIET, STRONG, TRACK
+
+_BAR, _LEAST_BAR = 24, 10
+_RIGHT = frozenset({1, 2, 3})
+_ROOM = 0.15
+"""Beyond the larger of both, so that neither stands at the end."""
 
 
 class EvidenceTable(Widget):
-    """One row a number; an input of the estimate has no threshold."""
+    """One row a number, with a bar in which its threshold is marked; an input of the estimate has none. Where the bar has no
+    room beside the numbers, it stands below them."""
 
     DEFAULT_CSS = """
     EvidenceTable { height: auto; padding: 1 0 0 0; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -18,9 +27,21 @@ class EvidenceTable(Widget):
     evidence: reactive[tuple[Evidence, ...]] = reactive((), layout=True)
 
     def render(self) -> Content:
-        rows = [row(one) for one in self.evidence]
-        table = columns(("", "observed", "threshold", "over"), rows, frozenset({1, 2, 3}), self.size.width or None)
-        return lines([heading("evidence"), table])
+        return lines([heading("evidence"), *evidence_lines(self.evidence, self.size.width or 80)])
+
+
+def evidence_lines(evidence: Sequence[Evidence], width: int) -> list[Content]:
+    names = [Content.styled(name, QUIET) for name in ("", "observed", "threshold", "over")]
+    rows = [row(one) for one in evidence]
+    left = width - 2 - max(line.cell_length for line in aligned([names, *rows], _RIGHT))
+    if left >= _LEAST_BAR:
+        drawn: list[list[Content | str]] = [
+            [*cells, threshold_bar(one, min(_BAR, left))] for cells, one in zip(rows, evidence, strict=True)
+        ]
+        return aligned([[*names, ""], *drawn], _RIGHT)
+    first, *table = aligned([names[:3], *(cells[:3] for cells in rows)], _RIGHT, width)
+    below = [[line, _below(one, cells[3], width)] for line, cells, one in zip(table, rows, evidence, strict=True)]
+    return [first, *(line for pair in below for line in pair)]
 
 
 def row(one: Evidence) -> tuple[str, ...]:
@@ -30,3 +51,26 @@ def row(one: Evidence) -> tuple[str, ...]:
         fmt.quantity(one.threshold, one.unit),
         f"{fmt.duration(one.window_seconds)}, n={one.samples}",
     )
+
+
+def threshold_bar(one: Evidence, cells: int) -> Content:
+    """`██████┃███░░`: filled as far as was observed, a mark at the threshold; nothing where there is none."""
+    if one.threshold is None:
+        return Content("")
+    low, high = min(0.0, one.observed, one.threshold), max(0.0, one.observed, one.threshold)
+    span = (high - low) * (1 + _ROOM) or 1.0
+    filled, mark = (min(cells - 1, round((value - low) / span * cells)) for value in (one.observed, one.threshold))
+    return Content.assemble(
+        ("█" * min(filled, mark), BAR),
+        ("░" * max(0, mark - filled), TRACK),
+        ("┃", STRONG),
+        ("█" * max(0, filled - mark - 1), BAR),
+        ("░" * (cells - 1 - max(mark, filled - 1)), TRACK),
+    )
+
+
+def _below(one: Evidence, over: str, width: int) -> Content:
+    """The bar, and over which time and how many looks."""
+    cells = max(_LEAST_BAR, min(2 * _BAR, width - len(over) - 4))
+    drawn = Content("  ") if one.threshold is None else Content.assemble("  ", threshold_bar(one, cells), "  ")
+    return Content.assemble(drawn, (over, QUIET))

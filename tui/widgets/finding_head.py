@@ -19,6 +19,8 @@ class FindingHead(Widget):
     finding: reactive[Finding | None] = reactive(None, layout=True)
     cause: reactive[str | None] = reactive(None, layout=True)
     """Title of the finding of which this one is a symptom."""
+    place: reactive[str] = reactive("", layout=True)
+    """Which step of its service's plan it is."""
 
     def render(self) -> Content:
         finding = self.finding
@@ -45,6 +47,8 @@ class FindingHead(Widget):
             parts.append(Content.styled(acknowledged_text(finding.acknowledgement), STRONG))
         if self.cause is not None:
             parts.append(Content.styled(f"a symptom of: {fmt.plain(self.cause)}", STRONG))
+        if self.place:
+            parts.append(Content.styled(self.place, STRONG))
         return lines([*parts, "", fmt.plain(finding.summary)])
 
 

@@ -1,4 +1,4 @@
-"""Which findings are there, the one to act on first at the top, and what could not be concluded?"""
+"""Which plans and findings are there, what to act on first at the top, what could not be concluded, and what was changed?"""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -10,15 +10,20 @@ from textual.widgets.option_list import Option
 
 from advisor.documents import AdviceDocument
 from advisor.finding import Finding, Inconclusive
+from advisor.ledger.outcome import Outcome
+from advisor.plan import Plan
 from tui import format as fmt
 from tui.lines import lines
-from tui.palette import QUIET, SEVERITY_COLOURS, STRONG
+from tui.palette import GOOD, QUIET, SEVERITY_COLOURS, STRONG
+from tui.widgets.outcome_list import changes_text, state_text
 
+SHOWN_OUTCOMES = 8
 _WORD_WIDTH = 8
 
 
 class FindingList(OptionList):
-    """Two lines a finding; below them, the rules that could not tell."""
+    """Two lines a plan of several steps, then a finding; below them, the rules that could not tell, and changes that were
+    made."""
 
     DEFAULT_CSS = """
     FindingList {
@@ -35,11 +40,14 @@ class FindingList(OptionList):
         Binding("k", "cursor_up", show=False),
     ]
 
-    def show(self, advice: AdviceDocument) -> None:
+    def show(self, advice: AdviceDocument, outcomes: Sequence[Outcome] = ()) -> None:
         """Replace the lines; the highlight stays on the same finding."""
-        options = [Option(finding_prompt(finding), id=finding.id) for finding in ranked(advice.findings)]
-        options += [Option(inconclusive_prompt(one), id=inconclusive_id(one)) for one in advice.inconclusive]
-        ids = [option.id for option in options]
+        prompts = {plan_id(plan): plan_prompt(plan) for plan in plans(advice)}
+        prompts |= {finding.id: finding_prompt(finding) for finding in ranked(advice.findings)}
+        prompts |= {inconclusive_id(one): inconclusive_prompt(one) for one in advice.inconclusive}
+        prompts |= {outcome_id(one): outcome_prompt(one) for one in outcomes[:SHOWN_OUTCOMES]}
+        options = [Option(prompt, id=name) for name, prompt in prompts.items()]
+        ids = list(prompts)
         if ids == [option.id for option in self.options]:
             for index, option in enumerate(options):
                 self.replace_option_prompt_at_index(index, option.prompt)
@@ -56,6 +64,11 @@ class FindingList(OptionList):
     def choose(self, id_of_line: str) -> None:
         if id_of_line in [option.id for option in self.options]:
             self.highlighted = self.get_option_index(id_of_line)
+
+
+def plans(advice: AdviceDocument) -> list[Plan]:
+    """Those of several steps: one step is its finding."""
+    return [plan for plan in advice.plans if len(plan.steps) > 1]
 
 
 def ranked(findings: Sequence[Finding]) -> list[Finding]:
@@ -81,3 +94,24 @@ def finding_prompt(finding: Finding) -> Content:
 def inconclusive_prompt(one: Inconclusive) -> Content:
     first = Content.assemble((f"{'?':<{_WORD_WIDTH}} ", QUIET), fmt.plain(one.rule))
     return lines([first, Content.styled(f"{'':<{_WORD_WIDTH}} {fmt.plain(one.subject.name)}", QUIET)])
+
+
+def plan_id(plan: Plan) -> str:
+    return f"plan/{plan.service}"
+
+
+def plan_prompt(plan: Plan) -> Content:
+    gain = next(iter(plan.total), None)
+    worth = "" if gain is None else f": {fmt.gain_name(gain)} {fmt.times(gain.p50)}"
+    first = Content.assemble((f"{'PLAN':<{_WORD_WIDTH}} ", GOOD), (f"{len(plan.steps)} steps{worth}", STRONG))
+    return lines([first, Content.styled(f"{'':<{_WORD_WIDTH}} {fmt.plain(plan.service)}", QUIET)])
+
+
+def outcome_id(outcome: Outcome) -> str:
+    return f"outcome/{outcome.id}"
+
+
+def outcome_prompt(outcome: Outcome) -> Content:
+    first = Content.assemble((f"{'CHANGED':<{_WORD_WIDTH}} ", QUIET), changes_text(outcome))
+    state = Content.assemble(f"{'':<{_WORD_WIDTH}} ", state_text(outcome), (f" {fmt.plain(outcome.service)}", QUIET))
+    return lines([first, state])

@@ -8,6 +8,7 @@ from tui import format as fmt
 from tui.lines import dotted
 from tui.palette import BAD, GOOD, QUIET
 from tui.state import Notice, State
+from tui.travel import Moment
 
 
 class StatusLine(Widget):
@@ -16,14 +17,20 @@ class StatusLine(Widget):
 
     DEFAULT_CSS = """
     StatusLine { height: 1; background: $panel; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    StatusLine.-past { background: $warning; color: $background; text-style: bold; }
     """
     state: reactive[State | None] = reactive(None)
+
+    def watch_state(self) -> None:
+        self.set_class(self.state is not None and self.state.moment is not None, "-past")
 
     def render(self) -> Content:
         if self.state is None:
             return Content("nodewright")
         if self.state.notice is not None:
             return notice_part(self.state.notice)
+        if self.state.moment is not None:
+            return past_part(self.state, self.state.moment, self.size.width)
         left, right = node_part(self.state), connection_part(self.state)
         gap = max(2, self.size.width - left.cell_length - right.cell_length)
         return Content.assemble(left, " " * gap, right)
@@ -31,6 +38,29 @@ class StatusLine(Widget):
 
 def notice_part(notice: Notice) -> Content:
     return Content.styled(f"{'✓' if notice.good else '✗'} {fmt.plain(notice.text)}", GOOD if notice.good else BAD)
+
+
+def past_part(state: State, moment: Moment, width: int) -> Content:
+    """That it is the past, of when, how old, and how to come back: the name of the node gives way."""
+    at = "" if state.picture is None else state.picture.node.at
+    parts = [
+        "▶ PAST, playing" if moment.playing else "⏸ PAST, paused" if moment.age_seconds else "⏸ PAUSED",
+        fmt.clock(at),
+        age_text(moment),
+        f"{moment.number}/{moment.count}",
+        f"after a gap of {fmt.age(moment.gap_seconds)}" if moment.gap_seconds is not None else "",
+        f"✗ {fmt.plain(state.problem.message)}" if state.problem is not None else "",
+        "" if state.picture is None else fmt.plain(state.picture.node.node),
+    ]
+    left, right = Content(" · ".join(part for part in parts if part)), Content("[ ] step  . now")
+    room = max(8, width - right.cell_length - 2)
+    return Content.assemble(left.truncate(room, ellipsis=True, pad=True), "  ", right)
+
+
+def age_text(moment: Moment) -> str:
+    if not moment.age_seconds:
+        return "the newest"
+    return f"{fmt.age(moment.age_seconds)} {'before its end' if moment.recorded else 'ago'}"
 
 
 def node_part(state: State) -> Content:

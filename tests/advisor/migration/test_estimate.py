@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from advisor.migration.estimate import DeviceEstimate, estimate
-from advisor.migration.money import break_even, per_1000_at
+from advisor.migration.money import break_even, per_1000_at, per_million
 from collectors.entities import Model
 from collectors.model_file import ModelFile
 from tests.advisor.migration.migrating import NODE, encoder, generating, known, market
@@ -124,6 +124,45 @@ def test_a_model_that_generates_reads_its_weights_for_each_token():
     faster = on(once, facts, "A100 80GB").simulated
     assert faster is not None
     assert faster.device_seconds.p50 / faster.batch < found.simulated.device_seconds.p50 / found.simulated.batch
+
+
+def test_a_million_tokens_have_a_price_where_they_are_counted():
+    """20 requests a second of 100 tokens of prompt and 20 that are generated."""
+    seen = generating()
+    found = on(seen, replace(known(seen), price=NODE), "A100 80GB", **{"A100 80GB": 3.6})
+    assert found.costs is not None
+    assert found.simulated is not None
+    generated, every = found.costs.generated_tokens, found.costs.all_tokens
+    assert generated is not None
+    assert every is not None
+    # two nodes: 16 cores of 0.9 of which 0.85 are filled do 15 a second
+    assert generated.at_load == pytest.approx(2 * 0.8 / (3600 * 20 * 20) * 1e6)
+    assert generated.at_load_moved.p50 == pytest.approx(3.6 / (3600 * 20 * 20) * 1e6)
+    most = found.simulated.per_second
+    assert generated.at_capacity_moved.p90 == pytest.approx(277.8 * 3.6 / (0.85 * most.p10 * 20), rel=1e-4)
+    assert generated.at_capacity_moved.p10 == pytest.approx(277.8 * 3.6 / (0.85 * most.p90 * 20), rel=1e-4)
+    for one in ("at_capacity", "at_load"):
+        assert getattr(every, one) == pytest.approx(getattr(generated, one) / 6), "120 tokens to 20"
+    assert every.at_load_moved.p50 == pytest.approx(generated.at_load_moved.p50 / 6)
+    assert every.at_capacity_moved.p90 == pytest.approx(generated.at_capacity_moved.p90 / 6)
+
+
+def test_tokens_that_are_not_counted_have_no_price():
+    seen = encoder()
+    plain = on(seen, replace(known(seen), price=NODE), L4=1.2).costs
+    assert plain is not None
+    assert (plain.generated_tokens, plain.all_tokens) == (None, None)
+    half = replace(generating(), tokens_in_per_second=None)
+    without_prompts = on(half, replace(known(half), price=NODE), "A100 80GB", **{"A100 80GB": 3.6}).costs
+    assert without_prompts is not None
+    assert without_prompts.generated_tokens is not None
+    assert without_prompts.all_tokens is None, "those of prompts are not known"
+    embedding = replace(seen, tokens_in_per_second=784.0, tokens_out_per_second=0.0, requests_per_second=78.4)
+    reading = on(embedding, replace(known(embedding), price=NODE), L4=1.2).costs
+    assert reading is not None
+    assert reading.generated_tokens is None, "none is generated"
+    assert reading.all_tokens is not None
+    assert reading.all_tokens.at_load == pytest.approx(per_million(reading.at_load, 10.0))
 
 
 def test_a_model_that_generates_and_does_not_say_how_much_is_not_judged():

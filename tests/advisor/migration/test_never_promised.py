@@ -54,6 +54,7 @@ def situations(draw: st.DrawFn) -> Situation:
         generation=Generation(steps=draw(positive(1, 5e3)), read=draw(positive(1, 1e10)), held=draw(positive(1, 1e11))),
         activations=draw(spreads),
         moved=draw(spreads),
+        calling=draw(shares),
         launches=draw(spreads.map(lambda one: one.times(1e-3))),
         memory_ratio=draw(positive(0.2, 5)),
     )
@@ -71,16 +72,21 @@ def situations(draw: st.DrawFn) -> Situation:
 def test_nothing_beyond_what_stays_on_the_host(now: Situation, device: Device):
     (found,) = on_devices(now, Market(devices=(device,))).devices
     rest = max(1e-3, 1 - now.work.part.share.high)
-    assert found.ceiling * rest <= 1 + HAIR
+    assert now.work.part.ceiling * rest <= 1 + HAIR
+    batch = 1 if found.simulated is None else found.simulated.batch
+    calling = min(rest, now.work.calling.high)
+    assert found.ceiling * (rest - calling * (1 - 1 / batch)) <= 1 + 1e-2
     assert found.reasons
     if found.verdict in ("candidate", "possible"):
         assert now.work.family not in ("trees", "linear")
         assert found.fit.verdict in ("fits", "tight")
     if found.simulated is None:
         return
-    assert 1 / found.simulated.latency.p10 <= found.ceiling * (1 + HAIR)
+    assert 1 / found.simulated.latency.p10 <= now.work.part.ceiling * (1 + HAIR)
     assert found.simulated.throughput.p90 <= found.ceiling * (1 + HAIR)
-    assert found.simulated.per_second.p90 <= ALL_CORES.high * now.cores / (rest * now.work.cpu_seconds) * (1 + HAIR)
+    assert found.simulated.per_second.p90 <= ALL_CORES.high * now.cores * found.ceiling / now.work.cpu_seconds * (
+        1 + HAIR
+    )
     for ratio in (found.simulated.latency, found.simulated.throughput, found.simulated.per_second):
         assert 0 < ratio.p10 <= ratio.p50 <= ratio.p90 < float("inf")
     if found.split is not None:

@@ -6,9 +6,11 @@ from msgspec.structs import replace
 from advisor.facts import ServiceFacts
 from advisor.finding import Need, Severity
 from advisor.migration.cpu import host_cpu
+from advisor.migration.devices import Device
 from advisor.migration.money import DevicePrice
 from advisor.migration.of_device import Leaving, leaving
 from advisor.migration.on_host import on_host
+from advisor.prices import NodePrice
 from advisor.rules.gpu_idle_overprovisioned import GpuIdleOverprovisioned
 from advisor.rules.gpu_to_cpu_down_migration import GpuToCpuDownMigration
 from advisor.view import FrequencyView, View
@@ -145,6 +147,87 @@ def test_the_price_of_the_node_with_its_device_says_nothing_of_one_without():
         found = concluded(RULE, seen, facts)
         assert "cost_ratio" not in numbers(found)
         assert found.gains == ()
+
+
+WITHOUT = NodePrice(currency="EUR", hourly=0.8)
+
+
+@pytest.mark.parametrize(
+    ("node", "with_device", "ratio"),
+    [
+        (1.6, None, 0.5),
+        (None, 1.6, 0.5),
+        (1.6, 1.2, 0.8 / 1.2),
+        (1.25, 2.0, 0.8 / 1.25),
+        (0.8, 1.6, 0.5),
+        (1.6, 0.5, 0.5),
+        (None, None, None),
+    ],
+)
+def test_what_the_owner_says_of_the_node_without_its_device_counts(node, with_device, ratio):
+    """Of two prices with it that are higher, the lower one."""
+    seen = idle()
+    price = None if node is None else NodePrice(currency="EUR", hourly=node)
+    facts = priced(seen, with_device=with_device, price=price, price_without_device=WITHOUT)
+    found = concluded(RULE, seen, facts)
+    if ratio is None:
+        assert "cost_ratio" not in numbers(found)
+        return
+    assert numbers(found)["cost_ratio"] == pytest.approx(ratio, abs=1e-4)
+    said = f"It would cost ×{ratio:.2f}: 0.8 EUR an hour without the device, {0.8 / ratio:.3g} with it, as stated."
+    assert said in found.summary
+    assert gains(found)["cost_ratio"][1] == pytest.approx(ratio, rel=1e-3)
+
+
+def test_a_node_that_is_hardly_cheaper_without_its_device_keeps_it():
+    seen = idle()
+    for node, speaks in ((0.8 / 0.69, True), (0.8 / 0.71, False), (0.8, False)):
+        facts = priced(
+            seen, with_device=None, price=NodePrice(currency="EUR", hourly=node), price_without_device=WITHOUT
+        )
+        assert (verdict(RULE, seen, facts) is not None) is speaks
+    dear = priced(seen, with_device=0.5, price=None, price_without_device=WITHOUT)
+    assert verdict(RULE, seen, dear) is None, "without it the node costs more"
+
+
+@pytest.mark.parametrize("without", [NodePrice(currency="USD", hourly=0.8), NodePrice(currency="EUR", hourly=0.0)])
+def test_a_price_without_the_device_that_nothing_is_comparable_with_says_nothing(without: NodePrice):
+    seen = idle()
+    assert "cost_ratio" not in numbers(concluded(RULE, seen, priced(seen, price_without_device=without)))
+
+
+def stated(name: str, **peak: float) -> Device:
+    return Device(
+        name=name, kind="gpu", memory=16, bandwidth=500, peak=peak, sources=("the configuration",), stated=True
+    )  # type: ignore[arg-type]
+
+
+def test_a_device_that_its_owner_states_is_judged_by_that():
+    """The catalogue does not have it, and its driver does not tell enough: a question, unless the owner answers it."""
+    seen = idle(card(name="NVIDIA X1"))
+    assert isinstance(verdict(RULE, seen, priced(seen)), Need)
+    facts = priced(
+        seen, device_prices={"X1": DevicePrice(currency="EUR", hourly=1.6)}, stated_devices=(stated("X1", fp32=8.1),)
+    )
+    assert numbers(concluded(RULE, seen, facts)) == numbers(concluded(RULE, idle(), priced(idle()))), "as a T4"
+    elsewhere = replace(facts, stated_devices=(stated("X2", fp32=8.1),))
+    assert isinstance(verdict(RULE, seen, elsewhere), Need)
+
+
+def test_what_keeps_a_stated_device_busy_is_a_twentieth_of_its_stated_peak():
+    """9 % of the time at 0.1 requests a second, 0.9 s each: of 10^12 a second 45 Gflop."""
+    seen = idle(card(day_busy_mean=0.09), most=0.8)
+    for peak, mode in (
+        ({"fp32": 1.0}, 0.045e12),
+        ({"fp16": 2.0, "int8": 4.0}, 0.09e12),
+        ({"fp16": 2.0, "bf16": 3.0}, 0.135e12),
+    ):
+        found = leaving(seen, seen.gpus[0].gpu, (stated("T4", **peak),))
+        assert isinstance(found, Leaving)
+        assert found.asked.operations.mode == pytest.approx(mode, rel=0.01)
+    need = leaving(seen, seen.gpus[0].gpu, (stated("T4", int8=4.0),))
+    assert isinstance(need, Need)
+    assert need.text == "how fast GPU 0 (Tesla T4) computes, in 32 or 16 bits"
 
 
 DERIVED = {

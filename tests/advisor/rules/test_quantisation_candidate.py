@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from advisor.facts import ServiceFacts
 from advisor.finding import Need
+from advisor.migration.devices import Device
 from advisor.migration.estimate import estimate
 from advisor.profiling.view import HotSpot
 from advisor.rules.cpu_oversubscribed_openmp import CpuOversubscribedOpenmp
@@ -187,6 +188,23 @@ def test_a_device_of_unknown_bandwidth_is_what_is_missing():
     found = verdict(RULE, seen, served(seen))
     assert isinstance(found, Need)
     assert "bandwidth" in found.text
+
+
+def test_what_the_owner_states_of_a_device_counts():
+    seen = decoding(gpu_named="NVIDIA Unheard Of 9")
+    stated = Device(
+        name="Unheard Of 9",
+        kind="gpu",
+        memory=80,
+        bandwidth=3000,
+        peak={"fp16": 900},
+        sources=("its owner",),
+        stated=True,
+    )
+    own = seen.gpus[0].gpu
+    seen = on_gpus(seen, replace(own, memory_total_bytes=80 * GIB))
+    found = concluded(RULE, seen, replace(served(seen), stated_devices=(stated,)))
+    assert numbers(found)["bandwidth_share"] == pytest.approx(120 * 16_060_522_496 / 3e12, rel=0.01)
 
 
 def test_a_service_on_a_gpu_that_makes_no_tokens_is_left():

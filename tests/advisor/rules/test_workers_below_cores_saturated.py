@@ -6,6 +6,7 @@ import pytest
 from advisor.finding import Need
 from advisor.rules.workers_below_cores_saturated import WorkersBelowCoresSaturated
 from advisor.view import View
+from collectors.entities import Role
 from collectors.levers import Lever
 from tests.advisor.built import (
     MIB,
@@ -41,6 +42,20 @@ def test_one_saturated_worker_beside_an_idle_core_becomes_two():
 def test_the_gain_is_bounded_by_the_cores_that_are_left():
     ratio = gains(concluded(RULE, one_saturated_worker()))["throughput_ratio"]
     assert ratio == pytest.approx((0.8 * 2 / 1.15, 0.93 * 2 / 1.15, 1.06 * 2 / 1.15), abs=0.01)
+
+
+def test_the_process_before_the_workers_bounds_how_many_are_kept_busy():
+    """As recorded of MLServer on 16 cores (0.46 cores of its own process at 260 requests a second): five workers answered 3.27
+    times as many as one."""
+    front = worker(100, [thread(100, 0.46, 0.0, allowed=range(16))], role=Role.FRONT_END)
+    seen = view([front, worker(101, [thread(101, 1.0, 0.02, allowed=range(16))])], cores=16)
+    found = concluded(RULE, seen)
+    assert [(c.current, c.proposed) for c in found.changes] == [(1, 4)]
+    passed = 1 / 0.46
+    expected = (0.8 * passed, 0.93 * passed, 1.06 * 1.5 * passed)
+    assert gains(found)["throughput_ratio"] == pytest.approx(expected, rel=0.01)
+    full = worker(100, [thread(100, 0.91, 0.0, allowed=range(16))], role=Role.FRONT_END)
+    assert verdict(RULE, view([full, *seen.serving], cores=16)) is None
 
 
 def test_a_node_that_others_use_more_promises_less():

@@ -8,9 +8,9 @@ import msgspec
 
 from advisor.documents import RulePage, Snapshot
 from advisor.finding import Finding
+from advisor.series import Series
 from agent.http.deps import AckRequest, HttpDeps
 from agent.http.updates import Updates
-from agent.store.series import Series
 from collectors.sample import Sample
 from tests.snapshots import example_snapshot
 

@@ -12,6 +12,7 @@ from advisor.documents import (
     RulePage,
     SelfStatus,
     ServiceStatus,
+    ThreadStatus,
     WorkerStatus,
 )
 from advisor.finding import Finding
@@ -19,7 +20,7 @@ from advisor.migration.result import MigrationEstimate
 from agent.http.encoded import EncodedSnapshot, encode
 from tests.agent.http.conftest import Client, MakeClient
 from tests.agent.http.example import RULES, example_deps
-from tests.snapshots import HEALTHY, LOADED, example_findings, example_snapshot
+from tests.snapshots import HEALTHY, LOADED, example_findings, example_snapshot, example_threads
 
 
 async def body(client: Client, path: str, status: int = 200) -> bytes:
@@ -89,3 +90,15 @@ async def test_unfiltered_bytes_are_made_once_for_a_snapshot():
 async def test_a_name_that_is_not_utf8_does_not_spoil_the_answer():
     finding = msgspec.structs.replace(example_findings()[0], title="gunicorn \udcff")
     assert msgspec.json.decode(encode(finding), type=Finding).title == "gunicorn ?"
+
+
+async def test_every_thread_of_a_process_is_told_by_its_pid(client: Client) -> None:
+    answer = msgspec.json.decode(await body(client, "/v1/workers/101/threads"))["data"]
+    assert msgspec.convert(answer, tuple[ThreadStatus, ...]) == example_threads(101)
+
+
+@pytest.mark.parametrize("pid", ["1", "-101", "1e3", "٣", "9" * 5000])
+async def test_a_process_that_is_not_watched_has_no_threads(client: Client, pid: str) -> None:
+    answer = await client.get(f"/v1/workers/{pid}/threads")
+    assert answer.status == 404
+    assert (await answer.json())["error"]["key"] == "worker.unknown"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
+from collectors.units import format_duration, format_rate, format_size, parse_duration, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(

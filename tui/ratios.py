@@ -1,0 +1,59 @@
+"""How are ratios after / before drawn as intervals, all of a list on one logarithmic scale?"""
+
+import math
+from collections.abc import Iterable
+
+import msgspec
+from textual.content import Content
+
+from advisor.finding import Gain, Metric
+from advisor.migration.spread import Percentiles
+from tui.palette import QUIET
+from tui.widgets.gain_chart import interval, scale_reach
+
+LABEL_WIDTH = 12
+_WORDS_WIDTH = 22
+_WIDEST, _NARROWEST = 61, 9
+
+
+class Scale(msgspec.Struct, frozen=True):
+    """`reach`: logarithm of the largest ratio on it; `cells`: how wide it is drawn, an odd number."""
+
+    reach: float
+    cells: int
+
+    @classmethod
+    def over(cls, gains: Iterable[Gain], width: int) -> "Scale":
+        """For lines of `width` cells: a label, the interval, its numbers."""
+        cells = max(_NARROWEST, min(_WIDEST, width - LABEL_WIDTH - _WORDS_WIDTH))
+        return cls(scale_reach(tuple(gains)), cells - (1 - cells % 2))
+
+    def drawn(self, label: str, gain: Gain) -> Content:
+        return Content.assemble(
+            (f"{label:<{LABEL_WIDTH}}", QUIET), interval(gain, self.reach, self.cells), f"  {told(gain)}"
+        )
+
+    def axis(self) -> Content:
+        """Its ends and the middle, where nothing would change."""
+        low, high = (f"×{_digits(math.exp(end))}" for end in (-self.reach, self.reach))
+        half = self.cells // 2
+        left = low.ljust(max(len(low) + 1, half)) + "×1"
+        return Content.styled(" " * LABEL_WIDTH + left + high.rjust(max(len(high) + 1, self.cells - len(left))), QUIET)
+
+
+def gain_of(found: Percentiles, metric: Metric) -> Gain:
+    return Gain(metric=metric, p10=found.p10, p50=found.p50, p90=found.p90)
+
+
+def told(gain: Gain | Percentiles) -> str:
+    """`×9.44 (6.36–15.3)`; of what is exact the number alone."""
+    if gain.p10 == gain.p90:
+        return f"×{_digits(gain.p50)}"
+    return f"×{_digits(gain.p50)} ({_digits(gain.p10)}–{_digits(gain.p90)})"
+
+
+def _digits(ratio: float) -> str:
+    """Three digits, below one two, and no exponent."""
+    if ratio >= 1000:
+        return f"{ratio:.0f}"
+    return f"{ratio:.3g}" if ratio >= 1 else f"{ratio:.2g}" if ratio >= 1e-3 else f"{ratio:.4f}"
