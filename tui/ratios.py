@@ -14,19 +14,31 @@ from tui.widgets.gain_chart import interval, scale_reach
 LABEL_WIDTH = 12
 _WORDS_WIDTH = 22
 _WIDEST, _NARROWEST = 61, 9
+STACKED_BELOW = 60
+"""What is read for its intervals has two lines each on a page that is narrower."""
 
 
 class Scale(msgspec.Struct, frozen=True):
-    """`reach`: logarithm of the largest ratio on it; `cells`: how wide it is drawn, an odd number."""
+    """`reach`: logarithm of the largest ratio on it; `cells`: how wide it is drawn, an odd number; `stacked`: the numbers stand
+    above each interval, not beside it."""
 
     reach: float
     cells: int
+    stacked: bool = False
 
     @classmethod
-    def over(cls, gains: Iterable[Gain], width: int) -> "Scale":
-        """For lines of `width` cells: a label, the interval, its numbers."""
-        cells = max(_NARROWEST, min(_WIDEST, width - LABEL_WIDTH - _WORDS_WIDTH))
-        return cls(scale_reach(tuple(gains)), cells - (1 - cells % 2))
+    def over(cls, gains: Iterable[Gain], width: int, stacked_below: int = 0) -> "Scale":
+        """For lines of `width` cells: a label, the interval, its numbers; of less than `stacked_below` two lines each."""
+        stacked = width < stacked_below
+        cells = max(_NARROWEST, min(_WIDEST, width - LABEL_WIDTH - (0 if stacked else _WORDS_WIDTH)))
+        return cls(scale_reach(tuple(gains)), cells - (1 - cells % 2), stacked)
+
+    def rows(self, label: str, gain: Gain) -> list[Content]:
+        """One line, or two where it is stacked."""
+        if not self.stacked:
+            return [self.drawn(label, gain)]
+        words = Content.assemble((f"{label:<{LABEL_WIDTH}}", QUIET), told(gain))
+        return [words, Content.assemble(" " * LABEL_WIDTH, interval(gain, self.reach, self.cells))]
 
     def drawn(self, label: str, gain: Gain) -> Content:
         return Content.assemble(
@@ -54,6 +66,6 @@ def told(gain: Gain | Percentiles) -> str:
 
 def _digits(ratio: float) -> str:
     """Three digits, below one two, and no exponent."""
-    if ratio >= 1000:
+    if ratio >= 999.5:
         return f"{ratio:.0f}"
     return f"{ratio:.3g}" if ratio >= 1 else f"{ratio:.2g}" if ratio >= 1e-3 else f"{ratio:.4f}"

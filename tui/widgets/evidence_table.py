@@ -39,9 +39,9 @@ def evidence_lines(evidence: Sequence[Evidence], width: int) -> list[Content]:
             [*cells, threshold_bar(one, min(_BAR, left))] for cells, one in zip(rows, evidence, strict=True)
         ]
         return aligned([[*names, ""], *drawn], _RIGHT)
-    first, *table = aligned([names[:3], *(cells[:3] for cells in rows)], _RIGHT, width)
-    below = [[line, _below(one, cells[3], width)] for line, cells, one in zip(table, rows, evidence, strict=True)]
-    return [first, *(line for pair in below for line in pair)]
+    table = aligned([cells[:2] for cells in rows], _RIGHT, width)
+    below = [[line, _below(one, cells, width)] for line, cells, one in zip(table, rows, evidence, strict=True)]
+    return [line for pair in below for line in pair]
 
 
 def row(one: Evidence) -> tuple[str, ...]:
@@ -69,8 +69,12 @@ def threshold_bar(one: Evidence, cells: int) -> Content:
     )
 
 
-def _below(one: Evidence, over: str, width: int) -> Content:
-    """The bar, and over which time and how many looks."""
-    cells = max(_LEAST_BAR, min(2 * _BAR, width - len(over) - 4))
-    drawn = Content("  ") if one.threshold is None else Content.assemble("  ", threshold_bar(one, cells), "  ")
-    return Content.assemble(drawn, (over, QUIET))
+def _below(one: Evidence, cells: tuple[str, ...], width: int) -> Content:
+    """The bar and its threshold, and over which time and how many looks."""
+    _, _, threshold, over = cells
+    if one.threshold is None:
+        return Content.styled(f"  {over}", QUIET)
+    told = f"from {threshold} · {over}"
+    return Content.assemble(
+        "  ", threshold_bar(one, max(_LEAST_BAR, min(_BAR, width - len(told) - 4))), (f"  {told}", QUIET)
+    )

@@ -13,7 +13,7 @@ from advisor.ledger.scores import Score
 from tui import format as fmt
 from tui.lines import heading, indented, lines
 from tui.palette import BAD, GOOD, QUIET, STRONG
-from tui.ratios import LABEL_WIDTH, Scale
+from tui.ratios import LABEL_WIDTH, STACKED_BELOW, Scale
 
 SHOWN = 3
 _STATES = {"verified": ("✓", GOOD), "refuted": ("✗", BAD), "unclear": ("?", QUIET), "waiting": ("…", QUIET)}
@@ -65,7 +65,7 @@ def outcome_lines(outcome: Outcome, finding: str | None, width: int) -> Iterator
     drawn = [gain for promise in promises for gain in promise.gains]
     found = [_gain(one) for one in outcome.measured]
     if drawn or found:
-        scale = Scale.over((*drawn, *found), width)
+        scale = Scale.over((*drawn, *found), width, STACKED_BELOW)
         yield scale.axis()
         yield from _compared(promises, outcome, scale, width)
     if outcome.rollback:
@@ -77,7 +77,7 @@ def _compared(promises: Sequence[Promise], outcome: Outcome, scale: Scale, width
     measured = {one.metric: one for one in outcome.measured}
     for promise in promises:
         for gain in promise.gains:
-            yield scale.drawn(fmt.gain_name(gain), gain)
+            yield from scale.rows(fmt.gain_name(gain), gain)
             if (one := measured.pop(gain.metric, None)) is not None:
                 yield from _measured("measured", one, outcome, scale, width)
     for one in measured.values():
@@ -85,7 +85,7 @@ def _compared(promises: Sequence[Promise], outcome: Outcome, scale: Scale, width
 
 
 def _measured(label: str, one: Measured, outcome: Outcome, scale: Scale, width: int) -> Iterator[Content]:
-    yield scale.drawn(label, _gain(one))
+    yield from scale.rows(label, _gain(one))
     held = outcome.covered.get(one.metric)
     text = {True: "inside what was said", False: "outside what was said", None: "nothing was said of it"}[held]
     if not one.matched:

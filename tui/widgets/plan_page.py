@@ -12,7 +12,7 @@ from tui import format as fmt
 from tui.lines import heading, indented, lines
 from tui.palette import CODE, QUIET, STRONG
 from tui.places import change_text, place_text
-from tui.ratios import Scale
+from tui.ratios import STACKED_BELOW, Scale
 
 _INDENT = 3
 
@@ -34,7 +34,9 @@ class PlanPage(Widget):
 
 
 def plan_lines(plan: Plan, titles: Mapping[str, str], width: int) -> Iterator[Content]:
-    scale = Scale.over((*plan.total, *(gain for step in plan.steps for gain in step.gains)), width - _INDENT)
+    scale = Scale.over(
+        (*plan.total, *(gain for step in plan.steps for gain in step.gains)), width - _INDENT, STACKED_BELOW
+    )
     yield Content.styled(fmt.plain(plan.verdict), STRONG)
     yield Content.styled(f"plan of {fmt.plain(plan.service)}, {fmt.count(len(plan.steps), 'step')}", QUIET)
     for number, step in enumerate(plan.steps, 1):
@@ -73,7 +75,7 @@ def _step(number: int, step: Step, scale: Scale, width: int) -> Iterator[Content
 
 
 def _drawn(gains: tuple[Gain, ...], scale: Scale) -> Iterator[Content]:
-    return (_moved(scale.drawn(fmt.gain_name(gain), gain)) for gain in gains)
+    return (_moved(row) for gain in gains for row in scale.rows(fmt.gain_name(gain), gain))
 
 
 def _in_vain(plan: Plan, titles: Mapping[str, str]) -> Iterator[Content]:
