@@ -156,7 +156,7 @@ async def test_a_click_zooms_and_the_wheel_scrolls() -> None:
         assert "zoom 30 %" in told(app, ProfileHead)
         await press(pilot, "escape", "j")
         await until(pilot, lambda: "f59" in told(app, FrameDetail))
-        await press(pilot, "enter", "F")
+        await press(pilot, "enter", "U")
         icicle = app.screen.query_one(Icicle)
         assert icicle.rows == 61
         icicle.action_unzoom_all()

@@ -45,7 +45,7 @@ class ProfileScreen(StateScreen):
         ("enter", "in the graph, or a click: zoom in; backspace: back; 0: all"),
         ("/, ], [", "search frames; next and previous match"),
         ("v, G, I", "next side; GIL holders only; waiting threads"),
-        ("T, F", "per thread; native frames out"),
+        ("T, F, U", "per thread; native frames out; unfold frames"),
         ("M", "all profiles of the service in 15 min … 24 h as one"),
         ("d", "difference: d on the one before, d on the one after"),
         ("n", "ask for a new profile"),

@@ -31,7 +31,7 @@ class Icicle(Widget, can_focus=True):
         Binding("0", "unzoom_all", "All", show=False),
         Binding("right_square_bracket", "next_match(1)", show=False),
         Binding("left_square_bracket", "next_match(-1)", show=False),
-        Binding("F", "fold", show=False),
+        Binding("U", "fold", show=False),
     ]
     top: reactive[int] = reactive(0)
     """First row that is shown."""
