@@ -1,9 +1,11 @@
 """Does a browser get the screens, and nobody anything without the token?"""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
@@ -76,6 +78,14 @@ async def test_a_browser_with_the_token_gets_the_screens(client: Client) -> None
         while b"this page" not in drawn:
             message = await socket.receive(timeout=30)
             drawn += message.data if isinstance(message.data, bytes) else b""
+        for key in ("q", "q"):  # closes the help, then ends the screens
+            await socket.send_json(["stdin", key])
+        while not socket.closed:
+            await socket.receive(timeout=30)
+    async with asyncio.timeout(10):
+        while psutil.Process().children(recursive=True):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.1)
 
 
 def test_without_a_token_nothing_is_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,11 +51,11 @@ class AdviceScreen(StateScreen):
         advice = picture.advice
         body = self.query_one("#body", ContentSwitcher)
         if not advice.findings and not advice.inconclusive:
-            body.current = "quiet"
+            self.turn(body, "quiet")
             verdicts = (f"{fmt.plain(one.name)}: {fmt.plain(one.verdict)}" for one in advice.services)
             self.query_one("#quiet", Notice).say("Nothing to change", *verdicts)
             return
-        body.current = "split"
+        self.turn(body, "split")
         self.query_one(FindingList).show(advice)
         self._show_page(picture)
         self._choose_wanted(picture)
