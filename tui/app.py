@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import ClassVar
 
@@ -295,7 +296,11 @@ class TopApp(TimeTraveller):
         screen, picture = self.screen, self.state.picture
         if isinstance(screen, StateScreen):
             node, at = (None, None) if picture is None else (picture.node.node, picture.node.at)
-            asked = ExportScreen(text_of(screen), svg_of(screen, self.TITLE), usual_name(node, screen.NAME, at))
+            name = usual_name(node, screen.NAME, at)
+            if self.is_web:  # whoever sits there may not write files here
+                self.deliver_text(StringIO(text_of(screen)), save_filename=name)
+                return
+            asked = ExportScreen(text_of(screen), svg_of(screen, self.TITLE), name)
             self.push_screen(asked, self._exported)
 
     def _exported(self, path: Path | None) -> None:

@@ -86,6 +86,8 @@ def login_name(environ: Mapping[str, str]) -> str:
     default=None,
     help="Draw with ASCII only.  [default: where TERM or the locale have nothing else]",
 )
+@click.option("--web", is_flag=True, help="Serve the screens to a browser on this machine, behind the agent's token.")
+@click.option("--port", type=click.IntRange(1, 65535), default=9755, show_default=True, help="Of --web.")
 @click.option(
     "--config", type=click.Path(path_type=Path, dir_okay=False), help="A configuration file that names more nodes."
 )
@@ -96,10 +98,17 @@ def top(
     recording: Path | None,
     theme: str,
     ascii_only: bool | None,
+    web: bool,
+    port: int,
     config: Path | None,
 ) -> None:
     """Look at the model servers of a node: what they use, what they wait for, and what to change."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):  # Textual draws on standard error
+    if web:
+        serve_web(urls, node, token_file, recording, config, theme, port)
+        return
+    if not in_browser(os.environ) and not (
+        sys.stdin.isatty() and sys.stderr.isatty()
+    ):  # Textual draws on standard error
         raise click.ClickException("top: needs a terminal (without one: nodewright advise)")
     try:
         from tui.app import TopApp
@@ -116,6 +125,34 @@ def top(
         raise click.ClickException(f"node: {error}") from error
     finally:
         nodes.close()
+
+
+def in_browser(environ: Mapping[str, str]) -> bool:
+    """Whether this process draws for a browser instead of a terminal."""
+    return environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
+
+
+def serve_web(
+    urls: tuple[str, ...],
+    node: str | None,
+    token_file: Path | None,
+    recording: Path | None,
+    config: Path | None,
+    theme: str,
+    port: int,
+) -> None:
+    """The same in a browser. Raises ClickException where something is missing or wrong, before anything is served."""
+    try:
+        from tui.web import serve
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"top: {error.name} is not installed (pip install 'nodewright[web]')") from error
+    find_nodes(urls, node, token_file, recording, config)
+    token = find_token(os.environ, token_file, local=True)
+    if not token:
+        raise click.ClickException("web: no token to ask for (run it as the agent's user, or give --token-file)")
+    given = [("--node", node), ("--token-file", token_file), ("--recording", recording), ("--config", config)]
+    named = [part for name, value in given if value is not None for part in (name, str(value))]
+    serve([*(part for url in urls for part in ("--url", url)), *named, "--theme", theme, "--no-ascii"], token, port)
 
 
 def find_nodes(

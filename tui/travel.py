@@ -25,7 +25,7 @@ OF_ALL_TIME = frozenset({"rules", "series", "history", "profiles", "outcomes", "
 """What says itself of which time it is."""
 NOT_KEPT = Problem("past.not-kept", "this is not kept of the past", "press . for the present")
 _NO_TIMELINE = frozenset({"past.not-kept", "path.unknown", "not-found"})
-_LEAST_GAP_SECONDS = 10.0
+_LEAST_GAP_SECONDS = 5.0
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,4 +168,4 @@ def gap_before(times: Sequence[float], number: int) -> float | None:
     step = times[number] - times[number - 1]
     nearby = times[max(0, number - 20) : number + 20]
     usual = median(later - earlier for earlier, later in pairwise(nearby))
-    return step if step > max(_LEAST_GAP_SECONDS, 5 * usual) else None
+    return step if step > max(_LEAST_GAP_SECONDS, 2.5 * usual) else None

@@ -98,7 +98,9 @@ async def test_the_highlight_comes_back_to_what_was_chosen_once_that_is_there_ag
         chosen = app.screen.query_one(ServiceList).chosen
         for _ in range(4):
             await press(pilot, "r")
+        await pilot.pause()
         assert app.screen.query_one(ServiceList).chosen == chosen == example.services[1].id
+        assert app.screen.query_one(ServiceList).has_focus
 
 
 async def exported(app: TopApp, name: str) -> None:
@@ -158,3 +160,18 @@ async def test_a_file_that_cannot_be_written_is_said_so(name: str) -> None:
 
 def test_a_name_of_a_node_never_leads_out_of_the_folder() -> None:
     assert usual_name("../../etc/x y", "advice", None) == "nodewright-etc-x-y-advice.txt"
+
+
+async def test_the_list_of_findings_has_the_focus_again_after_there_were_none() -> None:
+    example = example_snapshot()
+    quiet = msgspec.structs.replace(
+        example, advice=msgspec.structs.replace(example.advice, findings=(), inconclusive=())
+    )
+    app = app_with(example, quiet, example)
+    async with app.run_test() as pilot:
+        await press(pilot, "a", "j", "j")
+        chosen = app.screen.query_one(FindingList).chosen
+        await press(pilot, "r", "r")
+        await pilot.pause()
+        assert app.screen.query_one(FindingList).chosen == chosen
+        assert app.screen.query_one(FindingList).has_focus

@@ -68,11 +68,11 @@ class AdviceScreen(StateScreen):
         body = self.query_one("#body", ContentSwitcher)
         self._ask_if_due(picture)
         if not (advice.findings or advice.inconclusive or self._outcomes.outcomes):
-            body.current = "quiet"
+            self.turn(body, "quiet")
             verdicts = (f"{fmt.plain(one.name)}: {fmt.plain(one.verdict)}" for one in advice.services)
             self.query_one("#quiet", Notice).say("Nothing to change", *verdicts)
             return
-        body.current = "split"
+        self.turn(body, "split")
         self.query_one(FindingList).show(advice, self._outcomes.outcomes)
         self._show_page(picture)
         self._choose_wanted(picture)

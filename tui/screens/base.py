@@ -40,6 +40,11 @@ class StateScreen(Screen[None]):
     state: State | None = None
     """As last shown."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._focused_on: dict[str, Widget] = {}
+        """By page."""
+
     @abstractmethod
     def body(self) -> Widget:
         """The widget that shows a picture; its id is `body`."""
@@ -75,11 +80,22 @@ class StateScreen(Screen[None]):
         switcher, notice = self.query_one(ContentSwitcher), self.query_one(Notice)
         absence = connection_text(state) if state.picture is None else self.absence(state.picture)
         if state.picture is not None and not absence:
-            switcher.current = "body"
+            self.turn(switcher, "body")
             self.show(state.picture)
             return
-        switcher.current = "notice"
+        self.turn(switcher, "notice")
         notice.say(*absence)
+
+    def turn(self, switcher: ContentSwitcher, page: str) -> None:
+        """Show a page of `switcher`; what had the focus when it was left has it again."""
+        if switcher.current == page:
+            return
+        if switcher.current is not None and self.focused is not None:
+            self._focused_on[switcher.current] = self.focused
+        switcher.current = page
+        before = self._focused_on.get(page)
+        if before is not None and before.is_attached:
+            self.call_after_refresh(self.set_focus, before, False)
 
 
 def no_server_text(node: NodeStatus) -> tuple[str, ...]:
