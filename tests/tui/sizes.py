@@ -7,7 +7,7 @@ SIZES = pytest.mark.parametrize(
     [
         pytest.param((80, 24), id="80x24"),
         pytest.param((120, 40), id="120x40", marks=pytest.mark.heavy),
-        pytest.param((160, 48), id="160x48"),
+        pytest.param((160, 48), id="160x48", marks=pytest.mark.heavy),
         pytest.param((200, 50), id="200x50", marks=pytest.mark.heavy),
     ],
 )

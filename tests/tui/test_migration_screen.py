@@ -235,7 +235,7 @@ def test_the_screen_looks_as_accepted(
     assert snap_compare(app_over(source_with(found, answer)), terminal_size=size, run_before=settle)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (160, 48)], ids=["80x24", "160x48"])
+@SIZES
 @pytest.mark.parametrize(
     "keys", [("c", "j", "enter", "enter"), ("c", "i"), ("c", "w", "tab", "5", "enter")], ids=["page", "form", "what-if"]
 )

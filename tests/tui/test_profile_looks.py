@@ -15,7 +15,10 @@ from tui.app import TopApp
 from tui.screens import profile as profile_screen
 
 PROBLEM = "the process may not be traced (grant CAP_SYS_PTRACE to the sidecar)"
-SMALL = pytest.mark.parametrize("size", [(80, 24), (120, 40)], ids=["80x24", "120x40"])
+SMALL = pytest.mark.parametrize(
+    "size",
+    [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40", marks=pytest.mark.heavy)],
+)
 
 
 def live() -> FakeSource:
