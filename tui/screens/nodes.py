@@ -39,6 +39,8 @@ class NodesScreen(ModalScreen[str | None]):
         border: none; background: $surface; padding: 0; height: auto; max-height: 20; scrollbar-size-vertical: 1;
         text-wrap: nowrap; text-overflow: ellipsis;
     }
+    NodesScreen OptionList:focus { border: none; background: $surface; }
+    NodesScreen OptionList > .option-list--option-highlighted { background: $cursor; color: $foreground; text-style: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,N,q", "leave", show=False),
