@@ -68,6 +68,7 @@ async def test_another_name_or_origin_is_refused_with_the_token_too(client: Clie
 
 @pytest.mark.slow
 async def test_a_browser_with_the_token_gets_the_screens(client: Client) -> None:
+    others = set(psutil.Process().children(recursive=True))  # of tests before
     async with client.ws_connect("/ws?width=80&height=24", headers=BEARER) as socket:
         drawn = b""
         while b"No connection to" not in drawn:
@@ -83,7 +84,7 @@ async def test_a_browser_with_the_token_gets_the_screens(client: Client) -> None
         while not socket.closed:
             await socket.receive(timeout=30)
     async with asyncio.timeout(10):
-        while psutil.Process().children(recursive=True):
+        while set(psutil.Process().children(recursive=True)) - others:
             await asyncio.sleep(0.05)
     await asyncio.sleep(0.1)
 
