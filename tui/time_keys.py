@@ -37,7 +37,7 @@ class TimeTraveller(App[None]):
 
     def start_time(self) -> None:
         """Call it once, when the app has started."""
-        self.set_interval(PLAY_SECONDS, self._play_on)
+        self.play_timer = self.set_interval(PLAY_SECONDS, self._play_on)
 
     async def action_pause(self) -> None:
         """Hold what is shown; from a moment of the past, play on from it or hold again."""

@@ -14,7 +14,12 @@ import pytest
 
 from tests.agent.running import LAUNCHER, agent, command, prefork_server
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.live,
+    pytest.mark.heavy,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux"),
+]
 
 
 class Terminal:

@@ -205,6 +205,7 @@ async def test_before_the_first_moment_the_first_is_shown_and_that_is_said() -> 
 async def test_space_plays_on_from_the_past_until_the_present() -> None:
     app = recorded_app()
     async with app.run_test(size=(120, 40)) as pilot:
+        app.play_timer.stop()  # the test plays on itself
         await press(pilot, *["left_square_bracket"] * 3, "space")
         assert status(app).startswith("► PAST, playing · 10:03:54 UTC")
         app._play_on()
