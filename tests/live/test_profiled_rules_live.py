@@ -80,7 +80,7 @@ FAULTS = [
 ]
 
 
-LONGEST = ("io-bound-workers", "ipc-dominates-light-model")
+LONGEST = ("event-loop-blocked", "io-bound-workers", "ipc-dominates-light-model", "serialisation-heavy")
 
 
 @pytest.mark.parametrize(
