@@ -163,7 +163,8 @@ def test_a_recording_holds_the_gpus_and_is_replayed(tmp_path: Path, library: Pat
     copy = tmp_path / "copy.rec"
     shutil.copy(output, copy)
     from agent.config_sources import load_config
-    from agent.snapshots import Snapshots, play
+    from agent.played import play
+    from agent.snapshots import Snapshots
 
     played = play(load_config(), copy)
     (gpu,) = Snapshots(played).take(1).node.gpus

@@ -16,7 +16,7 @@ from tests.live.in_own_network import CLIENTS, LOADS
 OWN = Path(sys.executable).parent
 UNSHARE = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
 
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.heavy]
 
 
 def counted(folder: Path, server: str, client: str, programs: Path = OWN) -> list[list[dict[str, int | None]]]:

@@ -18,7 +18,7 @@ from tests.live.servers import ONE_THREAD, gunicorn, program
 
 SERVER = ROOT / "tests" / "programs" / "spawn_server.py"
 RULE = "orphaned-workers"
-pytestmark = [pytest.mark.live, pytest.mark.slow]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.heavy]
 
 
 class Server:

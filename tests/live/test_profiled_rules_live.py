@@ -19,7 +19,7 @@ from tests.live.servers import HERE, ONE_THREAD, Neighbours, gunicorn, load, pro
 
 CPUS = len(os.sched_getaffinity(0))
 needs_two = pytest.mark.skipif(CPUS < 2, reason="needs two CPUs")
-pytestmark = [pytest.mark.live, pytest.mark.slow, needs_two]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.heavy, needs_two]
 
 
 @contextmanager
