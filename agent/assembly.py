@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from advisor.documents import Snapshot
 from advisor.history import History
 from advisor.profiling.table import load_table
-from advisor.view import ThreadView
 from agent.background import Background, FactsReader
 from agent.budget import Budget
 from agent.config import Config, ProfilingSettings
@@ -17,7 +16,8 @@ from agent.profiling.profiler import Keep, Profiler, ProfilingLimits, Take
 from agent.readers.readers import Readers
 from agent.sampler import Sampler
 from agent.self_cost import SelfCost
-from agent.status import NodePicture, model_statuses, service_status, threads_of, worker_status
+from agent.service_documents import documents_of
+from agent.status import NodePicture
 from agent.witness import Witness
 from collectors.collector import Collector, all_collectors
 from collectors.discovery import Discovery
@@ -74,16 +74,7 @@ class Watch:
         services = self.discovery.services
         self.profiler.update(self.judging.scenes(services))
         advice = self.judging.document(services, now)
-        verdicts = {s.name: s.verdict for s in advice.services}
-        statuses, workers, models = [], [], []
-        threads: dict[int, tuple[ThreadView, ...]] = {}
-        for service in services:
-            view, facts = self.judging.view(service), self.judging.facts(service)
-            generation, measured = self.judging.generation(service), self.judging.measured(service)
-            statuses.append(service_status(service, view, facts, verdicts[service.name], generation, measured))
-            models += model_statuses(service, view)
-            workers += [worker_status(w, view, facts) for w in service.workers]
-            threads |= threads_of(view)
+        found = documents_of(services, self.judging, advice)
         latest = self.sampler.latest
         collectors = latest.collectors()
         self.snapshot = Snapshot(
@@ -91,13 +82,13 @@ class Watch:
             node=self.picture.take(
                 latest.samples(), collectors, now, self.judging.gpus(), services, self.readers.status()
             ),
-            services=tuple(statuses),
-            workers=tuple(workers),
-            models=tuple(models),
+            services=found.services,
+            workers=found.workers,
+            models=found.models,
             migrations=self.judging.migrations.known(services),
             self_status=self.cost.status(self.sampler.beat, self.sampler.interval_seconds, collectors),
             advice=advice,
-            threads=threads,
+            threads=found.threads,
         )
         return self.snapshot
 

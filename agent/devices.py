@@ -95,7 +95,7 @@ def configured(name: str, said: Mapping[str, Any]) -> Device | None:
         return device
     base: dict[str, Any] = msgspec.to_builtins(device) if device is not None else {"name": name, "kind": "gpu"}
     stated = {**base, **facts, "peak": {**base.get("peak", {}), **peak}, "sources": ("the configuration",)}
-    stated["stated"] = True
+    stated |= {"stated": True, "measured": None}  # what was measured is the catalogue's numbers
     try:
         found = msgspec.convert(stated, Device)
         check(found)

@@ -17,7 +17,7 @@ from tui.ratios import gain_of
 
 VERDICTS = ("candidate", "possible", "not worth it", "does not fit")
 """The best first."""
-VERDICT_COLOURS = {"candidate": f"bold {GOOD}", "possible": "bold #f0e442", "not worth it": QUIET, "does not fit": BAD}
+VERDICT_COLOURS = {"candidate": f"bold {GOOD}", "possible": "bold $medium", "not worth it": QUIET, "does not fit": BAD}
 WORTH_TELLING = 100.0
 """A ceiling above it says no more than that nearly all of the work could move."""
 _NEEDS = {

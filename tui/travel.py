@@ -151,7 +151,7 @@ class Travel:
         kind = head.split("/")[0]
         if self.is_newest or kind in OF_ALL_TIME or head.endswith("/history"):
             return name
-        if not self.recorded or head not in OF_A_MOMENT:
+        if not self.recorded or not (head in OF_A_MOMENT or (kind == "workers" and head.endswith("/threads"))):
             raise Unreachable(NOT_KEPT)
         return f"{head}?{query}{'&' if query else ''}at={self.at}"
 

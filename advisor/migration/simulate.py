@@ -2,8 +2,10 @@
 
 A roofline on the device (operations against its peak, bytes against its bandwidth), the launches of kernels, the transfer, and
 what stays on the host (Amdahl): of each request, or of each call of the model, which serves a batch. Efficiencies: MFU 25 to
-75 % and MBU 60 to 85 % as public serving benchmarks report; a launch 3 to 20 µs (HTA), with an eager framework's way to it 9 to
-34 µs (`bench/run.py migration-gpu` on an H100 and an H200); page-locked transfers at 80 % of the lanes, others at 9 to 40 %.
+75 % and MBU 60 to 85 % as public serving benchmarks report; a launch 3 to 20 µs (HTA), with an eager framework's way to it 20
+to 34 µs an operation (`bench/run.py migration-gpu` on an H100; 9 µs of the smallest kernels, tests/fixtures/profiles).
+Page-locked transfers reach 80 % of the lanes, others 40 % of generation 4 and 9 to 17 % of generation 5
+(tests/fixtures/recordings/h100).
 """
 
 from collections import Counter

@@ -41,5 +41,6 @@ ROUTES = (
         handler=get_threads,
         doc="Every thread of one process, by its pid, over the last 15 s, the busiest first.",
         answer=tuple[ThreadStatus, ...],
+        query=(AT,),
     ),
 )

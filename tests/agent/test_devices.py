@@ -251,3 +251,10 @@ def test_a_price_file_states_devices_too(tmp_path):
     loaded = load_config(None, environ={}, system_file=tmp_path / "none.toml", flags={"prices.file": str(file)})
     assert prices(loaded.config)["T4"].hourly == 0.5
     assert loaded.config.prices.hourly == 0.8
+
+
+def test_of_what_its_owner_states_nothing_was_measured(tmp_path):
+    (priced,) = configured_devices(load(tmp_path, '[devices.H100]\nhourly = 4\ncurrency = "EUR"'))
+    (stated,) = configured_devices(load(tmp_path, "[devices.H100]\nbandwidth = 5000"))
+    assert priced.measured is not None
+    assert (stated.stated, stated.measured) == (True, None)

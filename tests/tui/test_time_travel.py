@@ -167,10 +167,11 @@ async def test_other_documents_are_asked_of_the_moment() -> None:
         await press(pilot, "left_square_bracket")
         assert app.travel.then("migration") == f"migration?at={START_SECONDS + 238}"
         assert app.travel.then("workers?service=x") == f"workers?service=x&at={START_SECONDS + 238}"
+        assert app.travel.then("workers/12/threads") == f"workers/12/threads?at={START_SECONDS + 238}"
         assert app.travel.then("series?kind=core&entity=core:0") == "series?kind=core&entity=core:0"
         assert app.travel.then("advice/ab12/history?limit=2") == "advice/ab12/history?limit=2"
         with pytest.raises(Unreachable):
-            app.travel.then("workers/12/threads")
+            app.travel.then("advice/ab12")
         await press(pilot, "full_stop")
         assert app.travel.then("migration") == "migration"
 

@@ -1,12 +1,8 @@
 """Where else, or in which other form, could the service run, and what would that bring?"""
 
-from typing import ClassVar
-
-from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
-from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from advisor.migration.forms import Way
@@ -16,6 +12,7 @@ from tui.lines import heading, lines, packed
 from tui.migration import best, facts, gains, title
 from tui.palette import QUIET, STRONG
 from tui.ratios import LABEL_WIDTH, Scale, gain_of
+from tui.widgets.kept_list import KeptList
 
 _BESIDE = 3
 """Cells at the left and right of a line, and the scroll bar."""
@@ -38,25 +35,12 @@ class AlternativeAxis(Widget):
         return lines([heading(first if self.size.width >= len(first) else "after / before, log scale"), scale.axis()])
 
 
-class AlternativeList(OptionList):
+class AlternativeList(KeptList):
     """Other forms on these CPUs, then the devices; the highlighted one is the subject of the page."""
 
     DEFAULT_CSS = """
-    AlternativeList {
-        border: none; background: $background; padding: 0; scrollbar-size-vertical: 1; scrollbar-gutter: stable;
-        text-wrap: nowrap; text-overflow: ellipsis;
-    }
-    AlternativeList:focus { border: none; background: $background; }
-    AlternativeList > .option-list--option { padding: 0 1; }
-    AlternativeList > .option-list--option-highlighted { background: $boost; color: $foreground; text-style: none; }
-    AlternativeList:focus > .option-list--option-highlighted {
-        background: #2b3d55; color: $foreground; text-style: none;
-    }
+    AlternativeList { scrollbar-gutter: stable; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-    ]
     _estimate: MigrationEstimate | None = None
     _width = 0
 
@@ -82,11 +66,6 @@ class AlternativeList(OptionList):
     def on_resize(self) -> None:
         if self._estimate is not None:
             self.show(self._estimate)
-
-    @property
-    def chosen(self) -> str | None:
-        """Name of the highlighted device, or the kind of a form with `WAY` before it."""
-        return None if self.highlighted is None else self.get_option_at_index(self.highlighted).id
 
 
 def worth_a_look(one: MigrationEstimate) -> str | None:
