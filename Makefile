@@ -20,7 +20,7 @@ run: $(READY)  ## the agent in the foreground
 test: $(READY)  ## the tests: what is computed two at a time, then what watches real programs
 ifeq ($(ARGS),)
 	$(BIN)/pytest -n 2 -m 'not heavy and not alone'
-	$(BIN)/pytest -m 'not heavy and alone'
+	$(BIN)/pytest -m 'not heavy and alone' --durations=30
 else
 	$(BIN)/pytest $(ARGS)
 endif

@@ -38,8 +38,12 @@ class Replayed:
             judgements = replay.judgements
         self.moments = Moments(judgements)
         self.findings = Watcher()
-        self.played = play(loaded, path, self._look)
-        self.snapshot: Snapshot = self.moments.last(self.played)
+        try:
+            self.played = play(loaded, path, self._look)
+            self.snapshot: Snapshot = self.moments.last(self.played)
+        except BaseException:
+            self.moments.close()
+            raise
 
     def _look(self, played: Played, judgement: RecordedJudgement) -> None:
         self.moments.look(played, judgement)

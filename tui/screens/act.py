@@ -1,43 +1,31 @@
 """Why is a finding left as it is, and for how long?"""
 
 import re
-from typing import ClassVar, Literal
+from typing import Literal
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from advisor.finding import Finding
 from tui import format as fmt
 from tui.lines import lines
 from tui.palette import BAD, QUIET, STRONG
+from tui.screens.form import FormScreen
 from tui.source import Act
 
 _DURATION = re.compile(r"[0-9]+(\.[0-9]+)?\s*(s|min|h|d|w|y)", re.ASCII)
 _WORDS = {"acknowledged": "Acknowledge", "snoozed": "Snooze"}
 
 
-class ActScreen(ModalScreen[Act | None]):
+class ActScreen(FormScreen[Act]):
     """A small form over the advice; it answers None where it was left."""
 
     DEFAULT_CSS = """
-    ActScreen { align: center middle; }
-    ActScreen > Vertical {
-        width: 70; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
-    }
-    ActScreen Input { border: none; height: 1; padding: 0 1; margin: 0 0 1 0; background: $boost; }
-    ActScreen Input:focus { border: none; background: $cursor; }
-    ActScreen #problem { height: auto; }
+    ActScreen Input { margin: 0 0 1 0; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("down", "app.focus_next", "Next field", show=False),
-        Binding("up", "app.focus_previous", "Field before", show=False),
-    ]
 
     def __init__(self, finding: Finding, state: Literal["acknowledged", "snoozed"], owner: str) -> None:
         super().__init__()
@@ -81,9 +69,6 @@ class ActScreen(ModalScreen[Act | None]):
         field, text = problem
         self.query_one("#problem", Static).update(Content.styled(text, BAD))
         self.query_one(field, Input).focus()
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
 
     def _problem(self, reason: str, lasts: str) -> tuple[str, str] | None:
         """The field that is wrong, and why."""

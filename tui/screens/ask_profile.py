@@ -9,33 +9,23 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.reactive import reactive
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from advisor.profiling.request import LONGEST_SECONDS, ProfileRequest
 from tui import format as fmt
 from tui.lines import lines
 from tui.palette import BAD, QUIET, STRONG
+from tui.screens.form import FormScreen
 
 
-class AskProfileScreen(ModalScreen[ProfileRequest | None]):
+class AskProfileScreen(FormScreen[ProfileRequest]):
     """A small form over the profiles; it answers None where it was left."""
 
     DEFAULT_CSS = """
-    AskProfileScreen { align: center middle; }
-    AskProfileScreen > Vertical {
-        width: 74; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
-    }
-    AskProfileScreen Input { border: none; height: 1; padding: 0 1; margin: 0 0 1 0; background: $boost; }
-    AskProfileScreen Input:focus { border: none; background: $cursor; }
-    AskProfileScreen #problem { height: auto; }
+    AskProfileScreen > Vertical { width: 74; }
+    AskProfileScreen Input { margin: 0 0 1 0; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("down", "app.focus_next", "Next field", show=False),
-        Binding("up", "app.focus_previous", "Field before", show=False),
-        Binding("ctrl+s", "submit", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+s", "submit", show=False)]
 
     def __init__(self, service: str, services: Sequence[str]) -> None:
         """`service`: what is filled in."""
@@ -73,9 +63,6 @@ class AskProfileScreen(ModalScreen[ProfileRequest | None]):
         field, text = problem
         self.query_one("#problem", Static).update(Content.styled(text, BAD))
         self.query_one(field, Input).focus()
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
 
 
 class Tick(Static, can_focus=True):

@@ -1,35 +1,27 @@
 """Into which file does what is on the screen go?"""
 
 from pathlib import Path
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui import format as fmt
 from tui.export import write
 from tui.lines import lines
 from tui.palette import BAD, QUIET, STRONG
+from tui.screens.form import FormScreen
 
 
-class ExportScreen(ModalScreen[Path | None]):
+class ExportScreen(FormScreen[Path]):
     """Asks for a name, and once more where that file is there; answers with the file that was written."""
 
     DEFAULT_CSS = """
-    ExportScreen { align: center middle; }
-    ExportScreen > Vertical {
-        width: 76; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
-    }
-    ExportScreen Input { border: none; height: 1; padding: 0 1; margin: 1 0 0 0; background: $boost; }
-    ExportScreen Input:focus { border: none; background: $cursor; }
-    ExportScreen #problem { height: auto; }
+    ExportScreen > Vertical { width: 76; }
+    ExportScreen Input { margin: 1 0 0 0; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
 
     def __init__(self, text: str, svg: str, name: str) -> None:
         super().__init__()
@@ -73,6 +65,3 @@ class ExportScreen(ModalScreen[Path | None]):
 
     def _say(self, text: str) -> None:
         self.query_one("#problem", Static).update(Content.styled(fmt.plain(text), BAD))
-
-    def action_leave(self) -> None:
-        self.dismiss(None)

@@ -1,34 +1,24 @@
 """To which moment does somebody want to go?"""
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui import format as fmt
 from tui.jump import HINT, instant_of
 from tui.lines import lines
 from tui.palette import BAD, QUIET, STRONG
+from tui.screens.form import FormScreen
 
 
-class JumpScreen(ModalScreen[float | None]):
+class JumpScreen(FormScreen[float]):
     """Asks for a time; answers with Unix seconds, or None where it was left."""
 
     DEFAULT_CSS = """
-    JumpScreen { align: center middle; }
-    JumpScreen > Vertical {
-        width: 70; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
-    }
-    JumpScreen Input { border: none; height: 1; padding: 0 1; margin: 1 0 0 0; background: $boost; }
-    JumpScreen Input:focus { border: none; background: $cursor; }
-    JumpScreen #problem { height: auto; }
+    JumpScreen Input { margin: 1 0 0 0; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
 
     def __init__(self, kept: tuple[str, ...], shown: float, newest: float) -> None:
         """`kept`: sentences that say what can be shown."""
@@ -55,6 +45,3 @@ class JumpScreen(ModalScreen[float | None]):
             self.dismiss(instant_of(event.value, self._shown, self._newest))
         except ValueError as error:
             self.query_one("#problem", Static).update(Content.styled(str(error), BAD))
-
-    def action_leave(self) -> None:
-        self.dismiss(None)

@@ -1,14 +1,11 @@
 """Was a change made that the agent may not have seen, and when?"""
 
 import re
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from advisor.finding import Finding
@@ -17,23 +14,13 @@ from tui import format as fmt
 from tui.lines import lines
 from tui.palette import BAD, QUIET, STRONG
 from tui.places import change_text
+from tui.screens.form import FormScreen
 
 _LONGEST_SECONDS = 86400.0
 
 
-class VerifyScreen(ModalScreen[str | None]):
+class VerifyScreen(FormScreen[str]):
     """A small form over the advice; it answers how long ago (empty: just now), and None where it was left."""
-
-    DEFAULT_CSS = """
-    VerifyScreen { align: center middle; }
-    VerifyScreen > Vertical {
-        width: 70; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
-    }
-    VerifyScreen Input { border: none; height: 1; padding: 0 1; background: $boost; }
-    VerifyScreen Input:focus { border: none; background: $cursor; }
-    VerifyScreen #problem { height: auto; }
-    """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
 
     def __init__(self, finding: Finding) -> None:
         super().__init__()
@@ -66,9 +53,6 @@ class VerifyScreen(ModalScreen[str | None]):
             self.dismiss(since)
         else:
             self.query_one("#problem", Static).update(Content.styled(problem, BAD))
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
 
 
 def since_problem(since: str) -> str | None:

@@ -1,18 +1,15 @@
 """What is to be supposed of the chosen service?"""
 
-from typing import ClassVar
-
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from advisor.migration.result import MigrationEstimate, Situation
 from tui import format as fmt
 from tui.palette import BAD, QUIET, STRONG
+from tui.screens.form import FormScreen
 from tui.what_if import Supposed, problem_of
 
 _FIELDS = (
@@ -26,25 +23,16 @@ _FIELDS = (
 """Keys of `migrate --what-if`, and what they are called."""
 
 
-class WhatIfScreen(ModalScreen[Supposed | None]):
+class WhatIfScreen(FormScreen[Supposed]):
     """A small form over the devices; it answers None where it was left. An empty field is as it is seen."""
 
     DEFAULT_CSS = """
-    WhatIfScreen { align: center middle; }
-    WhatIfScreen > Vertical {
-        width: 74; max-width: 100%; height: auto; border: round $primary; padding: 0 2; background: $surface;
-    }
+    WhatIfScreen > Vertical { width: 74; }
     WhatIfScreen Horizontal { height: 1; }
     WhatIfScreen Horizontal > Static { width: 18; }
-    WhatIfScreen Input { border: none; height: 1; padding: 0 1; background: $boost; width: 1fr; }
-    WhatIfScreen Input:focus { border: none; background: $cursor; }
-    WhatIfScreen #problem { height: auto; max-height: 10; margin: 1 0 0 0; }
+    WhatIfScreen Input { width: 1fr; }
+    WhatIfScreen #problem { max-height: 10; margin: 1 0 0 0; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("down", "app.focus_next", "Next field", show=False),
-        Binding("up", "app.focus_previous", "Field before", show=False),
-    ]
 
     def __init__(self, estimate: MigrationEstimate, supposed: Supposed) -> None:
         """`supposed`: what is in the fields at first."""
@@ -76,9 +64,6 @@ class WhatIfScreen(ModalScreen[Supposed | None]):
         field, text = problem
         self.query_one("#problem", Static).update(Content.styled(fmt.plain(text), BAD))
         self.query_one(f"#{field}", Input).focus()
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
 
 
 def _seen(now: Situation | None) -> dict[str, str]:

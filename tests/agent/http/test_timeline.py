@@ -31,6 +31,9 @@ async def test_every_document_is_answered_of_a_moment(make_client, replayed):
     ):  # fmt: skip
         answer = await client.get(f"/v1/{name}?at={at}")
         assert (await answer.json())["data"] == msgspec.json.decode(encode(kept)), name
+    pid = then.workers[0].pid
+    threads = (await (await client.get(f"/v1/workers/{pid}/threads?at={at}")).json())["data"]
+    assert [one["tid"] for one in threads] == [one.tid for one in then.threads[pid]]
     now = msgspec.convert((await (await client.get("/v1/node")).json())["data"], NodeStatus)
     assert now.at == timeline.last
     text = await client.get(f"/v1/advice?at={then.node.at}&rule={QUOTA}")
