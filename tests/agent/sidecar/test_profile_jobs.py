@@ -261,7 +261,7 @@ def test_a_killed_sidecar_takes_its_profilers_with_it(tmp_path):
             target=client.profile, args=(key, ProfileSpec(kind="burst", seconds=100.0), threading.Event()), daemon=True
         )
         thread.start()
-        until(lambda: len(_profilers(process.pid)) > 0)
+        until(lambda: any(map(_has_begun, _profilers(process.pid))))
         profilers = _profilers(process.pid)
         process.kill()
         process.wait()
@@ -277,6 +277,14 @@ def _profilers(pid: int) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def _has_begun(pid: int) -> bool:
+    """Whether it is the profiler itself, and no longer what has it killed with us: that takes it a moment."""
+    try:
+        return Path(os.readlink(f"/proc/{pid}/exe")).name == "py-spy"
+    except OSError:
+        return False
 
 
 def _is_py_spy(pid: int) -> bool:
