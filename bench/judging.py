@@ -32,7 +32,11 @@ SLEEPING = 3
 class Crowd:
     """Services whose counters grow second by second; seeded."""
 
-    def __init__(self, services: int = SERVICES, workers: int = WORKERS) -> None:
+    def __init__(self, services: int = SERVICES, workers: int = WORKERS, sleeping: int = SLEEPING) -> None:
+        """`sleeping`: threads of each worker that do nothing, beside three that do."""
+        self.newest: dict[str, dict[str, Sample]] = {}
+        """Of the last second, by kind and entity."""
+        self._sleeping = sleeping
         self.services = tuple(_service(number, workers) for number in range(services))
         self._draw = random.Random(7)
         self._counters: dict[str, int] = {}
@@ -55,6 +59,9 @@ class Crowd:
                 samples += self._worker(number, worker)
         history.add(Reading(collector="all", at=now, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok(tuple(samples))))
         history.end_tick(self.services, now)
+        self.newest = {}
+        for sample in samples:
+            self.newest.setdefault(sample.kind, {})[sample.entity] = sample
         return now
 
     def _grow(self, name: str, by: float) -> int:
@@ -80,13 +87,13 @@ class Crowd:
         samples: list[Sample] = [
             WorkerSample(
                 entity=key.entity, user_ticks=self._grow(f"w{key.pid}", 80), system_ticks=self._grow(f"k{key.pid}", 5),
-                children_user_ticks=0, children_system_ticks=0, resident_bytes=1 << 30, threads=6, minor_faults=0,
-                major_faults=0, voluntary_switches=self._grow(f"v{key.pid}", 200),
+                children_user_ticks=0, children_system_ticks=0, resident_bytes=1 << 30, threads=3 + self._sleeping,
+                minor_faults=0, major_faults=0, voluntary_switches=self._grow(f"v{key.pid}", 200),
                 involuntary_switches=self._grow(f"n{key.pid}", 100), read_bytes=None, write_bytes=None,
             )
         ]  # fmt: skip
         total_run = total_delay = 0
-        for position in range(3 + SLEEPING):
+        for position in range(3 + self._sleeping):
             run, delay = (0.3, 0.4 if fights else 0.01) if position < 3 else (0.0, 0.0)
             name = f"{key.pid}:{position}"
             run_ns, delay_ns = self._grow(f"r{name}", run * SECOND), self._grow(f"d{name}", delay * SECOND)
@@ -100,7 +107,9 @@ class Crowd:
                 )
             )  # fmt: skip
         samples.append(
-            ThreadClassSample(entity=f"{key.entity}:compute", run_ns=total_run, delay_ns=total_delay, threads=6)
+            ThreadClassSample(
+                entity=f"{key.entity}:compute", run_ns=total_run, delay_ns=total_delay, threads=3 + self._sleeping
+            )
         )
         return samples
 

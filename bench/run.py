@@ -17,7 +17,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from agent.demo.launch import DemoError
 from agent.demo.processes import Programs, terminated_as_interrupted
-from bench import advice, beside_peers, discovery, gpu_reader, judging, memory, profiling, replay_day, scale, throughput
+from bench import (
+    advice,
+    beside_peers,
+    discovery,
+    gpu_reader,
+    judging,
+    memory,
+    profiling,
+    replay_day,
+    scale,
+    screens,
+    throughput,
+)
 from bench.crowd import NotHereError
 from bench.machine import machine_line
 from bench.migration import measure as migration
@@ -79,6 +91,10 @@ def _migration_gpu(programs: Programs, folder: Path, wanted: argparse.Namespace)
     print(f"what was measured: {keep}")
 
 
+def _screens(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    screens.measure(programs, folder, wanted.rounds, wanted.seconds, wanted.pictures)
+
+
 def _store(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> None:
     subprocess.run([sys.executable, str(ROOT / "bench" / "store_bytes.py"), str(int(wanted.seconds))], check=True)
 
@@ -104,6 +120,11 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
         {"pairs": 4, "seconds": 1},
     ),
     "migration-gpu": (_migration_gpu, "what is said of a GPU that is here / what it does", {"pairs": 4, "seconds": 1}),
+    "screens": (
+        _screens,
+        "start, keys, CPU and memory of `nodewright top` before 128 workers, 2,000 threads",
+        {"rounds": 8, "seconds": 30, "pictures": 3600},
+    ),
     "scale": (_scale, "cost at 1 and 10 times the processes", {"seconds": 60, "rounds": 3, "warm_up": 30}),
 }
 
@@ -116,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
     for name, (_, says, options) in FIGURES.items():
         command = commands.add_parser(name, help=says)
         for option, default in options.items():
-            kind = int if option in ("pairs", "rounds") else float
+            kind = int if option in ("pairs", "rounds", "pictures") else float
             flag = f"--{option.replace('_', '-')}"
             command.add_argument(flag, type=kind, default=kind(default), help=f"default {default:g}")
     return top
