@@ -6,13 +6,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.agent.running import LAUNCHER, agent, command, prefork_server
+from tests.tmux import Terminal
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,38 +21,6 @@ pytestmark = [
     pytest.mark.heavy,
     pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux"),
 ]
-
-
-class Terminal:
-    """A program in a tmux of its own."""
-
-    def __init__(self, folder: Path, arguments: list[str], environ: dict[str, str]) -> None:
-        self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
-        given = [f"{name}={value}" for name, value in environ.items()]
-        self._run(
-            "new-session", "-d", "-x", "100", "-y", "30", "env", "-u", "COLUMNS", "-u", "LINES", *given, *arguments
-        )
-
-    def text(self) -> str:
-        return self._run("capture-pane", "-p")
-
-    def press(self, *keys: str) -> None:
-        self._run("send-keys", "--", *keys)
-
-    def wait_for(self, good: Callable[[str], bool], seconds: float = 40) -> str:
-        end, text = time.monotonic() + seconds, ""
-        while time.monotonic() < end:
-            text = self.text()
-            if good(text):
-                return text
-            time.sleep(0.1)
-        raise AssertionError(f"never as expected:\n{text}")
-
-    def close(self) -> None:
-        subprocess.run([*self._tmux, "kill-server"], check=False, capture_output=True)
-
-    def _run(self, *arguments: str) -> str:
-        return subprocess.run([*self._tmux, *arguments], check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
@@ -118,7 +87,7 @@ def test_an_agent_that_is_killed_and_comes_back_is_shown_again_at_the_same_place
 
 def cursor(terminal: Terminal) -> str:
     """The line that is drawn on the ground of the cursor."""
-    drawn = terminal._run("capture-pane", "-p", "-e")
+    drawn = terminal.drawn()
     line = next((line for line in drawn.splitlines() if "48;2;43;61;85" in line), "")
     assert line, drawn
     return line.split("gunicorn/shop", 1)[1][:8]
