@@ -80,6 +80,7 @@ def test_a_full_disk_leaves_the_moments_that_were_kept_and_the_end(recording, mo
 
     def look_until_full(played, judgement):
         if next(count) == 10:
+            moments.close()
             monkeypatch.setattr(
                 moments, "_file", type("Full", (), {"seek": lambda *_: 0, "write": lambda *_: full(b"")})()
             )
