@@ -16,7 +16,7 @@ from advisor.ledger.scores import Score
 from advisor.measured import MeasuredCapacity
 from advisor.migration.result import MigrationEstimate
 from advisor.plan import Plan
-from advisor.prices import CostOf
+from advisor.prices import CostOf, NodePrice
 from advisor.view import ThreadView
 from collectors.gpu.states import GpuState
 from collectors.levers import Setting
@@ -165,6 +165,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     gpus: tuple[GpuStatus, ...] = ()
     gpu_readers: tuple[ReaderStatus, ...] = ()
     """Empty where no reader was started, and in a recording."""
+    price: NodePrice | None = None
+    """None = its owner has not said what it costs."""
 
 
 class LimitsStatus(msgspec.Struct, frozen=True, kw_only=True):

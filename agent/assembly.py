@@ -12,6 +12,7 @@ from agent.background import Background, FactsReader
 from agent.budget import Budget
 from agent.config import Config, ProfilingSettings
 from agent.judging import Judging
+from agent.prices import node_price
 from agent.profiling.profiler import Keep, Profiler, ProfilingLimits, Take
 from agent.readers.readers import Readers
 from agent.sampler import Sampler
@@ -164,7 +165,7 @@ def assemble(
         sampler=sampler,
         background=background,
         collectors=collectors,
-        picture=NodePicture(config.node_name, topology),
+        picture=NodePicture(config.node_name, topology, node_price(config.prices)),
         cost=cost,
         profiler=profiler,
         readers=readers,

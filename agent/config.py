@@ -138,6 +138,13 @@ class HttpSettings:
     token_file: Path | None = setting(
         Kind.PATH, None, "File that holds the token for writing. Without it: token in the state folder."
     )
+    metrics_series: float = setting(
+        Kind.NUMBER,
+        2000.0,
+        "How many series /metrics holds at most; samples of least use are left out whole and counted.",
+        minimum=500,
+        maximum=1e6,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -210,6 +210,7 @@ class _Daemon:
             loopback=listen.loopback,
             allowed_hosts=frozenset(config.http.allowed_hosts),
             service_cgroups=self._service_cgroups,
+            most_series=round(config.http.metrics_series),
             learn_capacity=self._learn_capacity,
             profiles=KeptProfiles(self._reader, self._requests),
             kept=self._reader,

@@ -24,6 +24,7 @@ from advisor.execution import execution_of
 from advisor.facts import ServiceFacts
 from advisor.gpu.view import GpuView
 from advisor.measured import MeasuredCapacity
+from advisor.prices import NodePrice
 from advisor.serving_rates import ServingRates
 from advisor.tracks import delta
 from advisor.view import CgroupView, ThreadView, View
@@ -47,8 +48,9 @@ _SERVING = ServingRates.__struct_fields__
 class NodePicture:
     """Keeps the previous counters of cores and pressure, so that each picture shows the time since the last one."""
 
-    def __init__(self, node: str, topology: Topology) -> None:
+    def __init__(self, node: str, topology: Topology, price: NodePrice | None = None) -> None:
         self._node = node
+        self._price = price
         self._topology = {cpu.cpu: cpu for cpu in topology.cpus}
         self._cores: Mapping[str, Sample] = {}
         self._pressure: Mapping[str, Sample] = {}
@@ -80,6 +82,7 @@ class NodePicture:
             collectors=tuple(collectors),
             gpus=gpu_statuses(gpus, samples.get("gpu_info", {}), services),
             gpu_readers=readers,
+            price=self._price,
         )
         self._cores, self._pressure, self._at = cores, pressure, now
         return status

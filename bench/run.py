@@ -24,6 +24,7 @@ from bench import (
     gpu_reader,
     judging,
     memory,
+    metrics,
     profiling,
     replay_day,
     scale,
@@ -75,6 +76,10 @@ def _judging(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> 
     judging.measure(wanted.seconds, wanted.rounds)
 
 
+def _metrics(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> None:
+    metrics.measure(wanted.rounds)
+
+
 def _replay_day(_programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
     replay_day.measure(folder, wanted.hours, wanted.rounds)
 
@@ -113,6 +118,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
         "CPU of one pass of the advisor over 16 services, 128 workers",
         {"seconds": 120, "rounds": 5},
     ),
+    "metrics": (_metrics, "series on /metrics of a large node, CPU of a scrape", {"rounds": 20}),
     "replay-day": (_replay_day, "CPU time to judge a recorded day again", {"hours": 24, "rounds": 3}),
     "migration": (
         _migration,

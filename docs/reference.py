@@ -72,7 +72,9 @@ def frameworks() -> str:
 
 
 def metrics() -> str:
-    from agent.http.exposition import Exposition, sample_metric_name
+    from agent.http.exposition import Exposition
+    from agent.http.sample_families import sample_metric_name
+    from bench.large_node import LargeNode
     from tests.snapshots import example_snapshot
 
     rows = [
@@ -81,9 +83,17 @@ def metrics() -> str:
         for field in fields(kind)
         if not field.text
     ]
-    derived = Exposition(example_snapshot(), {}, {}).collect()
+    large = LargeNode()
+    pages = (Exposition(large.snapshot, {}, large.cgroups), Exposition(example_snapshot(), {}, {}))
+    derived = [one for page in pages for one in page.collect()]
     rows += [(f"`{one.name}{'_total' if one.type == 'counter' else ''}`", f"{one.documentation}.") for one in derived]
-    return section("`/metrics`", "Labels are bounded: never a pid or a command line.", ("metric", "meaning"), rows)
+    text = (
+        "Labels are bounded: never a pid or a command line. A page holds at most `http.metrics_series` series: where samples "
+        "are too many, families of least use are left out whole, and `nodewright_left_out_series` counts them by kind. "
+        "`nodewright_service_capacity_*` stands where capacity is known, `*_price_*` and `*_node_share_ratio` where "
+        "`[prices]` are set."
+    )
+    return section("`/metrics`", text, ("metric", "meaning"), list(dict.fromkeys(rows)))
 
 
 def settings() -> str:

@@ -22,11 +22,12 @@ from agent.http import (
     timeline,
     workers,
 )
-from agent.http.context import DEPS, ENCODED, MERGING
+from agent.http.context import DEPS, ENCODED, MERGING, PAGES
 from agent.http.deps import HttpDeps
 from agent.http.encoded import EncodedSnapshot
 from agent.http.envelope import envelope
 from agent.http.openapi import openapi_route
+from agent.http.page import Pages
 from agent.http.prometheus import load_prometheus_client
 from agent.http.route import Route
 from agent.http.security import guard
@@ -53,6 +54,7 @@ def build_app(deps: HttpDeps, version: str = "") -> web.Application:
     app[DEPS] = deps
     app[MERGING] = asyncio.Semaphore(1)
     app[ENCODED] = EncodedSnapshot()
+    app[PAGES] = Pages()
     app[stream.STREAMS] = set()
     app.add_routes([web.route(route.method, route.path, route.handle) for route in routes if route.method != "GET"])
     app.add_routes([web.get(route.path, route.handle) for route in routes if route.method == "GET"])

@@ -12,10 +12,12 @@ from agent.http.deps import HttpDeps
 from agent.http.encoded import EncodedSnapshot
 from agent.http.envelope import JSON, Refused, data
 from agent.http.moments import moment
+from agent.http.page import Pages
 from agent.http.route import Query
 
 DEPS = web.AppKey("deps", HttpDeps)
 ENCODED = web.AppKey("encoded", EncodedSnapshot)
+PAGES = web.AppKey("pages", Pages)
 MERGING = web.AppKey("merging", asyncio.Semaphore)
 """A long span of profiles is some tens of megabytes while it is merged: one at a time, the others wait."""
 _BODY_SECONDS = 10.0

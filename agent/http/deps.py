@@ -19,6 +19,8 @@ from collectors.units import parse_duration
 
 MOST_EVENTS = 1000
 """Of a history, in one answer."""
+MOST_SERIES = 2000
+"""On `/metrics`, unless the configuration says otherwise."""
 Latest = Mapping[str, Mapping[str, Sample]]
 """Kind to entity to the newest sample."""
 
@@ -146,6 +148,8 @@ class HttpDeps:
     """Entity of a cgroup sample to the name of the service that lives in it."""
     outcomes: Callable[[], OutcomesDocument] = field(default=_no_outcomes)
     """Called in a thread of its own, as the next."""
+    most_series: int = MOST_SERIES
+    """That `/metrics` holds; what does not fit is left out by families, those of least use first."""
     verify: Callable[[str, float], Outcome | None] = field(default=_no_finding)
     """With the id of a finding, and how many seconds ago what it asks for was done. None: there is no such finding."""
     learn_capacity: Callable[[str, CapacityRequest], MeasuredCapacity | None] = field(default=_no_service)

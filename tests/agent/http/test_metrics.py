@@ -9,7 +9,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from agent.http.exposition import Exposition, sample_metric_name
+from agent.http.exposition import Exposition
+from agent.http.sample_families import sample_metric_name
 from collectors.collector import all_collectors
 from collectors.gpu.samples import KINDS as GPU_KINDS
 from collectors.sample import Sample, fields_of, metric
@@ -20,8 +21,8 @@ from tests.snapshots import HEALTHY, HEALTHY_ID, LOADED, example_snapshot
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 UNITS = (
     "seconds", "bytes", "ratio", "cores", "connections", "threads", "processes", "per_second", "info", "weight",
-    "total", "finding", "pages", "requests", "models",
-    "hertz", "watts", "celsius", "lanes", "links", "rows", "multiprocessors", "bits",
+    "total", "finding", "missing", "pages", "requests", "models",
+    "per_hour", "series", "hertz", "watts", "celsius", "lanes", "links", "rows", "multiprocessors", "bits",
 )  # fmt: skip
 LABELS = {
     "core",
@@ -35,6 +36,9 @@ LABELS = {
     "version",
     "rule",
     "severity",
+    "kind",
+    "needs",
+    "currency",
 }
 
 
