@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import click
 
-from agent.commands import asking, ledger, life, loadtest, migrating, profiling, running
+from agent.commands import asking, fleet, ledger, life, loadtest, migrating, profiling, running
 from agent.errors import CliError, error_line, reason_of
 from nodewright import __version__
 
@@ -24,7 +24,7 @@ def cli() -> None:
 
 for _command in (running.run, running.advise, asking.top, profiling.profile, running.sidecar, asking.explain, asking.doctor,
                  asking.config, running.record, running.replay, running.demo, life.ack, life.snooze, life.reopen, life.history,
-                 loadtest.loadtest, ledger.verify, ledger.outcomes, migrating.migrate):  # fmt: skip
+                 loadtest.loadtest, ledger.verify, ledger.outcomes, migrating.migrate, fleet.fleet):  # fmt: skip
     cli.add_command(_command)
 
 

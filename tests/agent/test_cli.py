@@ -16,7 +16,7 @@ from nodewright import __version__
 LAUNCHER = Path(__file__).parents[2] / "nodewright.py"
 COMMANDS = (
     "run", "advise", "top", "profile", "sidecar", "explain", "doctor", "config", "record", "replay", "demo",
-    "ack", "snooze", "reopen", "history", "loadtest", "verify", "outcomes", "migrate",
+    "ack", "snooze", "reopen", "history", "loadtest", "verify", "outcomes", "migrate", "fleet",
 )  # fmt: skip
 FLAGS = {
     "run": {"--config", "--db", "--listen", "--no-sidecar", "--interval"},
@@ -30,6 +30,7 @@ FLAGS = {
     "snooze": {"--for", "--reason", "--owner", "--url"},
     "reopen": {"--reason", "--owner", "--url"},
     "migrate": {"--device", "--price", "--what-if", "--probe", "--format", "--url"},
+    "fleet": {"--prometheus", "--token-file", "--user", "--tenant", "--since", "--format"},
     "history": {"--since", "--limit", "--format", "--url"},
 }
 

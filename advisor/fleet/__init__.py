@@ -1,0 +1,1 @@
+"""What do many nodes say together? Pure: figures of a Prometheus-compatible server in, items out."""
