@@ -13,7 +13,7 @@ TOGETHER = (
     "tests/agent/store/test_retention", "tests/agent/test_advice_text", "tests/agent/test_baseline", "tests/agent/test_config",
     "tests/agent/test_devices", "tests/agent/test_judging", "tests/agent/test_life", "tests/agent/test_listen",
     "tests/agent/test_moments", "tests/agent/test_prices", "tests/agent/test_recorded_gpu", "tests/agent/test_replayed_day",
-    "tests/bench/", "tests/collectors/", "tests/test_hosts", "tests/tui/",
+    "tests/agent/fleet/", "tests/bench/", "tests/collectors/", "tests/deploy/", "tests/test_hosts", "tests/tui/",
 )  # fmt: skip
 """Tests of what is computed: they may run beside each other."""
 ALONE = (

@@ -32,7 +32,7 @@ def environment(name: str) -> Path:
     """The folder with the programs of the environment `name`; installs it if it is not there yet."""
     lock, python = LOCKS / f"{name}.lock", interpreter()
     folder = cache_folder() / "test-envs" / f"{name}-{stamp_of(lock, python)[:16]}"
-    with _alone(folder.with_suffix(".busy")):
+    with alone(folder.with_suffix(".busy")):
         if not (folder / STAMP).is_file():
             try:
                 _install(name, lock, python, folder)
@@ -67,7 +67,7 @@ def _run(argv: list[str], more: dict[str, str]) -> None:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """A second run waits until the first has installed it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
