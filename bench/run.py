@@ -21,6 +21,7 @@ from bench import (
     advice,
     beside_peers,
     discovery,
+    fleet,
     gpu_reader,
     judging,
     memory,
@@ -80,6 +81,10 @@ def _metrics(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> 
     metrics.measure(wanted.rounds)
 
 
+def _fleet(_programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    fleet.measure(folder, wanted.nodes, wanted.rounds)
+
+
 def _replay_day(_programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
     replay_day.measure(folder, wanted.hours, wanted.rounds)
 
@@ -119,6 +124,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
         {"seconds": 120, "rounds": 5},
     ),
     "metrics": (_metrics, "series on /metrics of a large node, CPU of a scrape", {"rounds": 20}),
+    "fleet": (_fleet, "time and memory of `nodewright fleet` before many nodes", {"nodes": 1000, "rounds": 3}),
     "replay-day": (_replay_day, "CPU time to judge a recorded day again", {"hours": 24, "rounds": 3}),
     "migration": (
         _migration,
@@ -143,7 +149,7 @@ def parser() -> argparse.ArgumentParser:
     for name, (_, says, options) in FIGURES.items():
         command = commands.add_parser(name, help=says)
         for option, default in options.items():
-            kind = int if option in ("pairs", "rounds", "pictures") else float
+            kind = int if option in ("pairs", "rounds", "pictures", "nodes") else float
             flag = f"--{option.replace('_', '-')}"
             command.add_argument(flag, type=kind, default=kind(default), help=f"default {default:g}")
     return top
