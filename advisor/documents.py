@@ -345,6 +345,17 @@ class ProfilingStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why the newest attempt failed."""
 
 
+class NotifyStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook since the start. `dropped`: refused, tried in vain, or the queue was full. `problem`: why the newest attempt
+    failed; None while all is well."""
+
+    name: str
+    sent: int
+    dropped: int
+    queued: int
+    problem: str | None
+
+
 class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What watching costs: this process and its sidecars since start."""
 
@@ -366,6 +377,8 @@ class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
     """None where nothing is profiled, as in a recording."""
     readers: tuple[ReaderStatus, ...] = ()
     """Processes that read GPUs and other accelerators."""
+    notify: tuple[NotifyStatus, ...] = ()
+    """Webhooks that are told of new findings."""
 
 
 class ServiceVerdict(msgspec.Struct, frozen=True, kw_only=True):

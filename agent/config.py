@@ -200,6 +200,25 @@ class NodesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """`[notify."NAME"]`: a webhook that is told of new findings."""
+
+    url: str | None = setting(Kind.URL, None, "Where to post to: https, or http to this machine.")
+    url_file: Path | None = setting(
+        Kind.PATH, None, "Instead of url: a file that holds it, where the address is itself a secret, as Slack's."
+    )
+    severity: Literal["info", "low", "medium", "high", "critical"] = setting(
+        Kind.TEXT, "high", "The least severity that is told.", choices=("info", "low", "medium", "high", "critical")
+    )
+    secret_file: Path | None = setting(
+        Kind.PATH, None, "File that holds the secret with which what is sent is signed (HMAC-SHA256)."
+    )
+    format: Literal["json", "slack"] = setting(
+        Kind.TEXT, "json", "The finding as JSON, or text for Slack's incoming webhooks.", choices=("json", "slack")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSettings:
     """`[rule."NAME"]`: a rule switched off, or its thresholds moved. Any other key is a threshold of that rule."""
 
@@ -249,6 +268,7 @@ class Config:
     service: Mapping[str, ServiceSettings] = field(default_factory=dict)
     rule: Mapping[str, RuleSettings] = field(default_factory=dict)
     nodes: Mapping[str, NodesSettings] = field(default_factory=dict)
+    notify: Mapping[str, NotifySettings] = field(default_factory=dict)
     prices: PricesSettings = field(default_factory=PricesSettings)
     devices: FreeTable = field(default_factory=dict)
 
@@ -285,5 +305,10 @@ PLAIN_SECTIONS: Mapping[str, type] = {
     "node": NodeSettings,
     "prices": PricesSettings,
 }
-NAMED_SECTIONS: Mapping[str, type] = {"service": ServiceSettings, "rule": RuleSettings, "nodes": NodesSettings}
+NAMED_SECTIONS: Mapping[str, type] = {
+    "service": ServiceSettings,
+    "rule": RuleSettings,
+    "nodes": NodesSettings,
+    "notify": NotifySettings,
+}
 FREE_SECTIONS = ("devices",)

@@ -15,6 +15,7 @@ from agent.config import (
     PLAIN_SECTIONS,
     Config,
     NodesSettings,
+    NotifySettings,
     RuleSettings,
     ServiceSettings,
 )
@@ -76,7 +77,10 @@ class Draft:
         }
         rules = {name: self._rule(name) for name in self._names("rule")}
         nodes = {name: NodesSettings(**self._given(NodesSettings, ("nodes", name))) for name in self._names("nodes")}
-        return Config(**sections, service=services, rule=rules, nodes=nodes)
+        notify = {
+            name: NotifySettings(**self._given(NotifySettings, ("notify", name))) for name in self._names("notify")
+        }
+        return Config(**sections, service=services, rule=rules, nodes=nodes, notify=notify)
 
     def origins(self) -> dict[str, str]:
         """Dotted key to origin, defaults included."""

@@ -53,6 +53,10 @@ def load_config(
         _apply_price_file(draft, prices)
         files.append(prices)
     check_prices(draft.config().prices, draft.origins())
+    if draft.config().notify:
+        from agent.notify.targets import check_notify
+
+        check_notify(draft.config().notify, draft.origins())
     if draft.config().devices:
         from agent.devices import prices as check_devices  # loads the catalogue
 

@@ -51,6 +51,7 @@ from collectors.host import SystemClock
 from nodewright import __version__
 
 if TYPE_CHECKING:
+    from agent.notify.notifier import Notifier
     from agent.profiling.pyroscope import PyroscopePusher
 
 log = logging.getLogger("nodewright")
@@ -90,6 +91,7 @@ class _Daemon:
         self._pyroscope = pyroscope_of(loaded.config)
         hold = loaded.config.advice.hold_down_seconds
         self._findings = FindingsLog(store.save_document, store.forget_document, hold)
+        self._notifier = notifier_of(loaded.config)
         self._ledger = LedgerLog(store.save_document, store.forget_document)
         self._updates = Updates()
         self._reader = StoreReader(paths.db)
@@ -125,6 +127,8 @@ class _Daemon:
         self._services_known: frozenset[str] = frozenset()
         self._watch.history.minute_ended = TrendLog(store.put_trend).minute_ended
         cost.profiling = self._profiling
+        if self._notifier is not None:
+            self._findings.on_news, cost.notify = self._notifier.news, self._notifier.status
         self._restore()
 
     async def run(self) -> int:
@@ -141,6 +145,8 @@ class _Daemon:
                 self._sidecar.start()
             if self._pyroscope is not None:
                 self._pyroscope.start()
+            if self._notifier is not None:
+                self._notifier.start()
             self._watch.start()
             log.info("listening on %s, state in %s", runner.url, self._paths.db)
             await self._stop.wait()
@@ -153,6 +159,8 @@ class _Daemon:
             await runner.close()
             if self._pyroscope is not None:
                 await asyncio.to_thread(self._pyroscope.stop, 0.2)
+            if self._notifier is not None:
+                await asyncio.to_thread(self._notifier.stop, 0.05)
             if self._sidecar:
                 await asyncio.to_thread(self._sidecar.stop, 0.5)
         if self._failed:
@@ -275,6 +283,15 @@ class _Daemon:
         known = kept(self._reader.outcomes(), self._reader.configurations(), self._reader.vram())
         self._watch.judging.recall(known)
         self._ledger.recall(known)
+
+
+def notifier_of(config: Config) -> "Notifier | None":
+    """What tells webhooks of new findings, where one is configured."""
+    if not config.notify:
+        return None
+    from agent.notify.notifier import Notifier
+
+    return Notifier(config.notify, config.node_name)
 
 
 def pyroscope_of(config: Config) -> "PyroscopePusher | None":

@@ -48,6 +48,8 @@ class FindingsLog:
         self._save = save
         self._forget = forget
         self._hold_seconds = hold_seconds
+        self.on_news: Callable[[Finding, Severity | None], None] = lambda finding, before: None
+        """Told of each finding that opens, and of one whose severity has changed with what it was. Must not block."""
         self._lock = Lock()
         self._known: dict[str, _Known] = {}
         self._muted: set[str] = set()
@@ -130,6 +132,7 @@ class FindingsLog:
             self._known[finding.id] = known
             if before is None:
                 self._tell(finding, "opened", now.wall_ns, note=_standing(finding.acknowledgement))
+                self.on_news(finding, None)
             self._write(finding, now)
         changed = (known.finding.state, known.finding.severity) != (finding.state, finding.severity)
         known.finding, known.services = finding, services
@@ -141,6 +144,7 @@ class FindingsLog:
             known.differs = (finding.severity, seconds)
         elif seconds - known.differs[1] >= SETTLED_SECONDS:
             self._tell(finding, "severity-changed", now.wall_ns, note=f"was {known.severity}")
+            self.on_news(finding, known.severity)
             known.severity, known.differs = finding.severity, None
 
     def _end(

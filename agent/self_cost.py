@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from advisor.documents import CollectorStatus, ProfilingStatus, ReaderStatus, SelfStatus
+from advisor.documents import CollectorStatus, NotifyStatus, ProfilingStatus, ReaderStatus, SelfStatus
 from agent.sampler import Beat
 
 SidecarState = Literal["running", "off", "restarting", "missing"]
@@ -24,6 +24,7 @@ class SelfCost:
         self._store = store or (lambda: (None, None))
         self.profiling: Callable[[], ProfilingStatus | None] = lambda: None
         self.readers: Callable[[], tuple[ReaderStatus, ...]] = lambda: ()
+        self.notify: Callable[[], tuple[NotifyStatus, ...]] = lambda: ()
         self._page = os.sysconf("SC_PAGE_SIZE")
 
     def status(self, beat: Beat, interval_seconds: float, collectors: Sequence[CollectorStatus]) -> SelfStatus:
@@ -47,6 +48,7 @@ class SelfCost:
             store_problem=problem,
             profiling=self.profiling(),
             readers=self.readers(),
+            notify=self.notify(),
         )
 
     def _resident(self) -> int | None:

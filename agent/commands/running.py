@@ -23,8 +23,10 @@ def run(config_file: Path | None, db: str | None, listen: str | None, sidecar: s
     """
     loaded = load_and_log(config_file, db=db, listen=listen, sidecar=sidecar, interval=interval)
     from agent.light import without_openssl
+    from agent.notify.targets import is_encrypted
 
-    without_openssl()
+    if not is_encrypted(loaded.config.notify):
+        without_openssl()
     from agent.daemon import run as run_daemon
 
     return run_daemon(loaded, no_sidecar=not loaded.config.agent.sidecar)

@@ -105,6 +105,13 @@ def _of_self(snapshot: Snapshot) -> Iterator[Family]:
         text = "Resident memory of the agent."
         yield Family(f"{PREFIX}_self_resident_memory_bytes", text, False, {(): float(own.resident_bytes)})
     yield from _of_profiling(own.profiling)
+    told: dict[Labels, float] = {
+        (("notify", one.name), ("outcome", outcome)): float(count)
+        for one in own.notify
+        for outcome, count in (("sent", one.sent), ("dropped", one.dropped))
+    }
+    if told:
+        yield Family(f"{PREFIX}_notifications", "Findings for webhooks, by what became of them.", True, told)
     yield Family(f"{PREFIX}_self_ticks", "Rounds of sampling.", True, {(): float(own.ticks)})
     yield Family(f"{PREFIX}_self_late_ticks", "Rounds that began late.", True, {(): float(own.late_ticks)})
 

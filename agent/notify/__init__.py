@@ -1,0 +1,1 @@
+"""Tells programs elsewhere of new findings, by webhooks."""
