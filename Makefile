@@ -38,8 +38,9 @@ lint: $(READY)  ## format, lint, direction of imports, types
 bench: $(READY)  ## what watching costs on this machine
 	$(BIN)/python bench/run.py $(or $(ARGS),all)
 
-docs: $(READY)  ## docs/reference.md from the code
+docs: $(READY)  ## docs/reference.md and the dashboards, from the code
 	$(BIN)/python docs/reference.py $(ARGS)
+	$(BIN)/python deploy/grafana/dashboards.py $(ARGS)
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
