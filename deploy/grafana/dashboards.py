@@ -64,7 +64,7 @@ FLEET = (
              f'sum(nodewright_finding{{{AGENTS},severity=~"high|critical"}}) or vector(0)'),
         stat("Cores used", "Of all cores of all nodes.", "percentunit",
              f"sum(nodewright_node_used_cores{{{AGENTS}}}) / sum(nodewright_node_cores{{{AGENTS}}})"),
-        table("Findings by rule and service, on how many nodes", "nodewright explain RULE says what it is, nodewright fleet where.",
+        table("On how many nodes is which finding?", "nodewright explain RULE says what it is, nodewright fleet where.",
               f"count by (rule, service, severity) (nodewright_finding{{{AGENTS}}})"),
     )),
     Row("Services", (
