@@ -22,7 +22,7 @@ from tests.live.prometheus import RunningPrometheus, prometheus, scraping
 FILE = Path(__file__).parents[2] / "deploy" / "grafana" / "dashboards.py"
 SELECTOR = re.compile(r"(nodewright_[a-z0-9_]+)(?:\{([^}]*)\})?")
 GROUPING = re.compile(r"\b(?:by|on|group_left)\s*\(([^)]*)\)")
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.heavy]
 
 
 def generator() -> ModuleType:
