@@ -34,6 +34,8 @@ from agent.known_processes import KnownProcesses
 from agent.ledger_log import LedgerLog, kept
 from agent.limits import raise_descriptor_limit
 from agent.listen import parse_listen
+from agent.managed import Managed
+from agent.notify import Notifier
 from agent.paths import Paths, find_paths, make_state_folders
 from agent.profiling.access import KeptProfiles
 from agent.profiling.requests import Requests
@@ -58,8 +60,10 @@ log = logging.getLogger("nodewright")
 LAUNCHER = Path(__file__).resolve().parent.parent / "nodewright.py"
 
 
-def run(loaded: LoadedConfig, *, no_sidecar: bool = False) -> int:
-    """Run until SIGTERM or SIGINT, then 0. Raises CliError: 2 bad configuration, 3 already running on this database."""
+def run(loaded: LoadedConfig, *, no_sidecar: bool, reread: Callable[[], LoadedConfig]) -> int:
+    """Run until SIGTERM or SIGINT, then 0; `reread` gives the settings as they are on disk by then, or raises CliError.
+    Raises CliError: 2 bad configuration, 3 already running on this database."""
+    notifier = Notifier(os.environ)
     paths = find_paths(loaded.config, os.environ)
     make_state_folders(paths)
     raise_descriptor_limit()
@@ -76,14 +80,14 @@ def run(loaded: LoadedConfig, *, no_sidecar: bool = False) -> int:
         clock=SystemClock(),
     )
     try:
-        return asyncio.run(_Daemon(loaded, paths, store, no_sidecar).run())
+        return asyncio.run(_Daemon(loaded, paths, store, no_sidecar).run(notifier, reread))
     finally:
         store.close(1.0)
 
 
 class _Daemon:
     def __init__(self, loaded: LoadedConfig, paths: Paths, store: Store, no_sidecar: bool) -> None:
-        self._config = loaded.config
+        self._loaded, self._config = loaded, loaded.config
         self._paths = paths
         self._store = store
         wanted = loaded.config.agent.sidecar and not no_sidecar
@@ -131,8 +135,9 @@ class _Daemon:
             self._findings.on_news, cost.notify = self._notifier.news, self._notifier.status
         self._restore()
 
-    async def run(self) -> int:
+    async def run(self, notifier: Notifier, reread: Callable[[], LoadedConfig]) -> int:
         """Start everything, wait for the signal, end everything."""
+        managed = Managed(notifier, self._loaded, reread, self._watch)
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
@@ -149,8 +154,10 @@ class _Daemon:
                 self._notifier.start()
             self._watch.start()
             log.info("listening on %s, state in %s", runner.url, self._paths.db)
+            managed.start(self._loop, self._stop, runner.url)
             await self._stop.wait()
         finally:
+            managed.stop()
             self._updates.close()
             self._requests.end()
             await asyncio.to_thread(self._watch.stop, 0.5)

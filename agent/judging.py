@@ -30,6 +30,7 @@ from advisor.migration.vram_calibration import Observed
 from advisor.orphaned import orphaned_of
 from advisor.plan import Plan, plan_of
 from advisor.profiling.view import ProfileView
+from advisor.rule import Rule
 from advisor.steady import Steady
 from advisor.view import View, within
 from agent.config import Config
@@ -57,18 +58,16 @@ class Judging:
     from another."""
 
     def __init__(self, config: Config, history: History, now: Callable[[], Instant]) -> None:
-        thresholds = {name: rule.thresholds for name, rule in config.rule.items() if rule.thresholds}
-        off = frozenset(name for name, rule in config.rule.items() if not rule.enabled)
         self.board = Board(config.advice.hold_down_seconds)
         self.now = now
         rules = all_rules()
         self._recovers = {rule.id: rule.recovers for rule in rules}
-        self._engine = Engine(rules, thresholds, off)
+        self._rules = rules
+        self._engine = _engine(rules, config)
         self.ledger = Ledger(self._recovers)
         self._config = config
         self._history = history
-        price = node_price(config.prices)
-        history.tracks.price_per_hour = price.hourly if price is not None else None
+        self._know_price()
         self._facts: dict[str, ServiceFacts] = {}
         self._views: dict[str, View] = {}
         self._steady = Steady()
@@ -86,6 +85,20 @@ class Judging:
     def learn(self, services: Sequence[Service], processes: Facts) -> None:
         """New services or new facts: settings and objectives are worked out anew."""
         self._facts = {service.id: service_facts(service, processes, self._config) for service in services}
+
+    def reconfigure(self, config: Config, services: Sequence[Service], processes: Facts) -> None:
+        """Judge by other settings from now on; what is open and what was learnt stays. Raises CliError as at the start."""
+        calibration, migrations = self._engine.calibration, Migrations(config)
+        self._config, self._engine = config, _engine(self._rules, config)
+        self._engine.calibration = calibration
+        migrations.vram, self.migrations = self.migrations.vram, migrations
+        self._steady = Steady()
+        self._know_price()
+        self.learn(services, processes)
+
+    def _know_price(self) -> None:
+        price = node_price(self._config.prices)
+        self._history.tracks.price_per_hour = price.hourly if price is not None else None
 
     def facts(self, service: Service) -> ServiceFacts:
         return self._facts.get(service.id) or ServiceFacts(service=service)
@@ -325,6 +338,12 @@ class Judging:
         if open_questions:
             return f"cannot tell: {open_questions[0].rule} needs {open_questions[0].needs.text}"
         return f"nothing holds it back: {view.cores_used:.2f} of {view.effective_cores:.2f} cores used, no rule speaks"
+
+
+def _engine(rules: Sequence[Rule], config: Config) -> Engine:
+    """With the thresholds that were moved, without the rules that are switched off."""
+    thresholds = {name: rule.thresholds for name, rule in config.rule.items() if rule.thresholds}
+    return Engine(rules, thresholds, frozenset(name for name, rule in config.rule.items() if not rule.enabled))
 
 
 def service_facts(service: Service, processes: Facts, config: Config) -> ServiceFacts:

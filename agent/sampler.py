@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -90,6 +91,8 @@ class Sampler:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
         self._judged_ns = 0
+        self._planned_ns: int | None = None
+        self._before_next: deque[Callable[[], None]] = deque()
 
     def start(self) -> None:
         self._thread.start()
@@ -105,6 +108,16 @@ class Sampler:
         """Judge and publish at the next tick. Any thread may call it."""
         self._judged_ns = 0
 
+    def before_next_tick(self, task: Callable[[], None]) -> None:
+        """Let the sampler's own thread do it. Any thread may call it."""
+        self._before_next.append(task)
+
+    @property
+    def overdue_seconds(self) -> float:
+        """For how long the tick that is next, or runs, should have begun; 0 before the first."""
+        planned = self._planned_ns
+        return 0.0 if planned is None else max(0.0, (time.monotonic_ns() - planned) * 1e-9)
+
     def _run(self) -> None:
         """A fault of ours ends the agent, so that it is started again; one that no longer samples would look healthy."""
         try:
@@ -115,7 +128,7 @@ class Sampler:
 
     def run(self) -> None:
         """Tick until stopped. A tick that is late does not move the ones after it; missed ones are left out."""
-        planned = time.monotonic_ns()
+        planned = self._planned_ns = time.monotonic_ns()
         while not self._stop.is_set():
             self.tick(planned)
             step = int(self._budget.interval_seconds(self.interval_seconds) * 1e9)
@@ -123,6 +136,7 @@ class Sampler:
             behind = time.monotonic_ns() - planned
             if behind > 0:
                 planned += behind // step * step + step
+            self._planned_ns = planned
             if self._stop.wait(max(0.0, (planned - time.monotonic_ns()) * 1e-9)):
                 return
 
@@ -130,6 +144,8 @@ class Sampler:
         """One beat: find, read, remember, and judge when it is time."""
         started, cpu = time.monotonic_ns(), time.thread_time_ns()
         self._keep_beat(started - planned_ns)
+        while self._before_next:
+            self._before_next.popleft()()
         now = self._host.clock.now()
         changed = self.discovery.scan(self._host)
         services = self.discovery.services

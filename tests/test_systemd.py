@@ -3,6 +3,7 @@
 import configparser
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ COMMAND = "/opt/nodewright/bin/nodewright"
 
 
 def unit(name: str) -> configparser.ConfigParser:
-    parser = configparser.ConfigParser(strict=True, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
+    parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string((UNITS / name).read_text("ascii"))
     return parser
@@ -77,6 +78,33 @@ def test_the_drop_in_for_gpus_opens_devices_and_grants_nothing_else() -> None:
     assert ("DevicePolicy", "=", "closed") in settings
     allowed = {value.split()[0] for key, _, value in settings if key == "DeviceAllow"}
     assert {"char-nvidia", "char-nvidiactl", "/dev/kfd", "char-accel", "char-neuron"} <= allowed
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize(
+    ("name", "drop_ins", "most"),
+    [
+        ("nodewright.service", (), 1.5),
+        ("nodewright.service", ("nodewright.service.d",), 1.6),
+        ("nodewright-sidecar.service", (), 1.3),
+    ],
+)
+def test_systemd_counts_little_exposure(name: str, drop_ins: Sequence[str], most: float, tmp_path: Path) -> None:
+    """Of 10; what is left is the network of the agent, the capabilities of the sidecar, and the whole of /proc."""
+    shutil.copy(UNITS / name, tmp_path)
+    for folder in drop_ins:
+        shutil.copytree(UNITS / folder, tmp_path / folder)
+    analyze = ["systemd-analyze", "security", "--offline=yes", "--no-pager", f"--threshold={round(most * 10)}"]
+    answer = subprocess.run([*analyze, str(tmp_path / name)], capture_output=True, text=True, timeout=60)
+    assert answer.returncode == 0, answer.stdout[-200:] + answer.stderr
+
+
+@pytest.mark.parametrize("name", ["nodewright.service", "nodewright-sidecar.service"])
+def test_the_manager_is_told_and_watches(name: str) -> None:
+    service = unit(name)["Service"]
+    assert service["Type"] == "notify"
+    assert service["WatchdogSec"].endswith("s")
+    assert service["Restart"] == "on-failure"
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")

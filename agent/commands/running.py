@@ -17,11 +17,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @setting_option("agent.sidecar")
 @setting_option("agent.interval")
 def run(config_file: Path | None, db: str | None, listen: str | None, sidecar: str | None, interval: str | None) -> int:
-    """Watch this node until a signal ends it.
+    """Watch this node until a signal ends it. SIGHUP re-reads the configuration, where no terminal sends it.
 
     Exit status: 0 ended by a signal, 2 bad configuration, 3 already running on that database.
     """
-    loaded = load_and_log(config_file, db=db, listen=listen, sidecar=sidecar, interval=interval)
+    flags = {"db": db, "listen": listen, "sidecar": sidecar, "interval": interval}
+    loaded = load_and_log(config_file, **flags)
     from agent.light import without_openssl
     from agent.notify.targets import is_encrypted
 
@@ -29,7 +30,7 @@ def run(config_file: Path | None, db: str | None, listen: str | None, sidecar: s
         without_openssl()
     from agent.daemon import run as run_daemon
 
-    return run_daemon(loaded, no_sidecar=not loaded.config.agent.sidecar)
+    return run_daemon(loaded, no_sidecar=not loaded.config.agent.sidecar, reread=lambda: load(config_file, **flags))
 
 
 @click.command()

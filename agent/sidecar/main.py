@@ -6,6 +6,7 @@ import socket
 import sys
 
 from agent.errors import CliError
+from agent.notify import Notifier
 from agent.paths import runtime_folder
 from agent.sidecar.answers import Answers
 from agent.sidecar.endpoint import bind, inherited, passed_by_systemd
@@ -24,6 +25,7 @@ def run_sidecar(socket_path: str | None, fd: int | None, allow_uid: int | None, 
     allowed = frozenset({0, os.geteuid()} | ({allow_uid} if allow_uid is not None else set()))
     answers = Answers(host, TargetPolicy(host, model_servers(host)))
     server = Server(answers, allowed)
+    notifier = Notifier(os.environ)
     before = {number: signal.signal(number, lambda *_: server.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
     bound = None
     try:
@@ -34,7 +36,8 @@ def run_sidecar(socket_path: str | None, fd: int | None, allow_uid: int | None, 
         else:
             bound = socket_path or str(runtime_folder(os.environ) / "sidecar.sock")
             server.listen_on(_bind_and_tell(bound, allow_uid, host))
-        server.run()
+        notifier.ready("answers the agent")
+        server.run(notifier.alive, notifier.beat_seconds)
         return 0
     except CliError as problem:
         bound = None

@@ -83,9 +83,11 @@ class Server:
         except OSError:  # it is closed already: a second signal
             pass
 
-    def run(self) -> None:
+    def run(self, alive: Callable[[], None] = lambda: None, every_seconds: float | None = None) -> None:
+        """`alive` is called between questions, at least every `every_seconds`."""
         while not self._stopped and len(self._selector.get_map()) > 1:
-            for key, _ in self._selector.select():
+            alive()
+            for key, _ in self._selector.select(every_seconds):
                 key.data()
 
     def close(self) -> None:

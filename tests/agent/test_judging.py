@@ -3,7 +3,7 @@
 from advisor.history import History
 from advisor.migration.money import DevicePrice
 from advisor.prices import NodePrice
-from agent.config import Config, PricesSettings
+from agent.config import Config, PricesSettings, RuleSettings, ServiceSettings
 from agent.judging import Judging
 from collectors.reading import Instant
 from tests.advisor.test_history import Node
@@ -44,3 +44,28 @@ def test_rules_know_what_a_node_with_a_device_costs():
     assert found.device_prices == {"T4": DevicePrice(currency="EUR", hourly=1.6)}
     assert [one.name for one in found.stated_devices] == ["X1"], "of the T4 a price alone is stated"
     assert found.price_without_device == NodePrice(currency="EUR", hourly=0.7)
+
+
+def test_other_settings_hold_from_the_next_judgement_on_and_what_was_learnt_stays():
+    node = Node()
+    for _ in range(20):
+        node.second(0.4)
+    now = Instant(20 * 10**9, 20 * 10**9)
+    judging = Judging(Config(), node.history, lambda: now)
+    judging.learn((node.service,), {})
+    judging.judge((node.service,), now)
+    calibration, vram = judging._engine.calibration, judging.migrations.vram
+    before = {rule.id for rules in judging._engine._of.values() for rule in rules}
+    wanted = Config(
+        service={node.service.name: ServiceSettings(slo_p99_seconds=0.25)},
+        prices=PricesSettings(currency="EUR", hourly=1.5),
+        rule={"cpu-oversubscribed-openmp": RuleSettings(enabled=False)},
+    )
+    judging.reconfigure(wanted, (node.service,), {})
+    judging.judge((node.service,), now)
+    assert judging.facts(node.service).slo_p99_seconds == 0.25
+    assert node.history.tracks.price_per_hour == 1.5
+    after = {rule.id for rules in judging._engine._of.values() for rule in rules}
+    assert before - after == {"cpu-oversubscribed-openmp"}
+    assert judging._engine.calibration is calibration
+    assert judging.migrations.vram is vram
