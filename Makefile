@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 ARGS ?=
 
-.PHONY: help demo run test test-live lint bench docs clean
+.PHONY: help demo run test test-live test-machine lint bench docs deb clean
 
 help:  ## show the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 11
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 demo: $(READY)  ## a real model server with a bad setting, the advice, the measured gain
 	$(BIN)/nodewright demo $(ARGS)
@@ -29,6 +29,9 @@ test-live: $(READY)  ## what `test` leaves out for its size or length, and what 
 	$(BIN)/pytest -m heavy -rP $(ARGS)
 	$(BIN)/pytest -m 'live and not heavy' -rP $(ARGS) $(wildcard tests/live/test_recognised_*.py)
 
+test-machine: $(READY)  ## the package and docs/install.md in a bare Debian that boots in namespaces (root, debootstrap)
+	$(BIN)/pytest -m '' -rP tests/machine $(ARGS)
+
 lint: $(READY)  ## format, lint, direction of imports, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -41,6 +44,9 @@ bench: $(READY)  ## what watching costs on this machine
 docs: $(READY)  ## docs/reference.md and the dashboards, from the code
 	$(BIN)/python docs/reference.py $(ARGS)
 	$(BIN)/python deploy/grafana/dashboards.py $(ARGS)
+
+deb: $(READY)  ## the Debian package, in dist/
+	$(BIN)/python deploy/deb/build.py dist $(ARGS)
 
 clean:  ## remove the environment and what was built
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
