@@ -97,7 +97,8 @@ def named(machine: Machine) -> dict:
 def kept(machine: Machine) -> tuple[str, str]:
     """The finding, and when it was first opened."""
     finding = named(machine)
-    return finding["id"], machine.get(f"/v1/advice/{finding['id']}/history")[-1]["at"]
+    events = machine.wait_for(lambda: machine.get(f"/v1/advice/{finding['id']}/history"))
+    return finding["id"], events[-1]["at"]
 
 
 def check_running(machine: Machine) -> tuple[str, str]:
