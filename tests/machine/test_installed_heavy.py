@@ -192,7 +192,10 @@ def test_the_package_is_installed_upgraded_removed_and_purged(machine: Machine, 
 
     machine.run("apt-get", "remove", "--yes", "nodewright", seconds=100)
     assert (
-        machine.run("systemctl", "list-units", "--all", "--plain", "--no-legend", "nodewright*.service").strip() == ""
+        machine.sh(
+            "systemctl list-units --plain --no-legend 'nodewright*'; pgrep -u nodewright,nodewright-sidecar || true"
+        ).strip()
+        == ""
     )
     assert not machine.sh("ls -d /usr/lib/nodewright /usr/bin/nodewright 2>/dev/null || true").strip()
     assert "state.db" in machine.run("ls", "/var/lib/nodewright")
