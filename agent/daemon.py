@@ -35,12 +35,12 @@ from agent.ledger_log import LedgerLog, kept
 from agent.limits import raise_descriptor_limit
 from agent.listen import parse_listen
 from agent.managed import Managed
-from agent.notify import Notifier
 from agent.paths import Paths, find_paths, make_state_folders
 from agent.profiling.access import KeptProfiles
 from agent.profiling.requests import Requests
 from agent.profiling.through_sidecar import through_sidecar
 from agent.self_cost import SelfCost
+from agent.service_manager import ServiceManager
 from agent.sidecar.cost import SidecarMeter
 from agent.sidecar.supervisor import SidecarProcess
 from agent.store.reader import StoreReader
@@ -63,7 +63,7 @@ LAUNCHER = Path(__file__).resolve().parent.parent / "nodewright.py"
 def run(loaded: LoadedConfig, *, no_sidecar: bool, reread: Callable[[], LoadedConfig]) -> int:
     """Run until SIGTERM or SIGINT, then 0; `reread` gives the settings as they are on disk by then, or raises CliError.
     Raises CliError: 2 bad configuration, 3 already running on this database."""
-    notifier = Notifier(os.environ)
+    manager = ServiceManager(os.environ)
     paths = find_paths(loaded.config, os.environ)
     make_state_folders(paths)
     raise_descriptor_limit()
@@ -80,7 +80,7 @@ def run(loaded: LoadedConfig, *, no_sidecar: bool, reread: Callable[[], LoadedCo
         clock=SystemClock(),
     )
     try:
-        return asyncio.run(_Daemon(loaded, paths, store, no_sidecar).run(notifier, reread))
+        return asyncio.run(_Daemon(loaded, paths, store, no_sidecar).run(manager, reread))
     finally:
         store.close(1.0)
 
@@ -135,9 +135,9 @@ class _Daemon:
             self._findings.on_news, cost.notify = self._notifier.news, self._notifier.status
         self._restore()
 
-    async def run(self, notifier: Notifier, reread: Callable[[], LoadedConfig]) -> int:
+    async def run(self, manager: ServiceManager, reread: Callable[[], LoadedConfig]) -> int:
         """Start everything, wait for the signal, end everything."""
-        managed = Managed(notifier, self._loaded, reread, self._watch)
+        managed = Managed(manager, self._loaded, reread, self._watch)
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)

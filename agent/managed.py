@@ -10,8 +10,8 @@ from dataclasses import replace
 from agent.assembly import Watch
 from agent.config import LoadedConfig
 from agent.errors import CliError
-from agent.notify import Notifier
 from agent.reloading import applied, told
+from agent.service_manager import ServiceManager
 
 log = logging.getLogger("nodewright")
 
@@ -20,9 +20,9 @@ class Managed:
     """From `start` to `stop`; all in the thread of the loop."""
 
     def __init__(
-        self, notifier: Notifier, loaded: LoadedConfig, reread: Callable[[], LoadedConfig], watch: Watch
+        self, manager: ServiceManager, loaded: LoadedConfig, reread: Callable[[], LoadedConfig], watch: Watch
     ) -> None:
-        self._notifier = notifier
+        self._manager = manager
         self._loaded = loaded
         self._reread = reread
         self._watch = watch
@@ -37,24 +37,24 @@ class Managed:
                 loop.add_signal_handler(signal.SIGHUP, stop.set)
         else:
             loop.add_signal_handler(signal.SIGHUP, self.reload)
-        if self._notifier.beat_seconds is not None:
-            self._pings = loop.create_task(self._ping(self._notifier.beat_seconds))
-        self._notifier.ready(self._where)
+        if self._manager.beat_seconds is not None:
+            self._pings = loop.create_task(self._ping(self._manager.beat_seconds))
+        self._manager.ready(self._where)
 
     def stop(self) -> None:
         if self._pings is not None:
             self._pings.cancel()
-        self._notifier.stopping()
+        self._manager.stopping()
 
     def reload(self) -> None:
         """Take over what can be taken over. A configuration that does not hold changes nothing; one line says why."""
-        self._notifier.reloading()
+        self._manager.reloading()
         try:
             wanted = self._reread()
         except CliError as problem:
             hint = f" ({problem.hint})" if problem.hint else ""
             log.error("the configuration stays as it was: %s%s", problem.message, hint)
-            self._notifier.ready(f"{self._where}; configuration not re-read: {problem.message}")
+            self._manager.ready(f"{self._where}; configuration not re-read: {problem.message}")
             return
         before, config = self._loaded, applied(self._loaded.config, wanted.config)
         self._loaded = replace(wanted, config=config)
@@ -65,11 +65,11 @@ class Managed:
         )
         watch.sampler.judge_soon()
         log.info(told(before, self._loaded, wanted))
-        self._notifier.ready(self._where)
+        self._manager.ready(self._where)
 
     async def _ping(self, every_seconds: float) -> None:
         """As long as the sampler keeps its beat: an agent that no longer samples is better started anew."""
         while True:
             if self._watch.sampler.overdue_seconds < every_seconds:
-                self._notifier.alive()
+                self._manager.alive()
             await asyncio.sleep(every_seconds)

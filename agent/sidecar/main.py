@@ -6,8 +6,8 @@ import socket
 import sys
 
 from agent.errors import CliError
-from agent.notify import Notifier
 from agent.paths import runtime_folder
+from agent.service_manager import ServiceManager
 from agent.sidecar.answers import Answers
 from agent.sidecar.endpoint import bind, inherited, passed_by_systemd
 from agent.sidecar.privileges import missing_privileges
@@ -25,7 +25,7 @@ def run_sidecar(socket_path: str | None, fd: int | None, allow_uid: int | None, 
     allowed = frozenset({0, os.geteuid()} | ({allow_uid} if allow_uid is not None else set()))
     answers = Answers(host, TargetPolicy(host, model_servers(host)))
     server = Server(answers, allowed)
-    notifier = Notifier(os.environ)
+    manager = ServiceManager(os.environ)
     before = {number: signal.signal(number, lambda *_: server.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
     bound = None
     try:
@@ -36,8 +36,8 @@ def run_sidecar(socket_path: str | None, fd: int | None, allow_uid: int | None, 
         else:
             bound = socket_path or str(runtime_folder(os.environ) / "sidecar.sock")
             server.listen_on(_bind_and_tell(bound, allow_uid, host))
-        notifier.ready("answers the agent")
-        server.run(notifier.alive, notifier.beat_seconds)
+        manager.ready("answers the agent")
+        server.run(manager.alive, manager.beat_seconds)
         return 0
     except CliError as problem:
         bound = None

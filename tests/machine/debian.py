@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from agent.demo.environment import cache_folder
-from tests.live.environments import _alone
+from tests.live.environments import alone
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("ca-certificates", "dbus", "procps", "python3", "python3-venv", "systemd", "systemd-sysv")
@@ -30,7 +30,7 @@ def bare_debian() -> Path:
     release, mirror = _release()
     stamp = hashlib.sha256(" ".join((release, mirror, *PACKAGES)).encode()).hexdigest()[:16]
     folder = cache_folder() / "test-envs" / f"debian-{release}-{stamp}"
-    with _alone(folder.with_suffix(".busy")):
+    with alone(folder.with_suffix(".busy")):
         if not (folder / COMPLETE).is_file():
             shutil.rmtree(folder, ignore_errors=True)
             bootstrap = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", release]
@@ -46,7 +46,7 @@ def wheels() -> Path:
     wanted = [entry for name in (*BUILT_WITH, *SERVING) if (entry := _entry(lock, name)) is not None]
     listed = f"{(ROOT / 'requirements.lock').read_text()}\n{_without((ROOT / 'requirements.lock').read_text(), wanted)}"
     folder = cache_folder() / "test-envs" / f"wheels-{hashlib.sha256(listed.encode()).hexdigest()[:16]}"
-    with _alone(folder.with_suffix(".busy")):
+    with alone(folder.with_suffix(".busy")):
         if not (folder / COMPLETE).is_file():
             folder.mkdir(parents=True, exist_ok=True)
             (folder / "list.txt").write_text(listed)

@@ -12,7 +12,7 @@ _FEW = 3
 """Signs of life in the time after which a missing one counts as death."""
 
 
-class Notifier:
+class ServiceManager:
     """What the manager asked for in `environ`, which is taken out of it: no child of ours speaks for us."""
 
     def __init__(self, environ: MutableMapping[str, str]) -> None:

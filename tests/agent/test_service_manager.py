@@ -1,4 +1,4 @@
-"""What the service manager is told, by the notifier alone and by an agent and a sidecar that run."""
+"""What the service manager is told, by our end alone and by an agent and a sidecar that run."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.notify import Notifier
+from agent.service_manager import ServiceManager
 from tests.agent.running import agent, command
 from tests.live.servers import program
 
@@ -44,31 +44,31 @@ def reload(running, manager: socket.socket) -> str:
 
 def test_without_a_manager_nothing_is_sent_and_nothing_fails() -> None:
     for name in ({}, {"NOTIFY_SOCKET": "vsock:2:9"}, {"NOTIFY_SOCKET": "/nonexistent/socket"}):
-        notifier = Notifier({**name})
-        notifier.ready("x")
-        notifier.alive()
-        assert notifier.beat_seconds is None
+        told = ServiceManager({**name})
+        told.ready("x")
+        told.alive()
+        assert told.beat_seconds is None
 
 
 def test_its_variables_are_taken_away_so_that_no_child_speaks_for_us(manager: socket.socket) -> None:
     environ = {"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_PID": str(os.getpid()), **WATCHDOG, "HOME": "/"}
-    notifier = Notifier(environ)
+    told = ServiceManager(environ)
     assert environ == {"HOME": "/"}
-    assert notifier.beat_seconds == pytest.approx(0.5)
-    notifier.ready("listening\non two lines")
+    assert told.beat_seconds == pytest.approx(0.5)
+    told.ready("listening\non two lines")
     assert manager.recv(4096) == b"READY=1\nSTATUS=listening on two lines"
 
 
 def test_a_watchdog_of_another_process_is_none_of_ours(manager: socket.socket) -> None:
-    notifier = Notifier({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_PID": "1", **WATCHDOG})
-    assert notifier.beat_seconds is None
+    told = ServiceManager({"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_PID": "1", **WATCHDOG})
+    assert told.beat_seconds is None
 
 
 def test_an_abstract_address_is_one() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as stream:
         stream.bind(f"\0nodewright-test-{os.getpid()}")
         stream.settimeout(10)
-        Notifier({"NOTIFY_SOCKET": f"@nodewright-test-{os.getpid()}"}).stopping()
+        ServiceManager({"NOTIFY_SOCKET": f"@nodewright-test-{os.getpid()}"}).stopping()
         assert stream.recv(99) == b"STOPPING=1"
 
 
