@@ -90,4 +90,4 @@ def _profile_of(state: ProfileState) -> StoredProfile:
         hint = f"it takes {state.seconds:g} s; it appears then"
         raise Unreachable(Problem("profile.running", "this profile is being taken", hint))
     reason = state.reason or "this profile is not kept any more"
-    raise Unreachable(Problem("profile.failed", reason, state.hint or "press n to ask for another"))
+    raise Unreachable(Problem("profile.failed", reason, state.hint or "press t to take another"))

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import ContentSwitcher, Input
 
+from advisor.documents import Problem
 from advisor.profiling.stored import Side, StoredProfile
 from tui import format as fmt
 from tui.flame.graph import Graph
@@ -54,15 +55,15 @@ class ProfileBody(Vertical):
         yield ClassLegend()
         yield Input(id="search", placeholder="search: part of a function, file or library")
 
-    async def draw(self, loader: Loader, what: Target | Compared) -> None:
-        """Ask for what is not at hand and draw it, or say why that cannot be."""
+    async def draw(self, loader: Loader, what: Target | Compared) -> Problem | None:
+        """Ask for what is not at hand and draw it, or say, and answer, why that cannot be."""
         try:
             loaded = await loader.load(what, self.filters.side)
         except Unreachable as error:
-            self._say(
-                "There is nothing to draw", f"Reason: {error.problem.message}.", f"What helps: {error.problem.hint}"
-            )
-            return
+            problem = error.problem
+            self._graph = self._loaded = None
+            self._say("There is nothing to draw", f"Reason: {problem.message}.", f"What helps: {problem.hint}")
+            return problem
         self._loaded, self._title = loaded, title_of(loaded)
         self._samples, self._has_native = samples_of(loaded.profiles), has_native(loaded.profiles)
         side = self.filters.side or first_side(loaded)
@@ -70,13 +71,14 @@ class ProfileBody(Vertical):
             self._graph = None
             self._say(*nothing_text(loaded.profiles[-1], side))
             self._show_head(side)
-            return
+            return None
         self._graph = await asyncio.to_thread(graph_of, loaded, self.filters)
         self.query_one(ContentSwitcher).current = "icicle"
         icicle = self.query_one(Icicle)
         icicle.show(self._graph)
         self._search(self.query_one(Input).value)
         self.query_one(ClassLegend).entries = tuple(self._graph.legend())
+        return None
 
     def say_of(self, entry: Entry) -> None:
         """Of a profile that is being taken, or that could not be."""
@@ -108,7 +110,7 @@ class ProfileBody(Vertical):
             self.filters = Filters(self.filters.side, not self.filters.threads, self.filters.native)
             return None
         if not self._has_native:
-            return "its Python stacks hold no native frames: v shows native functions, n with native stacks takes both"
+            return "its Python stacks hold no native frames: v shows native functions, t with native stacks takes both"
         self.filters = Filters(self.filters.side, self.filters.threads, not self.filters.native)
         return None
 
