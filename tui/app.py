@@ -93,7 +93,8 @@ class TopApp(TimeTraveller):
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
     ]
-    state: reactive[State] = reactive(State(origin=""))
+    state: reactive[State] = reactive(State(origin=""), repaint=False)
+    """Whoever shows a part of it draws that anew, not the whole screen each second."""
 
     def __init__(
         self,

@@ -101,7 +101,7 @@ class ProfileListing(StateScreen):
         for ended in await self.listed.follow(self.then):
             self._soon = ended.id  # it is drawn as soon as it is listed
             if ended.profile is not None:
-                self.loader.keep(ended.profile)
+                await self.loader.keep(ended.profile)
             done = ended.state == "done"
             how = "is done" if done else f"failed: {ended.reason} ({ended.hint})"
             self.post_message(Told(f"profile of {fmt.plain(ended.target)} {how}", good=done))

@@ -14,8 +14,8 @@ from advisor.documents import Problem
 from advisor.profiling.stored import Side, StoredProfile
 from tui import format as fmt
 from tui.flame.graph import Graph
-from tui.flame.loading import Loaded, Loader, first_side, graph_of
-from tui.flame.selection import ORDER, TABS, Filters, has_native, samples_of, why_missing
+from tui.flame.loading import Loaded, Loader, drawable, first_side
+from tui.flame.selection import ORDER, TABS, Filters, why_missing
 from tui.profiles import Compared, Entry, Span, Target
 from tui.source import Unreachable
 from tui.widgets.class_legend import ClassLegend
@@ -64,20 +64,21 @@ class ProfileBody(Vertical):
             self._graph = self._loaded = None
             self._say("There is nothing to draw", f"Reason: {problem.message}.", f"What helps: {problem.hint}")
             return problem
-        self._loaded, self._title = loaded, title_of(loaded)
-        self._samples, self._has_native = samples_of(loaded.profiles), has_native(loaded.profiles)
-        side = self.filters.side or first_side(loaded)
-        if not any(self._samples[side]):
-            self._graph = None
-            self._say(*nothing_text(loaded.profiles[-1], side))
+        side, icicle = self.filters.side or first_side(loaded), self.query_one(Icicle)
+        has_some = any(one.samples[side] for one in loaded.profiles)
+        size = icicle.size.width, icicle.fold
+        graph = await asyncio.to_thread(drawable, loaded, self.filters, *size) if has_some else None
+        self._loaded, self._graph, self._title = loaded, graph, title_of(loaded)
+        self._samples = {one: tuple(profile.samples[one] for profile in loaded.profiles) for one in ORDER}
+        self._has_native = any(one.has_native for one in loaded.profiles)
+        if graph is None:
+            self._say(*nothing_text(loaded.profiles[-1].head, side))
             self._show_head(side)
             return None
-        self._graph = await asyncio.to_thread(graph_of, loaded, self.filters)
         self.query_one(ContentSwitcher).current = "icicle"
-        icicle = self.query_one(Icicle)
-        icicle.show(self._graph)
+        icicle.show(graph)
         self._search(self.query_one(Input).value)
-        self.query_one(ClassLegend).entries = tuple(self._graph.legend())
+        self.query_one(ClassLegend).entries = tuple(graph.legend())
         return None
 
     def say_of(self, entry: Entry) -> None:
@@ -170,7 +171,9 @@ class ProfileBody(Vertical):
 
     def _missing(self) -> tuple[str, ...]:
         profiles = () if self._loaded is None else self._loaded.profiles
-        return tuple(dict.fromkeys(f"{one.part}: {one.reason} ({one.hint})" for it in profiles for one in it.missing))
+        return tuple(
+            dict.fromkeys(f"{one.part}: {one.reason} ({one.hint})" for it in profiles for one in it.head.missing)
+        )
 
     def _say(self, headline: str, *sentences: str) -> None:
         self.query_one(ContentSwitcher).current = "why"
@@ -187,7 +190,7 @@ def title_of(loaded: Loaded) -> tuple[str, ...]:
         samples = f"{loaded.change.base_samples} and {fmt.count(loaded.change.other_samples, 'sample')}"
         times = f"{_clock(before.at_unix_seconds)} → {_clock(after.at_unix_seconds)}"
         return f"{after.service or fmt.UNKNOWN}: what changed", times, samples
-    profile, what = loaded.profiles[0], loaded.what
+    profile, what = loaded.profiles[0].head, loaded.what
     name = profile.service or fmt.UNKNOWN
     if isinstance(what, Span):
         held = fmt.duration(profile.seconds)

@@ -1,7 +1,9 @@
 """Which profiles are there? The highlighted one is drawn below."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets.option_list import Option
 
@@ -18,6 +20,8 @@ _BAR = 10
 
 class ProfileList(KeptList):
     """One line a profile."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "search", "Search", key_display="/")]
 
     def show(self, entries: Sequence[Entry], now: float, base: str | None, width: int) -> None:
         """Replace the lines; the highlight stays on the same profile. `base`: id of the one that others are compared with."""
