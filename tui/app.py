@@ -52,7 +52,7 @@ from tui.source import Act, Source, Unreachable
 from tui.state import Notice, State
 from tui.themes import DEFAULT, THEMES, theme_name
 from tui.time_keys import TimeTraveller, gap_text
-from tui.travel import Travel
+from tui.travel import PAST, Travel
 
 SCREENS: tuple[type[StateScreen], ...] = (
     OverviewScreen,
@@ -65,7 +65,6 @@ SCREENS: tuple[type[StateScreen], ...] = (
 """In the order of their numbers."""
 NOTICE_SECONDS = 8.0
 ONE_NODE = Problem("nodes", "no other node is known", 'name them in the configuration: [nodes."NAME"] url = "…"')
-PAST = Problem("past", "what is shown is past", "press . for the present")
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}
 
 
@@ -94,7 +93,8 @@ class TopApp(TimeTraveller):
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
     ]
-    state: reactive[State] = reactive(State(origin=""))
+    state: reactive[State] = reactive(State(origin=""), repaint=False)
+    """Whoever shows a part of it draws that anew, not the whole screen each second."""
 
     def __init__(
         self,

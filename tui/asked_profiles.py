@@ -48,6 +48,6 @@ class AskedProfiles:
         except Unreachable as error:
             if error.problem.key != "profile.unknown":
                 raise
-            reason, hint = "the agent does not know it any more", "it was restarted; press n to ask again"
+            reason, hint = "the agent does not know it any more", "it was restarted; press t to ask again"
             return msgspec.structs.replace(one, state="failed", reason=reason, hint=hint)
         return state

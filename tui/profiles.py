@@ -1,17 +1,14 @@
-"""Which profiles can be looked at, which are being taken or failed, and why are there none?"""
+"""Which profiles can be looked at, and which are being taken or failed?"""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import urlencode
 
 import msgspec
 
-from advisor.documents import Problem, ProfilingStatus
 from advisor.profiling.header import ProfileHeader
 from advisor.profiling.request import ProfileState
-from tui import format as fmt
-from tui.source import Picture
 
 SPANS = (900.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
 """Seconds whose profiles can be looked at as one."""
@@ -31,6 +28,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     hertz: float = 0.0
     samples: int | None = None
     hint: str = ""
+
+    def was_there(self, then: float | None) -> bool:
+        """Whether it had ended at a moment (Unix seconds), or was being taken; None is the present."""
+        lasts = 0.0 if self.state == "running" else self.seconds
+        return then is None or self.at_unix_seconds + lasts <= then
 
 
 class One(msgspec.Struct, frozen=True):
@@ -107,46 +109,6 @@ def unix_seconds(at: str) -> float:
     except ValueError:
         return 0.0
     return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).timestamp()
-
-
-def none_text(picture: Picture, services: Sequence[str]) -> tuple[str, ...]:
-    """What is said where no profile is kept: why, and how to get one."""
-    profiling = picture.self_status.profiling
-    why = _why_none(profiling, services)
-    ask = "Press n to ask for one now." if services and (profiling is None or profiling.state != "off") else ""
-    return (f"No profiles yet on {picture.node.node}", *why, *([ask] if ask else []))
-
-
-def unreadable_text(problem: Problem) -> tuple[str, ...]:
-    """What is said where the list cannot be had."""
-    if problem.key == "path.unknown":
-        return (
-            "This agent gives no profiles",
-            "It is of an older version, or this recording holds none.",
-            "A newer one takes them by itself: nodewright run",
-        )
-    return ("The profiles cannot be read", f"Reason: {problem.message}.", f"What helps: {problem.hint}")
-
-
-def _why_none(profiling: ProfilingStatus | None, services: Sequence[str]) -> list[str]:
-    if profiling is None:
-        return [
-            "Nothing is profiled here: this is a recording, or the agent runs without its sidecar.",
-            "A running agent takes profiles by itself: nodewright run",
-        ]
-    if profiling.state == "off":
-        return ["Profiling is switched off.", "To switch it on, set profiling.enabled = true and restart the agent."]
-    if profiling.problem is not None:
-        failed = fmt.count(profiling.failed, "profile")
-        return [f"{failed} could not be taken. The last: {profiling.problem}."]
-    if not services:
-        return ["No model server runs, so there is nothing to look into."]
-    resting = [f"{name} is left alone for now: {reason}." for name, reason in profiling.resting.items()]
-    return [
-        "Busy workers are looked into when a rule has a suspicion, and now and then.",
-        "The first one is kept some minutes after a service has load.",
-        *resting,
-    ]
 
 
 def _asked(state: ProfileState) -> Entry:

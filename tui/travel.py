@@ -23,6 +23,8 @@ OF_A_MOMENT = frozenset({"node", "services", "workers", "models", "migration", "
 """What a recording answers of any moment of it."""
 OF_ALL_TIME = frozenset({"rules", "series", "history", "profiles", "outcomes", "timeline"})
 """What says itself of which time it is."""
+PAST = Problem("past", "what is shown is past", "press . for the present")
+"""Why nothing can be done there."""
 NOT_KEPT = Problem("past.not-kept", "this is not kept of the past", "press . for the present")
 _NO_TIMELINE = frozenset({"past.not-kept", "path.unknown", "not-found"})
 _LEAST_GAP_SECONDS = 5.0

@@ -1,16 +1,18 @@
 """What does the text of a frame say: `name (file:line)`, `symbol (library)`, or a bare name?"""
 
-import re
-
-_PLACED = re.compile(r"(?P<name>.*) \((?P<file>.*?)(?::(?P<line>\d{1,9}))?\)", re.DOTALL)
+_LINE_DIGITS = 9
+"""A longer number is no line."""
 
 
 def split_frame(text: str) -> tuple[str, str | None, int | None]:
     """Name, file or library, line. A text of another form is all name."""
-    match = _PLACED.fullmatch(text)
-    if match is None or not match["file"]:
+    name, opened, place = text[:-1].rpartition(" (")
+    if not opened or not place or text[-1] != ")":
         return text, None, None
-    return match["name"], match["file"], int(match["line"]) if match["line"] else None
+    file, colon, line = place.rpartition(":")
+    if not colon or not line.isdecimal() or len(line) > _LINE_DIGITS:
+        return name, place, None
+    return (name, file, int(line)) if file else (text, None, None)
 
 
 def printable(text: str) -> str:

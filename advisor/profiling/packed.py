@@ -7,27 +7,45 @@ sums. No tree is built: 50,000 stacks, or stacks 1,000 frames deep, cost no more
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 _BYTES = 4
 Range = tuple[int, int]
 """First stack and the one after the last, in the order of `PackedStacks`."""
 
 
+class Numbers(dict[str, int]):
+    """Numbers of frames, from 0 in the order in which they are first asked for."""
+
+    def __missing__(self, frame: str) -> int:
+        number = self[frame] = len(self)
+        return number
+
+    def pack(self, frames: Iterable[str]) -> bytes:
+        return array("I", map(self.__getitem__, frames)).tobytes()
+
+
+class Numbered(NamedTuple):
+    """Stacks as bytes that some `Numbers` packed; `names`: these in their order."""
+
+    names: Sequence[str]
+    stacks: Sequence[bytes]
+
+
 class PackedStacks:
     """Stacks with their weight and any number of further columns, which a range of them can be asked for."""
 
-    def __init__(self, stacks: Sequence[tuple[str, ...]], weights: Sequence[float], *columns: Sequence[float]) -> None:
+    def __init__(
+        self, stacks: Sequence[tuple[str, ...]] | Numbered, weights: Sequence[float], *columns: Sequence[float]
+    ) -> None:
         """Columns are as long as `stacks`; the same stack may come several times."""
-        numbers: dict[str, int] = {}
-        for frames in stacks:
-            for frame in frames:
-                numbers.setdefault(frame, len(numbers))
-        packed = [array("I", map(numbers.__getitem__, frames)).tobytes() for frames in stacks]
-        order = sorted(range(len(packed)), key=packed.__getitem__)
-        self.names = list(numbers)
+        self.names, packed = stacks if isinstance(stacks, Numbered) else numbered(stacks)
         """Each frame once; numbers of frames are indices of it."""
+        order = sorted(range(len(packed)), key=packed.__getitem__)
+        self.order: Sequence[int] = order
+        """Of each position, which stack stands there."""
         self._packed = [packed[index] for index in order]
         self._weights = _sums(weights, order)
         self._columns = [_sums(column, order) for column in columns]
@@ -62,12 +80,21 @@ class PackedStacks:
             first += 1
         groups = []
         while first < last:
-            key = self._packed[first][cut]
-            same = self._packed[last - 1][cut] == key
-            end = last if same else bisect_right(self._packed, key, first, last, key=lambda stack: stack[cut])
+            end = self._end(first, last, cut)
             groups.append((first, end))
             first = end
         return groups
+
+    def _end(self, first: int, last: int, cut: slice) -> int:
+        """Where the group that begins at `first` ends: looked for in steps that double, as most groups are small."""
+        packed = self._packed
+        key = packed[first][cut]
+        if packed[last - 1][cut] == key:
+            return last
+        step = 1
+        while first + step < last and packed[first + step][cut] == key:
+            first, step = first + step, 2 * step
+        return bisect_right(packed, key, first + 1, min(first + step, last), key=lambda stack: stack[cut])
 
     def frames_below(self, first: int, last: int, row: int) -> int:
         """How many frames the stacks of a range have from `row` on, each beginning that is common to some counted once."""
@@ -76,6 +103,12 @@ class PackedStacks:
             before, stack = self._packed[index - 1], self._packed[index]
             count += len(stack) // _BYTES - _common(before, stack)
         return count
+
+
+def numbered(stacks: Iterable[tuple[str, ...]]) -> Numbered:
+    numbers = Numbers()
+    packed = [numbers.pack(frames) for frames in stacks]
+    return Numbered(list(numbers), packed)
 
 
 def _common(before: bytes, stack: bytes) -> int:
@@ -92,4 +125,4 @@ def _common(before: bytes, stack: bytes) -> int:
 
 def _sums(values: Sequence[float], order: Sequence[int]) -> list[float]:
     """Sum of all before each position."""
-    return list(accumulate((values[index] for index in order), initial=0.0))
+    return list(accumulate(map(values.__getitem__, order), initial=0.0))

@@ -14,7 +14,7 @@ Side = Literal["cpu", "gil", "wait", "native"]
 """What a stack was doing: on a CPU (Python), holding the GIL, waiting, on a CPU in a native function."""
 
 
-class StackSample(msgspec.Struct, frozen=True, kw_only=True):
+class StackSample(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # tens of thousands: the collector walks none
     """One stack of one thread, and how often it was seen. `frames` root first: `name (file:line)`, `symbol (library)`."""
 
     thread: str

@@ -13,6 +13,7 @@ from tests.snapshots import LOADED
 from tests.tui.sizes import SIZES
 from tui.app import TopApp
 from tui.screens import profile as profile_screen
+from tui.screens import profile_listing
 
 PROBLEM = "the process may not be traced (grant CAP_SYS_PTRACE to the sidecar)"
 SMALL = pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def refused() -> FakeSource:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile_screen, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(profile_screen, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(profile_listing, "BEAT_SECONDS", 0.1)
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
@@ -89,7 +90,7 @@ def test_a_difference_looks_as_accepted(snap_compare: Callable[..., bool], size:
 
 @SMALL
 def test_a_search_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
-    assert looks(snap_compare, live(), size, "j", "slash", *"preproc")
+    assert looks(snap_compare, live(), size, "j", "enter", "slash", *"preproc")
 
 
 @SMALL
@@ -102,14 +103,14 @@ def test_without_colours_it_looks_as_accepted(
 
 @SMALL
 def test_the_form_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
-    assert looks(snap_compare, live(), size, "n")
+    assert looks(snap_compare, live(), size, "t")
 
 
 @SMALL
 def test_a_failed_one_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
-    assert looks(snap_compare, failed(), size, "n", "enter", "enter", "r", "r")
+    assert looks(snap_compare, failed(), size, "t", "enter", "enter", "r", "r")
 
 
 @SMALL
 def test_a_refusal_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
-    assert looks(snap_compare, refused(), size, "n")
+    assert looks(snap_compare, refused(), size, "t")

@@ -16,9 +16,11 @@ from tests.fakes_tui import REFUSED, FakeSource, press
 from tests.flames import AT, ENCODE, READY, busy, done, later, other_service, profile, sample, source, with_profiling
 from tests.snapshots import LOADED, empty_snapshot
 from tests.tui.flame.test_boxes import HOSTILE
+from tui import listed_profiles
 from tui.app import TopApp
 from tui.http_source import NO_TOKEN
 from tui.screens import profile as profile_screen
+from tui.screens import profile_listing
 from tui.screens.ask_profile import AskProfileScreen, Tick
 from tui.screens.profile import ProfileScreen
 from tui.widgets.class_legend import ClassLegend
@@ -35,7 +37,7 @@ SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)], ids=["
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile_screen, "SETTLE_SECONDS", 0.0)
-    monkeypatch.setattr(profile_screen, "BEAT_SECONDS", 0.05)
+    monkeypatch.setattr(profile_listing, "BEAT_SECONDS", 0.05)
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
@@ -170,7 +172,7 @@ async def test_a_search_tells_its_share_and_goes_to_what_it_found() -> None:
     app = app_over(source(busy()))
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, app)
-        await press(pilot, "slash", *"preprocess")
+        await press(pilot, "enter", "slash", *"preprocess")
         assert told(app, ProfileHead).endswith("/preprocess matched 42.0 % ± 1.6 of CPU time of Python threads")
         await press(pilot, "enter")
         assert told(app, FrameDetail).startswith("encode_batch\n")
@@ -284,7 +286,7 @@ async def test_a_new_profile_is_asked_for_followed_and_drawn_when_it_is_done() -
     app = app_over(it)
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(pilot, app)
-        await press(pilot, "n")
+        await press(pilot, "t")
         assert isinstance(app.screen, AskProfileScreen)
         assert app.screen.query_one("#target", Input).value == LOADED
         await press(pilot, "enter", "enter")
@@ -312,7 +314,7 @@ async def test_a_profile_that_fails_says_why_and_what_helps() -> None:
     }
     app = app_over(it)
     async with app.run_test(size=(120, 40)) as pilot:
-        await press(pilot, "p", "n", "enter", "enter")
+        await press(pilot, "p", "t", "enter", "enter")
         await until(pilot, lambda: app.screen.query_one(ProfileList).chosen == "new")
         await press(pilot, "r")
         why = app.screen.query_one("#why", Notice)
@@ -326,7 +328,7 @@ async def test_an_agent_that_was_restarted_does_not_know_it_any_more() -> None:
     it.known = {**it.known, "profiles/new": Problem("profile.unknown", "there is no profile 'new'", "the ids are …")}
     app = app_over(it)
     async with app.run_test(size=(120, 40)) as pilot:
-        await press(pilot, "p", "n", "enter", "enter")
+        await press(pilot, "p", "t", "enter", "enter")
         await until(pilot, lambda: app.screen.query_one(ProfileList).chosen == "new")
         await press(pilot, "r")
         await until(pilot, lambda: "could not be taken" in app.screen.query_one("#why", Notice).headline)
@@ -338,7 +340,7 @@ async def test_a_refusal_is_told_with_its_hint() -> None:
     app = app_over(it)
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(pilot, app)
-        await press(pilot, "n", "enter", "enter")
+        await press(pilot, "t", "enter", "enter")
         await until(pilot, lambda: "2 processes are being profiled (ask again" in told(app, StatusLine))
 
 
@@ -348,7 +350,7 @@ async def test_who_may_not_ask_is_told_so_before_any_form() -> None:
     app = app_over(it)
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(pilot, app)
-        await press(pilot, "n")
+        await press(pilot, "t")
         assert isinstance(app.screen, ProfileScreen)
         assert NO_TOKEN.hint in told(app, StatusLine)
 
@@ -358,7 +360,7 @@ async def test_the_form_checks_what_it_is_told_and_can_be_left() -> None:
     app = app_over(it)
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, app)
-        await press(pilot, "n", "enter")
+        await press(pilot, "t", "enter")
         app.screen.query_one("#seconds", Input).value = "9000"
         await press(pilot, "enter")
         assert "9000 is not possible: a number, 1 to 300" in app.screen.query_one("#problem").render().plain  # type: ignore[union-attr]
@@ -369,7 +371,7 @@ async def test_the_form_checks_what_it_is_told_and_can_be_left() -> None:
         await press(pilot, "enter")
         await until(pilot, lambda: bool(it.posted))
         assert it.posted == [("profiles", ProfileRequest(target=812, seconds=5.0, native=True))]
-        await press(pilot, "n", "escape")
+        await press(pilot, "t", "escape")
         assert isinstance(app.screen, ProfileScreen)
 
 
@@ -382,7 +384,7 @@ async def test_no_profiles_yet_says_why_and_how_to_get_them(size: tuple[int, int
         await press(pilot, "p")
         await until(pilot, lambda: notice(app).headline == "No profiles yet on node-1")
         assert problem in notice(app).sentences[0]
-        assert notice(app).sentences[-1] == "Press n to ask for one now."
+        assert notice(app).sentences[-1] == "Press t to take one now."
 
 
 async def test_profiles_are_shown_where_no_server_runs_any_more() -> None:
@@ -416,7 +418,7 @@ async def test_without_a_connection_it_says_so_and_later_keeps_what_it_had() -> 
         await press(pilot, "r")
         assert app.state.problem is not None
         assert app.screen.query_one(ContentSwitcher).current == "body"
-        await press(pilot, "n")
+        await press(pilot, "t")
         assert REFUSED.hint in told(app, StatusLine)
 
 
@@ -433,7 +435,10 @@ async def test_a_profile_that_is_gone_is_told_in_place_of_its_picture() -> None:
         assert why().sentences[0] == "Reason: there is no profile 'p1'."
 
 
-async def test_cursor_zoom_and_highlight_stay_when_the_list_is_asked_for_again() -> None:
+async def test_cursor_zoom_and_highlight_stay_when_the_list_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listed_profiles, "LIST_SECONDS", 0.0)
     it = source(later(), busy())
     app = app_over(it)
     async with app.run_test(size=(80, 24)) as pilot:
@@ -446,7 +451,6 @@ async def test_cursor_zoom_and_highlight_stay_when_the_list_is_asked_for_again()
         it.known = known
         screen = app.screen
         assert isinstance(screen, ProfileScreen)
-        screen._ask_for_list(now=True)
         await until(pilot, lambda: screen.query_one(ProfileList).option_count == 3)
         assert screen.query_one(ProfileList).chosen == "p1"
         assert told(app, FrameDetail) == before

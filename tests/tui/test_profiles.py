@@ -10,7 +10,8 @@ from advisor.profiling.header import header_of
 from advisor.profiling.request import ProfileState
 from tests.flames import AT, READY, busy, later, with_profiling
 from tests.snapshots import LOADED, NOW
-from tui.profiles import Compared, One, Span, entries, none_text, unix_seconds, unreadable_text
+from tui.no_profiles import none_text, unreadable_text
+from tui.profiles import Compared, One, Span, entries, unix_seconds
 from tui.source import Picture
 
 
@@ -44,10 +45,10 @@ def test_a_failed_one_keeps_its_reason_and_hint_and_a_pid_is_no_service() -> Non
 
 def test_no_profiles_is_told_with_its_reason() -> None:
     assert "switched off" in text_of(msgspec.structs.replace(READY, state="off"), LOADED)
-    assert "Press n" not in text_of(msgspec.structs.replace(READY, state="off"), LOADED)
+    assert "Press t" not in text_of(msgspec.structs.replace(READY, state="off"), LOADED)
     ready = text_of(READY, LOADED)
     assert "rule has a suspicion" in ready
-    assert "Press n" in ready
+    assert "Press t" in ready
     assert "No model server runs" in text_of(READY)
     assert "without its sidecar" in text_of(None, LOADED)
 

@@ -3,17 +3,20 @@
 A frame is as wide as the mean of its share before and after, so that what is gone stays visible as what is new does.
 """
 
+from array import array
 from collections.abc import Mapping, Sequence
 
 from textual.content import Content
 
 from advisor.profiling.difference import Change, FunctionChange, ProfileDifference, change_of
-from advisor.profiling.stored import Side, StoredProfile
+from advisor.profiling.packed import Numbered, Numbers
+from advisor.profiling.stored import Side
 from advisor.profiling.view import sampling_error
 from tui import format as fmt
 from tui.flame.graph import entry
 from tui.flame.looks import TOGETHER, Look
-from tui.flame.selection import COUNTED, Filters, frames_of, stacks_of
+from tui.flame.packed_profile import PackedProfile
+from tui.flame.selection import COUNTED, Filters
 from tui.flame.tree import Flame, Node
 from tui.palette import FLAME_MIXED, LESS, MORE, QUIET
 
@@ -27,21 +30,27 @@ class ChangeGraph:
     """`other` against `base`, and what the agent says of their functions."""
 
     def __init__(
-        self, base: StoredProfile, other: StoredProfile, document: ProfileDifference, filters: Filters
+        self, base: PackedProfile, other: PackedProfile, document: ProfileDifference, filters: Filters
     ) -> None:
         self.side: Side = document.side
-        before, after = stacks_of(base, self.side, filters), stacks_of(other, self.side, filters)
-        self._before, self._after = sum(one.count for one in before), sum(one.count for one in after)
+        before, after = base.seen(self.side, filters), other.seen(self.side, filters)
+        self._before, self._after = sum(before.counts), sum(after.counts)
         self.flame = Flame(
-            [frames_of(one, filters) for one in (*before, *after)],
-            [one.count / self._before / 2 for one in before] + [one.count / self._after / 2 for one in after],
-            [one.count for one in before] + [0] * len(after),
-            [0] * len(before) + [one.count for one in after],
+            joined(before.stacks, after.stacks),
+            [count / self._before / 2 for count in before.counts] + [count / self._after / 2 for count in after.counts],
+            [*before.counts, *[0] * len(after.counts)],
+            [*[0] * len(before.counts), *after.counts],
         )
         self._functions: Mapping[str, FunctionChange] = {one.where: one for one in document.functions}
         self._compared = self._count()
+        self._seen: dict[Node, Change] = {}
 
     def change(self, node: Node) -> Change:
+        if node not in self._seen:
+            self._seen[node] = self._change(node)
+        return self._seen[node]
+
+    def _change(self, node: Node) -> Change:
         before, after = (round(self.flame.column(node, column)) for column in (0, 1))
         return change_of(before, self._before, after, self._after, self._compared)
 
@@ -87,6 +96,14 @@ class ChangeGraph:
             count += 1
             waiting += [one for one in self.flame.below(node) if one.weight >= _COMPARED_SHARE]
         return count
+
+
+def joined(one: Numbered, other: Numbered) -> Numbered:
+    """All stacks of both, by the same numbers."""
+    numbers = Numbers((name, number) for number, name in enumerate(one.names))
+    table = [numbers[name] for name in other.names]
+    renumbered = (array("I", map(table.__getitem__, array("I", stack))).tobytes() for stack in other.stacks)
+    return Numbered(list(numbers), [*one.stacks, *renumbered])
 
 
 def _told(change: Change) -> str:

@@ -1,16 +1,17 @@
 """What does a flame graph say of its frames: what they work on, their share, and how sure that is?"""
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Protocol
 
 from textual.content import Content
 
-from advisor.profiling.stored import Side, StoredProfile
+from advisor.profiling.stored import Side
 from advisor.profiling.view import sampling_error
 from tui import format as fmt
+from tui.flame.classes import Classes
 from tui.flame.looks import MIXED, MOSTLY, TOGETHER, Look, looks
-from tui.flame.selection import COUNTED, Filters, frames_of, side_of, stacks_of
+from tui.flame.packed_profile import PackedProfile
+from tui.flame.selection import COUNTED, Filters
 from tui.flame.tree import Flame, Node
 from tui.palette import FLAME_TEXT, QUIET
 
@@ -44,21 +45,23 @@ class Graph(Protocol):
 class WorkGraph:
     """One profile: width is its share of the samples, colour its class of work."""
 
-    def __init__(self, profile: StoredProfile, filters: Filters) -> None:
-        self.side: Side = side_of(profile, filters)
-        stacks = stacks_of(profile, self.side, filters)
-        counts: Counter[str] = Counter()
-        for one in stacks:
-            counts[one.work] += one.count
-        self._works = counts.most_common()
-        names = [name for name, _ in self._works]
-        columns = ([one.count if one.work == name else 0 for one in stacks] for name in names)
-        self.flame = Flame([frames_of(one, filters) for one in stacks], [one.count for one in stacks], *columns)
-        self._looks = looks(names)
+    def __init__(self, profile: PackedProfile, filters: Filters) -> None:
+        self.side: Side = filters.side or profile.first_side
+        seen = profile.seen(self.side, filters)
+        self.flame = Flame(seen.stacks, seen.counts)
+        order = self.flame.order
+        self._classes = Classes(map(seen.works.__getitem__, order), map(seen.counts.__getitem__, order))
+        self._looks = looks([name for name, _ in self._classes.totals])
+        self._seen: dict[Node, Look] = {}
 
     def look(self, node: Node) -> Look:
-        for column, (name, _) in enumerate(self._works):
-            if self.flame.column(node, column) > MOSTLY * node.weight:
+        if node not in self._seen:
+            self._seen[node] = self._look(node)
+        return self._seen[node]
+
+    def _look(self, node: Node) -> Look:
+        for name, _ in self._classes.totals:
+            if self._classes.of(node.ranges, name) > MOSTLY * node.weight:
                 return Look(TOGETHER, self._looks[name].colour) if node.together else self._looks[name]
         return Look(TOGETHER, MIXED.colour) if node.together else MIXED
 
@@ -75,7 +78,7 @@ class WorkGraph:
 
     def more(self, node: Node) -> Sequence[Content]:
         """The classes that it is made of, as shares of it."""
-        parts = sorted(((self.flame.column(node, c), name) for c, (name, _) in enumerate(self._works)), reverse=True)
+        parts = sorted(((self._classes.of(node.ranges, name), name) for name, _ in self._classes.totals), reverse=True)
         whole = node.weight or 1.0
         return [
             entry(self._looks[name], f"{fmt.plain(name) or 'unknown'} {fmt.percent(part / whole)}")
@@ -87,7 +90,7 @@ class WorkGraph:
         total = self.flame.total
         entries = [
             entry(self._looks[name], f"{fmt.plain(name) or 'unknown'} {fmt.percent(count / total)}")
-            for name, count in self._works
+            for name, count in self._classes.totals
         ]
         return [*entries, entry(MIXED, "mixed"), entry(Look(TOGETHER, MIXED.colour), "narrow ones")]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
 from tui.flame.tree import Flame, Node
 
@@ -64,13 +65,13 @@ class Layout:
         if not below or above.node.weight <= 0 or (above.node.together and above.row):
             return
         scale = above.width / above.node.weight
-        shown = sum(one.weight * scale >= 1 for one in below)
+        shown = sum(1 for _ in takewhile(lambda weight: weight * scale >= 1, below.weights))
         if above.node.together:
             shown = max(shown, min(len(below), max(1, above.width // 2)))
         room = above.width
         if shown < len(below) and above.width >= _ROOM_FOR_REST:
             room -= 1
-            left = sum(one.weight for one in below[shown:])
+            left = sum(below.weights[shown:])
             scale = min(scale, room / (above.node.weight - left)) if above.node.weight > left else scale
         start, weight = 0, 0.0
         for index, one in enumerate(below[:shown]):
@@ -98,7 +99,7 @@ class Layout:
         chain = [node]
         while self._fold and not chain[-1].together:
             below = self._flame.below(chain[-1])
-            if len(below) != 1 or below[0].weight < chain[-1].weight:
+            if len(below) != 1 or below.weights[0] < chain[-1].weight:
                 break
             chain.append(below[0])
         return tuple(chain)

@@ -3,10 +3,11 @@
 The stacks are packed once; the frames below one are looked up when they are asked for, and kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from typing import overload
 
-from advisor.profiling.packed import PackedStacks, Range
+from advisor.profiling.packed import Numbered, PackedStacks, Range
 
 
 class Node:
@@ -24,7 +25,7 @@ class Node:
         self.name, self.depth, self.ranges, self.weight, self.parent = name, depth, ranges, weight, parent
         self.together = together
         self.own = 0.0
-        self._below: list[Node] | None = None
+        self._below: Called | None = None
         self._rests: dict[int, Node] = {}
 
     @property
@@ -39,32 +40,74 @@ class Node:
         return found[::-1]
 
 
+class Called(Sequence[Node]):
+    """What a frame called, the heaviest first. Of thousands few are wide enough to be seen: each is made when it is asked for.
+
+    `weights` and `parts` are theirs, in the same order.
+    """
+
+    __slots__ = ("_caller", "_made", "_packed", "parts", "weights")
+
+    def __init__(self, packed: PackedStacks, caller: Node, parts: list[Range]) -> None:
+        self._packed, self._caller, self.parts = packed, caller, parts
+        self.weights = [packed.weight(part) for part in parts]
+        self._made: dict[Range, Node] = {}
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @overload
+    def __getitem__(self, index: int) -> Node: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Node]: ...
+
+    def __getitem__(self, index: int | slice) -> Node | list[Node]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        part = self.parts[index]
+        if part not in self._made:
+            row = self._caller.depth + 1
+            self._made[part] = Node(self._packed.name(part[0], row), row, (part,), self.weights[index], self._caller)
+        return self._made[part]
+
+    def after(self, shown: int) -> "Called":
+        """All but the first `shown`; they are the same nodes."""
+        left = Called(self._packed, self._caller, self.parts[shown:])
+        left._made = self._made
+        return left
+
+
 class Flame:
     """The stacks of one picture. Numbers are in the unit of `weights`."""
 
-    def __init__(self, stacks: Sequence[tuple[str, ...]], weights: Sequence[float], *columns: Sequence[float]) -> None:
+    def __init__(
+        self, stacks: Sequence[tuple[str, ...]] | Numbered, weights: Sequence[float], *columns: Sequence[float]
+    ) -> None:
         self._packed = PackedStacks(stacks, weights, *columns)
         self.total = self._packed.total
         self.root = Node("all", -1, ((0, len(self._packed)),), self.total, None)
         self._searched = [0.0] * (len(self._packed) + 1)
         self._folded: list[str] | None = None
-        self._found: frozenset[int] = frozenset()
-        self._frames: dict[str, int] = {name: number for number, name in enumerate(self._packed.names)}
+        self._found: frozenset[str] = frozenset()
 
-    def below(self, node: Node) -> list[Node]:
+    @property
+    def order(self) -> Sequence[int]:
+        """Of each position that `ranges` count, which of the stacks stands there."""
+        return self._packed.order
+
+    def below(self, node: Node) -> Called:
         """What a frame called, the heaviest first."""
         if node._below is None:
             node._below = self._look_below(node)
-            called = sum(one.weight for one in node._below)
-            node.own = 0.0 if node.together else max(0.0, node.weight - called)
+            node.own = max(0.0, node.weight - sum(node._below.weights))
         return node._below
 
     def rest(self, node: Node, shown: int) -> Node:
         """All that `node` called but the first `shown`, as one."""
         if shown not in node._rests:
-            left = self.below(node)[shown:]
-            weight = sum(one.weight for one in left)
-            whole = Node("", node.depth + 1, tuple(r for one in left for r in one.ranges), weight, node, len(left))
+            left = self.below(node).after(shown)
+            whole = Node("", node.depth + 1, together(left.parts), sum(left.weights), node, len(left))
             whole._below = left
             node._rests[shown] = whole
         return node._rests[shown]
@@ -79,11 +122,8 @@ class Flame:
 
     def search(self, text: str) -> float:
         """Look for `text` in the names of frames, in lower and upper case alike; weight of the stacks that hold one."""
-        wanted = text.casefold()
-        if self._folded is None:
-            self._folded = [name.casefold() for name in self._packed.names]
-        numbers = (number for number, name in enumerate(self._folded) if wanted and wanted in name)
-        found = self._found = frozenset(numbers)
+        numbers = self._numbers(text.casefold()) if text else []
+        self._found, found = frozenset(self._packed.names[number] for number in numbers), frozenset(numbers)
         weights = (
             0.0 if found.isdisjoint(self._packed.numbers(index)) else self._packed.weight((index, index + 1))
             for index in range(len(self._packed) if found else 0)
@@ -91,19 +131,33 @@ class Flame:
         self._searched = list(accumulate(weights, initial=0.0)) if found else []
         return self._searched[-1] if found else 0.0
 
+    def _numbers(self, wanted: str) -> list[int]:
+        """Of the frames that have `wanted` in their names."""
+        if self._folded is None:
+            self._folded = [name.casefold() for name in self._packed.names]
+        return [number for number, name in enumerate(self._folded) if wanted in name]
+
     def matches(self, node: Node) -> bool:
         """Whether it is a frame that was looked for."""
-        return bool(self._found) and not node.together and self._frames.get(node.name, -1) in self._found
+        return node.name in self._found and not node.together and node.parent is not None
 
     def matched(self, node: Node) -> float:
         """Weight of its stacks that hold what was looked for."""
         return sum(self._searched[last] - self._searched[first] for first, last in node.ranges) if self._found else 0.0
 
-    def _look_below(self, node: Node) -> list[Node]:
-        packed, row = self._packed, node.depth + 1
-        found = [
-            Node(packed.name(first, row), row, ((first, last),), packed.weight((first, last)), node)
-            for part in node.ranges
-            for first, last in packed.groups(*part, row)
-        ]
-        return sorted(found, key=lambda one: -one.weight)
+    def _look_below(self, node: Node) -> Called:
+        packed = self._packed
+        parts = [group for part in node.ranges for group in packed.groups(*part, node.depth + 1)]
+        parts.sort(key=packed.weight, reverse=True)
+        return Called(packed, node, parts)
+
+
+def together(ranges: Iterable[Range]) -> tuple[Range, ...]:
+    """The same ranges in order, those that touch each other as one."""
+    found: list[Range] = []
+    for first, last in sorted(ranges):
+        if found and found[-1][1] == first:
+            found[-1] = (found[-1][0], last)
+        else:
+            found.append((first, last))
+    return tuple(found)

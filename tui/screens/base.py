@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher, Footer
+from textual.widgets import ContentSwitcher
 
 from advisor.documents import NodeStatus
 from collectors import frameworks
@@ -15,6 +15,7 @@ from tui import format as fmt
 from tui.source import Answer, Picture, Source
 from tui.state import State
 from tui.travel import Travel
+from tui.widgets.key_line import KeyLine
 from tui.widgets.notice import Notice
 from tui.widgets.status_line import StatusLine
 from tui.widgets.tab_line import TabLine
@@ -69,7 +70,7 @@ class StateScreen(Screen[None]):
         with ContentSwitcher(initial="notice"):
             yield Notice(id="notice")
             yield self.body()
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         self.watch(self.app, "state", self._show_state)

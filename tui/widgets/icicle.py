@@ -29,6 +29,8 @@ class Icicle(Widget, can_focus=True):
         Binding("enter", "zoom", show=False),
         Binding("backspace", "unzoom", "Back", show=False),
         Binding("0", "unzoom_all", "All", show=False),
+        Binding("slash", "screen.search", "Search", key_display="/"),
+        Binding("n", "next_match(1)", "Next found", show=False),
         Binding("right_square_bracket", "next_match(1)", show=False),
         Binding("left_square_bracket", "next_match(-1)", show=False),
         Binding("U", "fold", show=False),
@@ -96,6 +98,10 @@ class Icicle(Widget, can_focus=True):
     def on_resize(self) -> None:
         if self.graph is not None:
             self._lay(self.node or self._to)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While nothing is searched, its keys go to a moment before and after as everywhere."""
+        return action != "next_match" or self.searching
 
     def action_step(self, rows: int) -> None:
         """To what a frame called (the heaviest of it), or to its caller."""

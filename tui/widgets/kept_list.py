@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
@@ -39,7 +40,8 @@ class KeptList(OptionList):
         ids = [option.id for option in options]
         if ids == [option.id for option in self.options]:
             for index, option in enumerate(options):
-                self.replace_option_prompt_at_index(index, option.prompt)
+                if not is_same(option.prompt, self.get_option_at_index(index).prompt):  # else all lines are made anew
+                    self.replace_option_prompt_at_index(index, option.prompt)
             return
         top, wanted = self.scroll_y, next((one for one in (self._wanted, self.chosen) if one in ids), None)
         self._is_put = True
@@ -86,6 +88,13 @@ class KeptList(OptionList):
     def _searched_for(self, back_to: int | None) -> None:
         if back_to is not None and back_to < self.option_count:
             self.highlighted = back_to
+
+
+def is_same(one: object, other: object) -> bool:
+    """Whether two prompts look alike; `==` compares their text alone."""
+    if isinstance(one, Content) and isinstance(other, Content):
+        return one.plain == other.plain and one.spans == other.spans
+    return one == other
 
 
 def matches(prompts: Sequence[str], text: str) -> list[int]:

@@ -10,11 +10,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import ContentSwitcher, Input
 
+from advisor.documents import Problem
 from advisor.profiling.stored import Side, StoredProfile
 from tui import format as fmt
 from tui.flame.graph import Graph
-from tui.flame.loading import Loaded, Loader, first_side, graph_of
-from tui.flame.selection import ORDER, TABS, Filters, has_native, samples_of, why_missing
+from tui.flame.loading import Loaded, Loader, drawable, first_side
+from tui.flame.selection import ORDER, TABS, Filters, why_missing
 from tui.profiles import Compared, Entry, Span, Target
 from tui.source import Unreachable
 from tui.widgets.class_legend import ClassLegend
@@ -54,29 +55,31 @@ class ProfileBody(Vertical):
         yield ClassLegend()
         yield Input(id="search", placeholder="search: part of a function, file or library")
 
-    async def draw(self, loader: Loader, what: Target | Compared) -> None:
-        """Ask for what is not at hand and draw it, or say why that cannot be."""
+    async def draw(self, loader: Loader, what: Target | Compared) -> Problem | None:
+        """Ask for what is not at hand and draw it, or say, and answer, why that cannot be."""
         try:
             loaded = await loader.load(what, self.filters.side)
         except Unreachable as error:
-            self._say(
-                "There is nothing to draw", f"Reason: {error.problem.message}.", f"What helps: {error.problem.hint}"
-            )
-            return
-        self._loaded, self._title = loaded, title_of(loaded)
-        self._samples, self._has_native = samples_of(loaded.profiles), has_native(loaded.profiles)
-        side = self.filters.side or first_side(loaded)
-        if not any(self._samples[side]):
-            self._graph = None
-            self._say(*nothing_text(loaded.profiles[-1], side))
+            problem = error.problem
+            self._graph = self._loaded = None
+            self._say("There is nothing to draw", f"Reason: {problem.message}.", f"What helps: {problem.hint}")
+            return problem
+        side, icicle = self.filters.side or first_side(loaded), self.query_one(Icicle)
+        has_some = any(one.samples[side] for one in loaded.profiles)
+        size = icicle.size.width, icicle.fold
+        graph = await asyncio.to_thread(drawable, loaded, self.filters, *size) if has_some else None
+        self._loaded, self._graph, self._title = loaded, graph, title_of(loaded)
+        self._samples = {one: tuple(profile.samples[one] for profile in loaded.profiles) for one in ORDER}
+        self._has_native = any(one.has_native for one in loaded.profiles)
+        if graph is None:
+            self._say(*nothing_text(loaded.profiles[-1].head, side))
             self._show_head(side)
-            return
-        self._graph = await asyncio.to_thread(graph_of, loaded, self.filters)
+            return None
         self.query_one(ContentSwitcher).current = "icicle"
-        icicle = self.query_one(Icicle)
-        icicle.show(self._graph)
+        icicle.show(graph)
         self._search(self.query_one(Input).value)
-        self.query_one(ClassLegend).entries = tuple(self._graph.legend())
+        self.query_one(ClassLegend).entries = tuple(graph.legend())
+        return None
 
     def say_of(self, entry: Entry) -> None:
         """Of a profile that is being taken, or that could not be."""
@@ -108,7 +111,7 @@ class ProfileBody(Vertical):
             self.filters = Filters(self.filters.side, not self.filters.threads, self.filters.native)
             return None
         if not self._has_native:
-            return "its Python stacks hold no native frames: v shows native functions, n with native stacks takes both"
+            return "its Python stacks hold no native frames: v shows native functions, t with native stacks takes both"
         self.filters = Filters(self.filters.side, self.filters.threads, not self.filters.native)
         return None
 
@@ -168,7 +171,9 @@ class ProfileBody(Vertical):
 
     def _missing(self) -> tuple[str, ...]:
         profiles = () if self._loaded is None else self._loaded.profiles
-        return tuple(dict.fromkeys(f"{one.part}: {one.reason} ({one.hint})" for it in profiles for one in it.missing))
+        return tuple(
+            dict.fromkeys(f"{one.part}: {one.reason} ({one.hint})" for it in profiles for one in it.head.missing)
+        )
 
     def _say(self, headline: str, *sentences: str) -> None:
         self.query_one(ContentSwitcher).current = "why"
@@ -185,7 +190,7 @@ def title_of(loaded: Loaded) -> tuple[str, ...]:
         samples = f"{loaded.change.base_samples} and {fmt.count(loaded.change.other_samples, 'sample')}"
         times = f"{_clock(before.at_unix_seconds)} → {_clock(after.at_unix_seconds)}"
         return f"{after.service or fmt.UNKNOWN}: what changed", times, samples
-    profile, what = loaded.profiles[0], loaded.what
+    profile, what = loaded.profiles[0].head, loaded.what
     name = profile.service or fmt.UNKNOWN
     if isinstance(what, Span):
         held = fmt.duration(profile.seconds)

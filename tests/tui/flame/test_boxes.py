@@ -7,6 +7,7 @@ from tests.flames import profile, sample
 from tui.flame.boxes import Drawing, label, row_strip, short
 from tui.flame.graph import WorkGraph
 from tui.flame.layout import Layout
+from tui.flame.packed_profile import PackedProfile
 from tui.flame.selection import Filters
 from tui.palette import FLAME_CURSOR
 
@@ -29,7 +30,7 @@ HOSTILE = (
 @pytest.mark.parametrize("lines", [True, False])
 def test_no_name_breaks_a_row(width: int, lines: bool) -> None:
     stacks = [sample(("root (a.py:1)", name, f"{name}leaf"), 10 + n) for n, name in enumerate(HOSTILE)]
-    graph = WorkGraph(profile(*stacks), Filters())
+    graph = WorkGraph(PackedProfile(profile(*stacks)), Filters())
     graph.flame.search("a")
     layout = Layout(graph.flame, graph.flame.root, width, fold=True)
     for row in layout.rows:
@@ -48,7 +49,8 @@ def test_names_are_one_line_without_their_place() -> None:
 
 
 def test_folded_frames_are_told_as_far_as_there_is_room() -> None:
-    graph = WorkGraph(profile(sample(("outer (a.py:1)", "middle (a.py:2)", "inner (a.py:3)"), 1)), Filters())
+    one = sample(("outer (a.py:1)", "middle (a.py:2)", "inner (a.py:3)"), 1)
+    graph = WorkGraph(PackedProfile(profile(one)), Filters())
     (cell,) = Layout(graph.flame, graph.flame.root, 80, fold=True).rows[0]
     assert label(cell.nodes, 40) == "all › outer › middle › inner"
     assert label(cell.nodes, 20) == "… › middle › inner"
@@ -56,7 +58,7 @@ def test_folded_frames_are_told_as_far_as_there_is_room() -> None:
 
 
 def test_cursor_and_match_are_told_without_colour_too() -> None:
-    graph = WorkGraph(profile(sample(("a (x.py:1)",), 50), sample(("b (x.py:2)",), 50)), Filters())
+    graph = WorkGraph(PackedProfile(profile(sample(("a (x.py:1)",), 50), sample(("b (x.py:2)",), 50))), Filters())
     graph.flame.search("b")
     row = Layout(graph.flame, graph.flame.root, 40, fold=True).rows[1]
     strip = row_strip(row, 40, Drawing(graph, row[0], True, True))

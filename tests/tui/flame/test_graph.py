@@ -12,7 +12,8 @@ from tests.flames import ENCODE, MATRIX, PREDICT, ROOT, busy, change, later, pro
 from tui.flame.change_graph import ChangeGraph
 from tui.flame.graph import Graph, WorkGraph
 from tui.flame.looks import MIXED, looks
-from tui.flame.selection import Filters, has_native, samples_of, why_missing
+from tui.flame.packed_profile import PackedProfile
+from tui.flame.selection import Filters, why_missing
 from tui.flame.tree import Node
 from tui.lines import dotted
 from tui.palette import FLAME
@@ -30,7 +31,7 @@ def told(graph: Graph, node: Node) -> str:
 
 
 def test_shares_errors_and_samples_are_those_of_the_document() -> None:
-    graph = WorkGraph(busy(), Filters())
+    graph = WorkGraph(PackedProfile(busy()), Filters())
     assert graph.side == "cpu"
     assert told(graph, at(graph, *ENCODE)) == "total 30.0 % ± 1.4 · self 30.0 % ± 1.4 · 300 of 1000 samples"
     assert told(graph, at(graph, *PREDICT)) == "total 90.0 % ± 0.9 · self 0.0 % ± 0.0 · 900 of 1000 samples"
@@ -46,7 +47,7 @@ def test_every_frame_has_the_share_that_the_stacks_give() -> None:
     for one in stacks:
         for depth in range(1, len(one.frames) + 1):
             counted[one.frames[:depth]] += one.count
-    graph = WorkGraph(document, Filters())
+    graph = WorkGraph(PackedProfile(document), Filters())
     for path, count in counted.items():
         share = count / total
         expected = f"total {100 * share:.1f} % ± {100 * sampling_error(share, total):.1f} "
@@ -54,33 +55,33 @@ def test_every_frame_has_the_share_that_the_stacks_give() -> None:
 
 
 def test_the_other_sides_are_counted_by_themselves() -> None:
-    holders = WorkGraph(busy(), Filters("gil"))
+    holders = WorkGraph(PackedProfile(busy()), Filters("gil"))
     assert told(holders, holders.flame.root) == "total 100.0 % ± 0.0 · self 0.0 % ± 0.0 · 250 of 250 samples"
-    waiting = WorkGraph(busy(), Filters("wait"))
+    waiting = WorkGraph(PackedProfile(busy()), Filters("wait"))
     assert waiting.flame.total == 90
     assert [one.plain.strip() for one in waiting.more(waiting.flame.root)] == ["R  inbound 100 %"]
-    assert samples_of([busy()]) == {"cpu": (1000,), "native": (0,), "gil": (250,), "wait": (90,)}
+    assert PackedProfile(busy()).samples == {"cpu": 1000, "native": 0, "gil": 250, "wait": 90}
 
 
 def test_threads_can_be_told_apart() -> None:
-    graph = WorkGraph(busy(), Filters(threads=True))
+    graph = WorkGraph(PackedProfile(busy()), Filters(threads=True))
     below = {node.name: node.weight for node in graph.flame.below(graph.flame.root)}
     assert below == {"thread MainThread": 880, "thread AnyIO worker 1": 120}
 
 
 def test_native_frames_can_be_left_out_of_python_stacks() -> None:
-    assert has_native([busy()])
-    graph = WorkGraph(busy(), Filters(native=False))
+    assert PackedProfile(busy()).has_native
+    graph = WorkGraph(PackedProfile(busy()), Filters(native=False))
     leaf = at(graph, *MATRIX[:-1])
-    assert (graph.flame.below(leaf), graph.flame.own(leaf)) == ([], 430)
-    assert not has_native([profile(sample(ENCODE, 1), sample(("f (libx.so)",), 1, side="native"))])
+    assert (len(graph.flame.below(leaf)), graph.flame.own(leaf)) == (0, 430)
+    assert not PackedProfile(profile(sample(ENCODE, 1), sample(("f (libx.so)",), 1, side="native"))).has_native
 
 
 def test_what_was_looked_for_is_a_share_with_its_error() -> None:
-    graph = WorkGraph(busy(), Filters())
+    graph = WorkGraph(PackedProfile(busy()), Filters())
     weight = graph.flame.search("preprocess")
     assert graph.found(weight) == "42.0 % ± 1.6 of CPU time of Python threads"
-    assert "GIL was held" in WorkGraph(busy(), Filters("gil")).found(250)
+    assert "GIL was held" in WorkGraph(PackedProfile(busy()), Filters("gil")).found(250)
 
 
 def test_a_side_that_is_missing_says_why_and_what_helps() -> None:
@@ -93,7 +94,7 @@ def test_a_side_that_is_missing_says_why_and_what_helps() -> None:
 
 
 def test_a_class_has_its_letter_and_colour_and_a_mixed_frame_neither() -> None:
-    graph = WorkGraph(busy(), Filters())
+    graph = WorkGraph(PackedProfile(busy()), Filters())
     assert graph.look(at(graph, *MATRIX)).mark == "k"
     assert graph.look(at(graph, *MATRIX)).colour == FLAME[0]
     assert graph.look(graph.flame.root) == MIXED
@@ -118,7 +119,7 @@ def test_letters_of_many_classes_are_all_different_and_unknown_is_said_to_be() -
 
 @pytest.fixture
 def changed() -> ChangeGraph:
-    return ChangeGraph(busy(), later(), change(busy(), later()), Filters())
+    return ChangeGraph(PackedProfile(busy()), PackedProfile(later()), change(busy(), later()), Filters())
 
 
 def test_a_change_is_told_with_its_error_here_and_everywhere(changed: ChangeGraph) -> None:
@@ -146,7 +147,7 @@ def test_a_frame_is_as_wide_as_the_mean_of_both(changed: ChangeGraph) -> None:
 
 def test_a_profile_without_the_side_is_compared_as_none_of_it() -> None:
     empty: StoredProfile = profile(id="p9")
-    graph = ChangeGraph(empty, busy(), change(empty, busy(), "cpu"), Filters())
+    graph = ChangeGraph(PackedProfile(empty), PackedProfile(busy()), change(empty, busy(), "cpu"), Filters())
     one = graph.change(at(graph, *MATRIX))
     expected = change_of(0, 0, 430, 1000, 1)
     assert (one.before, one.after, one.sure) == (expected.before, expected.after, False)
