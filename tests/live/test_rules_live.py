@@ -84,7 +84,7 @@ FAULTS = [
     ("workers-exceed-cores", crowded, ("workers", 4 * CPUS, CPUS), [pytest.mark.heavy]),
     ("workers-below-cores-saturated", alone, ("workers", 1, CPUS), [needs_two]),
     ("below-one-worker-max", hardly_used, None, []),
-    ("affinity-too-narrow", confined, ("affinity", "0", f"0-{CPUS - 1}"), [needs_two]),
+    ("affinity-too-narrow", confined, ("affinity", "0", f"0-{CPUS - 1}"), [needs_two, pytest.mark.heavy]),
     ("affinity-overlapping-pins", pinned_alike, ("affinity", "0", f"0-{CPUS - 1}"), [needs_two, pytest.mark.heavy]),
     ("cgroup-cpu-throttled", throttled, ("cpu_quota", 0.4, 2.0), [needs_quota, needs_two]),
     (

@@ -19,7 +19,7 @@ TWO = {"CAP_DAC_READ_SEARCH": 2, "CAP_SYS_PTRACE": 19}
 HERE = "[Service]\nEnvironment=LD_LIBRARY_PATH=/opt/python/lib\nCPUQuota=\n"
 """An interpreter from another place looks for its own library where it was built. Without the quota starts take a quarter."""
 
-pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.skipif(bool(lacking), reason=lacking)]
+pytestmark = [pytest.mark.root, pytest.mark.heavy, pytest.mark.skipif(bool(lacking), reason=lacking)]
 
 
 @pytest.fixture(scope="module")
