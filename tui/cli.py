@@ -1,6 +1,7 @@
 """What does `nodewright top` accept, and where does it connect?"""
 
 import getpass
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -120,11 +121,18 @@ def top(
     try:
         source, owner = nodes.source(first), login_name(os.environ)
         plain = wants_ascii() if ascii_only is None else ascii_only
+        collect_rarely()
         TopApp(source, owner=owner, nodes=nodes, node=first, theme=theme, ascii_only=plain).run()
     except ValueError as error:
         raise click.ClickException(f"node: {error}") from error
     finally:
         nodes.close()
+
+
+def collect_rarely() -> None:
+    """What is loaded by now stays. A walk through all of it would take as long as drawing a screen, between a key and that."""
+    gc.freeze()
+    gc.set_threshold(700, 10, 30)
 
 
 def in_browser(environ: Mapping[str, str]) -> bool:

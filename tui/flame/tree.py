@@ -6,6 +6,7 @@ The stacks are packed once; the frames below one are looked up when they are ask
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import overload
+from weakref import ref
 
 from advisor.profiling.packed import Numbered, PackedStacks, Range
 
@@ -17,16 +18,21 @@ class Node:
     has depth -1.
     """
 
-    __slots__ = ("_below", "_rests", "depth", "name", "own", "parent", "ranges", "together", "weight")
+    __slots__ = ("__weakref__", "_below", "_parent", "_rests", "depth", "name", "own", "ranges", "together", "weight")
 
     def __init__(
         self, name: str, depth: int, ranges: tuple[Range, ...], weight: float, parent: "Node | None", together: int = 0
     ) -> None:
-        self.name, self.depth, self.ranges, self.weight, self.parent = name, depth, ranges, weight, parent
-        self.together = together
+        self.name, self.depth, self.ranges, self.weight, self.together = name, depth, ranges, weight, together
+        self._parent = None if parent is None else ref(parent)  # no cycle: a picture goes as soon as another is drawn
         self.own = 0.0
         self._below: Called | None = None
         self._rests: dict[int, Node] = {}
+
+    @property
+    def parent(self) -> "Node | None":
+        """Its caller; None for the root, and for a frame whose picture is no more."""
+        return None if self._parent is None else self._parent()
 
     @property
     def path(self) -> list["Node"]:
@@ -48,10 +54,9 @@ class Called(Sequence[Node]):
 
     __slots__ = ("_caller", "_made", "_packed", "parts", "weights")
 
-    def __init__(self, packed: PackedStacks, caller: Node, parts: list[Range]) -> None:
-        self._packed, self._caller, self.parts = packed, caller, parts
+    def __init__(self, packed: PackedStacks, caller: Node, parts: list[Range], made: dict[Range, Node]) -> None:
+        self._packed, self._caller, self.parts, self._made = packed, ref(caller), parts, made
         self.weights = [packed.weight(part) for part in parts]
-        self._made: dict[Range, Node] = {}
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -67,15 +72,22 @@ class Called(Sequence[Node]):
             return [self[number] for number in range(*index.indices(len(self)))]
         part = self.parts[index]
         if part not in self._made:
-            row = self._caller.depth + 1
-            self._made[part] = Node(self._packed.name(part[0], row), row, (part,), self.weights[index], self._caller)
+            caller = self.caller
+            name = self._packed.name(part[0], caller.depth + 1)
+            self._made[part] = Node(name, caller.depth + 1, (part,), self.weights[index], caller)
         return self._made[part]
+
+    @property
+    def caller(self) -> Node:
+        """Raises LookupError where the picture is no more."""
+        caller = self._caller()
+        if caller is None:
+            raise LookupError("the picture of this frame is no more")
+        return caller
 
     def after(self, shown: int) -> "Called":
         """All but the first `shown`; they are the same nodes."""
-        left = Called(self._packed, self._caller, self.parts[shown:])
-        left._made = self._made
-        return left
+        return Called(self._packed, self.caller, self.parts[shown:], self._made)
 
 
 class Flame:
@@ -149,7 +161,7 @@ class Flame:
         packed = self._packed
         parts = [group for part in node.ranges for group in packed.groups(*part, node.depth + 1)]
         parts.sort(key=packed.weight, reverse=True)
-        return Called(packed, node, parts)
+        return Called(packed, node, parts, {})
 
 
 def together(ranges: Iterable[Range]) -> tuple[Range, ...]:
