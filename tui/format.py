@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from advisor.finding import Gain
 
@@ -61,10 +62,10 @@ def duration(seconds: float | None) -> str:
     """Two to three digits and the unit that fits: 4.2 ms, 15 s, 3 min, 2 h 05 min."""
     if seconds is None:
         return UNKNOWN
-    if seconds < 1e-3:
+    if seconds < 0.9995e-3:
         return f"{seconds * 1e6:.0f} µs" if seconds else "0 s"
-    if seconds < 1:
-        return f"{seconds * 1e3:.3g} ms"
+    if seconds < 0.9995:
+        return f"{number(seconds * 1e3)} ms"
     if seconds < 120:
         return f"{seconds:.3g} s"
     minutes, hours = int(seconds // 60), int(seconds // 3600)
@@ -74,7 +75,7 @@ def duration(seconds: float | None) -> str:
 
 
 def rate(per_second: float | None) -> str:
-    return UNKNOWN if per_second is None else f"{per_second:.3g} /s"
+    return UNKNOWN if per_second is None else f"{number(per_second)} /s"
 
 
 def speed(bytes_per_second: float | None) -> str:
@@ -98,11 +99,12 @@ def vram(value_bytes: int | None) -> str:
     return "?" if value_bytes is None else size(value_bytes)
 
 
-def number(value: float) -> str:
-    """A bare number with at most three significant digits, never in powers of ten below a million."""
-    if value == int(value) and abs(value) < 1e6:
-        return str(int(value))
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+def number(value: float, significant: int = 3) -> str:
+    """A bare number with so many significant digits at most, but whole where it has more before the point; never in powers of
+    ten."""
+    if abs(value) >= 10**significant:
+        return f"{value:.0f}"
+    return f"{Decimal(f'{value:.{significant}g}'):f}"
 
 
 def quantity(value: float | None, unit: str) -> str:
@@ -136,7 +138,7 @@ def metric_name(name: str) -> str:
 
 
 def times(ratio: float) -> str:
-    return f"×{ratio:.3g}" if ratio < 100 else f"×{ratio:.0f}"
+    return f"×{number(ratio)}"
 
 
 def gain_name(gain: Gain) -> str:

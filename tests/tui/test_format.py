@@ -21,7 +21,7 @@ def test_memory_that_a_driver_does_not_tell_of_a_process_is_neither_a_dash_nor_z
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(4e-5, "40 µs"), (0.0042, "4.2 ms"), (0.21, "210 ms"), (15, "15 s"), (180, "3 min"), (7500, "2 h 05 min")],
+    [(4e-5, "40 µs"), (0.99996e-3, "1 ms"), (0.0042, "4.2 ms"), (0.21, "210 ms"), (15, "15 s"), (180, "3 min"), (7500, "2 h 05 min")],
 )
 def test_a_duration_is_written_in_the_unit_that_fits(seconds: float, text: str) -> None:
     assert fmt.duration(seconds) == text
@@ -49,6 +49,17 @@ def test_a_small_share_is_not_rounded_to_none() -> None:
 )  # fmt: skip
 def test_evidence_is_written_in_its_unit(value: float, unit: str, text: str) -> None:
     assert fmt.quantity(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0000123, "0.0000123"), (0.25, "0.25"), (999.4, "999"), (999.6, "1000"), (1348.2, "1348"), (2770203.4, "2770203"),
+    ],
+)  # fmt: skip
+def test_no_number_is_written_in_powers_of_ten(value: float, text: str) -> None:
+    assert [fmt.number(value), fmt.rate(value), fmt.times(value)] == [text, f"{text} /s", f"×{text}"]
+    assert fmt.duration(0.9997) == "1 s"
 
 
 def test_names_of_processes_cannot_steer_the_terminal() -> None:
