@@ -30,11 +30,13 @@ def cores(value: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio 0..1; a small share keeps a decimal, so that 0 % means none."""
+    """A ratio 0..1; a small share keeps a decimal, and the smallest says that there is some: 0 % means none."""
     if ratio is None:
         return UNKNOWN
     share = ratio * 100
-    return f"{share:.1f} %" if 0 < share < 1 else f"{share:.0f} %"
+    if 0 < share < 0.05:
+        return "<0.1 %"
+    return f"{share:.1f} %" if 0 < share < 0.95 else f"{share:.0f} %"
 
 
 def measured(ratio: float, error: float) -> str:

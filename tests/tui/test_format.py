@@ -35,7 +35,8 @@ def test_a_size_is_written_in_powers_of_1024(count: int, text: str) -> None:
 
 
 def test_a_small_share_is_not_rounded_to_none() -> None:
-    assert fmt.percent(0.004) == "0.4 %"
+    shares = (0.0, 0.0000123, 0.0004, 0.0006, 0.004, 0.0096)
+    assert [fmt.percent(share) for share in shares] == ["0 %", "<0.1 %", "<0.1 %", "0.1 %", "0.4 %", "1 %"]
     assert fmt.percent(0.86) == "86 %"
 
 
