@@ -54,8 +54,8 @@ def size(value_bytes: float | None) -> str:
         return UNKNOWN
     value = float(value_bytes)
     for unit in _SIZES[:-1]:
-        if abs(value) < 1024:
-            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+        if abs(value) < (1024 if unit == "B" else 1023.5):
+            return f"{value:.0f} {unit}" if abs(value) >= 9.95 or unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} {_SIZES[-1]}"
 
@@ -68,12 +68,12 @@ def duration(seconds: float | None) -> str:
         return f"{seconds * 1e6:.0f} µs" if seconds else "0 s"
     if seconds < 0.9995:
         return f"{number(seconds * 1e3)} ms"
-    if seconds < 120:
+    if seconds < 119.5:
         return f"{seconds:.3g} s"
-    minutes, hours = int(seconds // 60), int(seconds // 3600)
-    if hours >= 48:
-        return f"{hours // 24} d"
-    return f"{minutes} min" if minutes < 60 else f"{hours} h {minutes % 60:02d} min"
+    minutes = round(seconds / 60)
+    if minutes >= 48 * 60:
+        return f"{seconds / 86400:.0f} d"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def rate(per_second: float | None) -> str:
@@ -198,9 +198,10 @@ def span(first: float, last: float) -> str:
 
 def age(seconds: float) -> str:
     """To the second below an hour: 42 s, 4 min 10 s, 2 h 05 min."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds < 3600 else duration(seconds)
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else duration(whole)
 
 
 def count(number_of: int, one: str, many: str | None = None) -> str:

@@ -21,14 +21,20 @@ def test_memory_that_a_driver_does_not_tell_of_a_process_is_neither_a_dash_nor_z
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(4e-5, "40 µs"), (0.99996e-3, "1 ms"), (0.0042, "4.2 ms"), (0.21, "210 ms"), (15, "15 s"), (180, "3 min"), (7500, "2 h 05 min")],
+    [(4e-5, "40 µs"), (0.99996e-3, "1 ms"), (0.0042, "4.2 ms"), (0.21, "210 ms"), (15, "15 s"), (180, "3 min"), (7500, "2 h 05 min"),
+     (119.7, "2 min"), (179, "3 min"), (3599, "1 h 00 min"), (71 * 3600, "3 d")],
 )
 def test_a_duration_is_written_in_the_unit_that_fits(seconds: float, text: str) -> None:
     assert fmt.duration(seconds) == text
 
 
+def test_an_age_has_no_sixty_seconds() -> None:
+    assert [fmt.age(seconds) for seconds in (119.4, 250, 299.7, 3599.8)] == ["119 s", "4 min 10 s", "5 min 00 s", "1 h 00 min"]
+
+
 @pytest.mark.parametrize(
-    ("count", "text"), [(512, "512 B"), (1536, "1.5 KiB"), (41 << 20, "41 MiB"), (8 << 30, "8.0 GiB")]
+    ("count", "text"), [(512, "512 B"), (1536, "1.5 KiB"), (41 << 20, "41 MiB"), (8 << 30, "8.0 GiB"), (10_469_888, "10 MiB"),
+     (1_073_504_004, "1.0 GiB")],
 )  # fmt: skip
 def test_a_size_is_written_in_powers_of_1024(count: int, text: str) -> None:
     assert fmt.size(count) == text
