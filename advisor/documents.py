@@ -364,6 +364,8 @@ class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
     """None where nothing is profiled, as in a recording."""
     readers: tuple[ReaderStatus, ...] = ()
     """Processes that read GPUs and other accelerators."""
+    replayed: bool = False
+    """Of a recording: time, CPU and memory are those of its replay, and whether a tick was late is not known."""
 
 
 class ServiceVerdict(msgspec.Struct, frozen=True, kw_only=True):
