@@ -140,9 +140,9 @@ def test_what_was_said_and_what_was_measured_are_on_one_scale(width: int) -> Non
     assert "measured" in text
     assert "✓ verified 2026-11-18 17:20 UTC compute threads: 2 → 1" in text
     assert "×3.2 (2.9–3.6)" in text
-    assert "inside what was said · requests a second, as clients saw them, 41.5 → 133" in text
+    assert "inside what was said · requests a second, as clients saw them, 41.5 /s → 133 /s" in text
     assert "×0.52 (0.45–0.6)" in text
-    assert "outside what was said · p99 of the server's own histogram, 0.62 → 0.32" in text
+    assert "outside what was said · p99 of the server's own histogram, 620 ms → 320 ms" in text
     assert (throughput.ratio, latency.ratio) == (3.2, 0.52)
     names = [
         line.split()[0] for line in plain(rows).split("\n") if line.startswith(("throughput  ", "p99", "measured"))
