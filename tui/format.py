@@ -130,6 +130,8 @@ def quantity(value: float | None, unit: str) -> str:
             return frequency(value)
         case "" | "1" | "count":
             return number(value)
+        case _ if unit.startswith("1/"):
+            return f"{number(value)} {plain(unit[1:])}"
         case _:
             return f"{number(value)} {plain(unit)}"
 

@@ -50,7 +50,7 @@ def test_a_small_share_is_not_rounded_to_none() -> None:
     ("value", "unit", "text"),
     [
         (1.9, "cores", "1.9 cores"), (0.21, "seconds", "210 ms"), (0.41, "ratio", "41 %"), (12345.6, "count", "12346"),
-        (3 << 30, "bytes_per_second", "3.0 GiB/s"), (698.4, "watts", "698 W"), (71.0, "celsius", "71 °C"),
+        (260.4, "1/s", "260 /s"), (2.0, "1/min", "2 /min"), (3 << 30, "bytes_per_second", "3.0 GiB/s"), (698.4, "watts", "698 W"), (71.0, "celsius", "71 °C"),
         (1.98e9, "hertz", "1980 MHz"),
     ],
 )  # fmt: skip

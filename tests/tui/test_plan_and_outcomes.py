@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from textual.content import Content
@@ -20,7 +21,7 @@ from tui.http_source import NO_TOKEN
 from tui.ratios import told
 from tui.screens.advice import AdviceScreen
 from tui.screens.verify import VerifyScreen, since_problem
-from tui.widgets.evidence_table import evidence_lines, threshold_bar
+from tui.widgets.evidence_table import evidence_lines, row, threshold_bar
 from tui.widgets.finding_head import FindingHead
 from tui.widgets.finding_list import FindingList
 from tui.widgets.need_page import NeedPage
@@ -332,3 +333,12 @@ def test_plan_and_outcomes_look_as_accepted(
             field.cursor_blink = False
 
     assert snap_compare(app_over(planned()), terminal_size=size, run_before=settle)
+
+
+def test_a_name_does_not_say_seconds_of_what_stands_there_in_milliseconds() -> None:
+    latency = Evidence(
+        metric="mean_latency_seconds", unit="seconds", observed=0.0609, threshold=None, window_seconds=15.0, samples=15
+    )
+    busy = msgspec.structs.replace(latency, metric="cores_unused_ratio", unit="ratio", observed=0.91, threshold=0.2)
+    assert row(latency) == ("mean latency", "60.9 ms", "–", "15 s, n=15")
+    assert row(busy) == ("cores unused ratio", "91 %", "20 %", "15 s, n=15")
