@@ -379,6 +379,8 @@ class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that read GPUs and other accelerators."""
     notify: tuple[NotifyStatus, ...] = ()
     """Webhooks that are told of new findings."""
+    replayed: bool = False
+    """Of a recording: time, CPU and memory are those of its replay, and whether a tick was late is not known."""
 
 
 class ServiceVerdict(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,19 +50,15 @@ class Replayed:
         self.findings.look(played, judgement)
 
 
-async def _serve(loaded: LoadedConfig, path: Path) -> int:
-    replayed = await asyncio.to_thread(Replayed, loaded, path)
-    updates = Updates()
-    paths = find_paths(loaded.config, os.environ)
-    make_state_folders(paths)
-    token, _ = ensure_token(paths.token)
-    deps = HttpDeps(
+def deps_of(replayed: Replayed, loaded: LoadedConfig, path: Path, token: str) -> HttpDeps:
+    """What the interface answers from: the file at `path` and what came of playing it; nothing can be changed."""
+    return HttpDeps(
         snapshot=lambda: replayed.snapshot,
         series=StoreReader(path).series,
         acknowledge=lambda finding, request: None,
         rules=pages,
         latest=replayed.played.latest.samples,
-        updates=updates,
+        updates=Updates(),
         token=token,
         loopback=parse_listen(loaded.config.agent.listen).loopback,
         allowed_hosts=frozenset(loaded.config.http.allowed_hosts),
@@ -70,13 +66,21 @@ async def _serve(loaded: LoadedConfig, path: Path) -> int:
         kept=replayed.findings,
         past=replayed.moments,
     )
+
+
+async def _serve(loaded: LoadedConfig, path: Path) -> int:
+    replayed = await asyncio.to_thread(Replayed, loaded, path)
+    paths = find_paths(loaded.config, os.environ)
+    make_state_folders(paths)
+    token, _ = ensure_token(paths.token)
+    deps = deps_of(replayed, loaded, path, token)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     runner = await serve(build_app(deps, __version__), loaded.config.agent.listen)
     print(f"serving {path} on {runner.url}", flush=True)
     await stop.wait()
-    updates.close()
+    deps.updates.close()
     await runner.close()
     replayed.moments.close()
     return 0

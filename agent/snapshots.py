@@ -1,5 +1,7 @@
 """What does the interface say of a recording at the moment up to which it has been played?"""
 
+import msgspec
+
 from advisor.documents import Snapshot
 from agent.played import Played
 from agent.self_cost import SelfCost
@@ -29,7 +31,7 @@ class Snapshots:
             services=found.services,
             workers=found.workers,
             models=found.models,
-            self_status=self._cost.status(played.beat, 1.0, collectors),
+            self_status=msgspec.structs.replace(self._cost.status(played.beat, 1.0, collectors), replayed=True),
             advice=advice,
             threads=found.threads,
         )

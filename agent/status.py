@@ -46,7 +46,8 @@ _SERVING = ServingRates.__struct_fields__
 
 
 class NodePicture:
-    """Keeps the previous counters of cores and pressure, so that each picture shows the time since the last one."""
+    """Keeps the previous counters of cores and pressure, so that each picture shows the time since they were read before. Where
+    they were not read anew since the last picture, as when a recording ends with a judgement, it shows what that one did."""
 
     def __init__(self, node: str, topology: Topology, price: NodePrice | None = None) -> None:
         self._node = node
@@ -55,6 +56,10 @@ class NodePicture:
         self._cores: Mapping[str, Sample] = {}
         self._pressure: Mapping[str, Sample] = {}
         self._at: Instant | None = None
+        """Of the pressure."""
+        self._runs: dict[str, int] = {}
+        self._busy: tuple[CoreStatus, ...] = ()
+        self._stalls: tuple[float | None, float | None, float | None] = (None, None, None)
 
     def take(
         self,
@@ -65,27 +70,39 @@ class NodePicture:
         services: Sequence[Service] = (),
         readers: tuple[ReaderStatus, ...] = (),
     ) -> NodeStatus:
-        cores, pressure = samples.get("core", {}), samples.get("pressure", {})
-        seconds = None if self._at is None else (now.mono_ns - self._at.mono_ns) * 1e-9
+        runs = {one.name: one.runs for one in collectors}
+        if runs.get("cpu") != self._runs.get("cpu"):
+            self._take_cores(samples.get("core", {}))
+        if runs.get("pressure") != self._runs.get("pressure"):
+            self._take_pressure(samples.get("pressure", {}), now)
+        self._runs = runs
         memory = samples.get("memory", {}).get("node")
         known = memory if isinstance(memory, MemorySample) else None
-        status = NodeStatus(
+        cpu, memory_stalls, io = self._stalls
+        return NodeStatus(
             node=self._node,
             at=timestamp(now),
-            cores=tuple(self._core(entity, sample) for entity, sample in cores.items()),
+            cores=self._busy,
             memory_total_bytes=_bytes(known.total_kib if known else None),
             memory_available_bytes=_bytes(known.available_kib if known else None),
             swap_used_bytes=_swap(known),
-            pressure_cpu_ratio=self._stalled("cpu", pressure, seconds),
-            pressure_memory_ratio=self._stalled("memory", pressure, seconds),
-            pressure_io_ratio=self._stalled("io", pressure, seconds),
+            pressure_cpu_ratio=cpu,
+            pressure_memory_ratio=memory_stalls,
+            pressure_io_ratio=io,
             collectors=tuple(collectors),
             gpus=gpu_statuses(gpus, samples.get("gpu_info", {}), services),
             gpu_readers=readers,
             price=self._price,
         )
-        self._cores, self._pressure, self._at = cores, pressure, now
-        return status
+
+    def _take_cores(self, cores: Mapping[str, Sample]) -> None:
+        self._busy = tuple(self._core(entity, sample) for entity, sample in cores.items())
+        self._cores = cores
+
+    def _take_pressure(self, pressure: Mapping[str, Sample], now: Instant) -> None:
+        seconds = None if self._at is None else (now.mono_ns - self._at.mono_ns) * 1e-9
+        cpu, memory, io = (self._stalled(name, pressure, seconds) for name in ("cpu", "memory", "io"))
+        self._stalls, self._pressure, self._at = (cpu, memory, io), pressure, now
 
     def _core(self, entity: str, sample: Sample) -> CoreStatus:
         number = int(entity.partition(":")[2])

@@ -28,23 +28,24 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def bounds(values: Sequence[float | None], *, from_zero: bool) -> tuple[float, float]:
-    """The lower and the upper end of the axis."""
+def bounds(values: Sequence[float | None], *, from_zero: bool, least: float = 0.0) -> tuple[float, float]:
+    """The lower and the upper end of the axis, which reaches to `least` at least."""
     known = [value for value in values if value is not None]
-    high, low = max(known, default=0.0), 0.0 if from_zero else min(known, default=0.0)
+    high, low = max([*known, least]), 0.0 if from_zero else min(known, default=0.0)
     return min(low, high * (1 - _LEAST_SPAN)), high
 
 
 def chart(
     name: str, values: Sequence[float | None], write: Callable[[float | None], str], room: int, rows: int, *,
-    from_zero: bool = True,
+    from_zero: bool = True, least: float = 0.0,
 ) -> list[Content]:  # fmt: skip
     """`rows` lines: the name, the ends of the axis, and the columns in the `room` cells that are left. A gap is empty: what
-    is not known is not 0, which has the lowest block."""
+    is not known is not 0, which has the lowest block. `least`: so far the axis reaches, so that what `write` says is 0 is not
+    drawn as the highest."""
     drawn, cell = fitted(values, room - LEFT)
     if all(value is None for value in drawn):
         return [Content.assemble(f"{name:<{_LABEL_WIDTH}}", (f"{'not known':>{_SCALE_WIDTH}}", QUIET))]
-    low, high = bounds(drawn, from_zero=from_zero)
+    low, high = bounds(drawn, from_zero=from_zero, least=least)
     steps = [None if value is None else _step(value, low, high, rows) for value in drawn]
     lines = []
     for row in range(rows):

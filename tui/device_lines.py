@@ -38,7 +38,7 @@ def speed_lines(device: DeviceEstimate, width: int) -> list[Content]:
     )
     rows += aligned([[Content.styled(name, QUIET), number] for name, number in rates])
     if device.ceiling < WORTH_TELLING:
-        text = f"a request gets ×{device.ceiling:.3g} faster at most: what stays on the host (Amdahl)"
+        text = f"a request gets ×{fmt.number(device.ceiling)} faster at most: what stays on the host (Amdahl)"
         rows += Content(text).wrap(width)
     return rows
 
@@ -88,7 +88,7 @@ def cost_lines(device: DeviceEstimate, one: MigrationEstimate, width: int) -> li
     """At the load that there is and at capacity; the prices that it rests on."""
     costs, now = device.costs, one.situation
     node = now.price if now is not None else None
-    paid = f"{node.hourly:.4g} {fmt.plain(node.currency)} an hour" if node is not None else ""
+    paid = f"{fmt.number(node.hourly, 4)} {fmt.plain(node.currency)} an hour" if node is not None else ""
     if costs is None:
         missing = [] if paid else ["[prices] of this node"]
         missing += (
@@ -98,11 +98,11 @@ def cost_lines(device: DeviceEstimate, one: MigrationEstimate, width: int) -> li
             Content.styled(f"not known; state in the configuration: {' and '.join(missing) or 'one currency'}", QUIET)
         ]
     rows = [
-        ("at this load", f"{costs.at_load:.3g}", _spread(costs.at_load_moved)),
-        ("at capacity", f"{costs.at_capacity:.3g}", _spread(costs.at_capacity_moved)),
+        ("at this load", fmt.number(costs.at_load), _spread(costs.at_load_moved)),
+        ("at capacity", fmt.number(costs.at_capacity), _spread(costs.at_capacity_moved)),
     ]
     even = costs.break_even_per_second
-    more = f" ({even.p10:.3g}–{even.p90:.3g})" if even is not None else ""
+    more = f" ({fmt.number(even.p10)}–{fmt.number(even.p90)})" if even is not None else ""
     table = columns((fmt.plain(costs.currency), "now", "moved"), rows)
     prices = f"this node {paid}; with the device {price_text(device.device, one.prices)}"
     return [
@@ -115,7 +115,9 @@ def cost_lines(device: DeviceEstimate, one: MigrationEstimate, width: int) -> li
 def _spread(found: Percentiles) -> str:
     """Of costs: the dearest device is the slowest."""
     low, high = sorted((found.p10, found.p90))
-    return f"{found.p50:.3g}" if low == high else f"{found.p50:.2g} ({low:.2g}–{high:.2g})"
+    if low == high:
+        return fmt.number(found.p50)
+    return f"{fmt.number(found.p50, 2)} ({fmt.number(low, 2)}–{fmt.number(high, 2)})"
 
 
 def _between(found: Percentiles) -> str:

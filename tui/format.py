@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from advisor.finding import Gain
 
@@ -29,11 +30,13 @@ def cores(value: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio 0..1; a small share keeps a decimal, so that 0 % means none."""
+    """A ratio 0..1; a small share keeps a decimal, and the smallest says that there is some: 0 % means none."""
     if ratio is None:
         return UNKNOWN
     share = ratio * 100
-    return f"{share:.1f} %" if 0 < share < 1 else f"{share:.0f} %"
+    if 0 < share < 0.05:
+        return "<0.1 %"
+    return f"{share:.1f} %" if 0 < share < 0.95 else f"{share:.0f} %"
 
 
 def measured(ratio: float, error: float) -> str:
@@ -51,8 +54,8 @@ def size(value_bytes: float | None) -> str:
         return UNKNOWN
     value = float(value_bytes)
     for unit in _SIZES[:-1]:
-        if abs(value) < 1024:
-            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+        if abs(value) < (1024 if unit == "B" else 1023.5):
+            return f"{value:.0f} {unit}" if abs(value) >= 9.95 or unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return f"{value:.1f} {_SIZES[-1]}"
 
@@ -61,20 +64,20 @@ def duration(seconds: float | None) -> str:
     """Two to three digits and the unit that fits: 4.2 ms, 15 s, 3 min, 2 h 05 min."""
     if seconds is None:
         return UNKNOWN
-    if seconds < 1e-3:
+    if seconds < 0.9995e-3:
         return f"{seconds * 1e6:.0f} µs" if seconds else "0 s"
-    if seconds < 1:
-        return f"{seconds * 1e3:.3g} ms"
-    if seconds < 120:
+    if seconds < 0.9995:
+        return f"{number(seconds * 1e3)} ms"
+    if seconds < 119.5:
         return f"{seconds:.3g} s"
-    minutes, hours = int(seconds // 60), int(seconds // 3600)
-    if hours >= 48:
-        return f"{hours // 24} d"
-    return f"{minutes} min" if minutes < 60 else f"{hours} h {minutes % 60:02d} min"
+    minutes = round(seconds / 60)
+    if minutes >= 48 * 60:
+        return f"{seconds / 86400:.0f} d"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def rate(per_second: float | None) -> str:
-    return UNKNOWN if per_second is None else f"{per_second:.3g} /s"
+    return UNKNOWN if per_second is None else f"{number(per_second)} /s"
 
 
 def speed(bytes_per_second: float | None) -> str:
@@ -98,11 +101,12 @@ def vram(value_bytes: int | None) -> str:
     return "?" if value_bytes is None else size(value_bytes)
 
 
-def number(value: float) -> str:
-    """A bare number with at most three significant digits, never in powers of ten below a million."""
-    if value == int(value) and abs(value) < 1e6:
-        return str(int(value))
-    return f"{value:.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
+def number(value: float, significant: int = 3) -> str:
+    """A bare number with so many significant digits at most, but whole where it has more before the point; never in powers of
+    ten."""
+    if abs(value) >= 10**significant:
+        return f"{value:.0f}"
+    return f"{Decimal(f'{value:.{significant}g}'):f}"
 
 
 def quantity(value: float | None, unit: str) -> str:
@@ -126,6 +130,8 @@ def quantity(value: float | None, unit: str) -> str:
             return frequency(value)
         case "" | "1" | "count":
             return number(value)
+        case _ if unit.startswith("1/"):
+            return f"{number(value)} {plain(unit[1:])}"
         case _:
             return f"{number(value)} {plain(unit)}"
 
@@ -136,7 +142,7 @@ def metric_name(name: str) -> str:
 
 
 def times(ratio: float) -> str:
-    return f"×{ratio:.3g}" if ratio < 100 else f"×{ratio:.0f}"
+    return f"×{number(ratio)}"
 
 
 def gain_name(gain: Gain) -> str:
@@ -194,9 +200,10 @@ def span(first: float, last: float) -> str:
 
 def age(seconds: float) -> str:
     """To the second below an hour: 42 s, 4 min 10 s, 2 h 05 min."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s" if seconds < 3600 else duration(seconds)
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole < 3600 else duration(whole)
 
 
 def count(number_of: int, one: str, many: str | None = None) -> str:

@@ -117,7 +117,7 @@ def facts(device: DeviceEstimate) -> list[str]:
 
 def ceiling_text(device: DeviceEstimate) -> str:
     """Amdahl: what stays on the host holds everything back to that."""
-    return f"×{device.ceiling:.3g} at most (Amdahl)" if device.ceiling < WORTH_TELLING else ""
+    return f"×{fmt.number(device.ceiling)} at most (Amdahl)" if device.ceiling < WORTH_TELLING else ""
 
 
 def fit_text(placed: Fit) -> str:
@@ -134,22 +134,21 @@ def fit_bar(placed: Fit, width: int) -> Content:
 
 def gigabytes(value_bytes: float) -> str:
     """10^9 bytes, as devices are sold; three digits."""
-    value = value_bytes / 1e9
-    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+    return fmt.number(value_bytes / 1e9)
 
 
 def cost_text(costs: Costs | None) -> list[str]:
     """The ratio at the load that there is, and from which load on it pays."""
     if costs is None:
         return ["cost – (no prices)"]
-    return [f"cost ×{costs.ratio.p50:.3g}", pays_text(costs)]
+    return [f"cost ×{fmt.number(costs.ratio.p50)}", pays_text(costs)]
 
 
 def pays_text(costs: Costs) -> str:
     even = costs.break_even_per_second
     if even is None:
         return "pays at no load"
-    return f"pays from {even.p50:.3g} /s" if even.p50 > 0 else "pays at any load"
+    return f"pays from {fmt.rate(even.p50)}" if even.p50 > 0 else "pays at any load"
 
 
 def price_text(name: str, prices: dict[str, DevicePrice]) -> str:
@@ -157,7 +156,7 @@ def price_text(name: str, prices: dict[str, DevicePrice]) -> str:
     if price is None:
         return ""
     day = f" as of {fmt.plain(price.as_of)}" if price.as_of else ""
-    return f"{price.hourly:.4g} {fmt.plain(price.currency)} an hour{day}"
+    return f"{fmt.number(price.hourly, 4)} {fmt.plain(price.currency)} an hour{day}"
 
 
 def supposed_text(pairs: Sequence[tuple[str, str]]) -> str:

@@ -8,6 +8,7 @@ from textual.content import Content
 
 from advisor.finding import Gain, Metric
 from advisor.migration.spread import Percentiles
+from tui import format as fmt
 from tui.palette import QUIET
 from tui.widgets.gain_chart import interval, scale_reach
 
@@ -65,7 +66,5 @@ def told(gain: Gain | Percentiles) -> str:
 
 
 def _digits(ratio: float) -> str:
-    """Three digits, below one two, and no exponent."""
-    if ratio >= 999.5:
-        return f"{ratio:.0f}"
-    return f"{ratio:.3g}" if ratio >= 1 else f"{ratio:.2g}" if ratio >= 1e-3 else f"{ratio:.4f}"
+    """Three digits, below one two; what is too small to be told apart is not 0."""
+    return "<0.0001" if ratio < 0.5e-4 else fmt.number(ratio, 3 if ratio >= 1 else 2)

@@ -101,10 +101,11 @@ def _share(track: ProcessTrack | None, ticks: Collection[int]) -> float | None:
 def _device_view(entity: str, track: DeviceTrack, workers: Mapping[str, Worker], horizon: float) -> GpuView:
     _, now, last = track.recent[-1]
     chosen = [(at, sample) for _, at, sample in track.recent if at > now - horizon]
+    since = next(tick for tick, at, _ in track.recent if at > now - horizon)
     info, health, day = track.info, track.health[-1] if track.health else None, track.day.told
     vendor = (info.vendor if info else None) or "nvidia"
     # what is read of a device and of its processes is read in one go: a process that is not in the newest reading is gone
-    listed = [_process(n, one, vendor, workers) for n, one in sorted(track.processes.items()) if one.at == now]
+    listed = [_process(n, one, since, vendor, workers) for n, one in sorted(track.processes.items()) if one.at == now]
     alone = info.device_file if info and vendor in OPENED_BY_ITS_USER_ALONE else None
     return GpuView(
         uuid=entity.partition(":")[2],
@@ -191,8 +192,9 @@ def _health(health: GpuHealthSample | None) -> dict[str, Any]:
     }
 
 
-def _process(name: str, track: ProcessTrack, vendor: str, workers: Mapping[str, Worker]) -> GpuProcessView:
-    shares = [share for _, share in track.shares if share is not None]
+def _process(name: str, track: ProcessTrack, since: int, vendor: str, workers: Mapping[str, Worker]) -> GpuProcessView:
+    """`since`: the tick from which on its share of time counts, as the numbers of its device do."""
+    shares = [share for tick, share in track.shares if tick >= since and share is not None]
     return GpuProcessView(
         pid=int(name.rpartition("/")[2]),
         worker=_worker(track.last, vendor, workers),

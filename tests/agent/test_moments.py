@@ -53,6 +53,15 @@ def test_cores_are_told_of_the_time_since_the_moment_before(replayed):
     assert all(core.busy_ratio > 0.9 for core in later.cores)
 
 
+def test_a_recording_that_ends_with_a_judgement_shows_the_cores_and_the_pressure_that_were_read_last(replayed):
+    """They are read with each tick; the last judgement comes after it, and nothing was read since the one before."""
+    last, before = (replayed.moments.at(replayed.moments.timeline().moments[number]).node for number in (-1, -2))
+    assert last.at > before.at
+    assert (last.cores, last.pressure_cpu_ratio) == (before.cores, before.pressure_cpu_ratio)
+    assert [round(core.busy_ratio, 2) for core in last.cores] == [0.75, 0.56]
+    assert last.pressure_cpu_ratio == pytest.approx(0.197, abs=1e-3)
+
+
 def test_between_two_moments_the_earlier_holds_and_before_the_first_there_is_none(replayed):
     moments = replayed.moments.timeline().moments
     assert replayed.moments.at(moments[5] + 0.5) == replayed.moments.at(moments[5])

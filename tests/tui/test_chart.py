@@ -51,3 +51,8 @@ def test_the_time_axis_ends_below_the_last_column() -> None:
     assert line.startswith(" " * LEFT + "15 min ago")
     assert line.endswith("now")
     assert len(line) == LEFT + 45
+
+
+def test_what_is_written_as_zero_is_not_drawn_as_the_highest() -> None:
+    (line,) = chart("waiting", [0.0004, 0.0002, None], fmt.cores, 40, 1, least=0.01)
+    assert line.plain.split() == ["waiting", "0–0.01", "▁" * 12]

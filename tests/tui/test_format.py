@@ -21,21 +21,28 @@ def test_memory_that_a_driver_does_not_tell_of_a_process_is_neither_a_dash_nor_z
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(4e-5, "40 µs"), (0.0042, "4.2 ms"), (0.21, "210 ms"), (15, "15 s"), (180, "3 min"), (7500, "2 h 05 min")],
+    [(4e-5, "40 µs"), (0.99996e-3, "1 ms"), (0.0042, "4.2 ms"), (0.21, "210 ms"), (15, "15 s"), (180, "3 min"), (7500, "2 h 05 min"),
+     (119.7, "2 min"), (179, "3 min"), (3599, "1 h 00 min"), (71 * 3600, "3 d")],
 )
 def test_a_duration_is_written_in_the_unit_that_fits(seconds: float, text: str) -> None:
     assert fmt.duration(seconds) == text
 
 
+def test_an_age_has_no_sixty_seconds() -> None:
+    assert [fmt.age(seconds) for seconds in (119.4, 250, 299.7, 3599.8)] == ["119 s", "4 min 10 s", "5 min 00 s", "1 h 00 min"]
+
+
 @pytest.mark.parametrize(
-    ("count", "text"), [(512, "512 B"), (1536, "1.5 KiB"), (41 << 20, "41 MiB"), (8 << 30, "8.0 GiB")]
+    ("count", "text"), [(512, "512 B"), (1536, "1.5 KiB"), (41 << 20, "41 MiB"), (8 << 30, "8.0 GiB"), (10_469_888, "10 MiB"),
+     (1_073_504_004, "1.0 GiB")],
 )  # fmt: skip
 def test_a_size_is_written_in_powers_of_1024(count: int, text: str) -> None:
     assert fmt.size(count) == text
 
 
 def test_a_small_share_is_not_rounded_to_none() -> None:
-    assert fmt.percent(0.004) == "0.4 %"
+    shares = (0.0, 0.0000123, 0.0004, 0.0006, 0.004, 0.0096)
+    assert [fmt.percent(share) for share in shares] == ["0 %", "<0.1 %", "<0.1 %", "0.1 %", "0.4 %", "1 %"]
     assert fmt.percent(0.86) == "86 %"
 
 
@@ -43,12 +50,23 @@ def test_a_small_share_is_not_rounded_to_none() -> None:
     ("value", "unit", "text"),
     [
         (1.9, "cores", "1.9 cores"), (0.21, "seconds", "210 ms"), (0.41, "ratio", "41 %"), (12345.6, "count", "12346"),
-        (3 << 30, "bytes_per_second", "3.0 GiB/s"), (698.4, "watts", "698 W"), (71.0, "celsius", "71 °C"),
+        (260.4, "1/s", "260 /s"), (2.0, "1/min", "2 /min"), (3 << 30, "bytes_per_second", "3.0 GiB/s"), (698.4, "watts", "698 W"), (71.0, "celsius", "71 °C"),
         (1.98e9, "hertz", "1980 MHz"),
     ],
 )  # fmt: skip
 def test_evidence_is_written_in_its_unit(value: float, unit: str, text: str) -> None:
     assert fmt.quantity(value, unit) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0000123, "0.0000123"), (0.25, "0.25"), (999.4, "999"), (999.6, "1000"), (1348.2, "1348"), (2770203.4, "2770203"),
+    ],
+)  # fmt: skip
+def test_no_number_is_written_in_powers_of_ten(value: float, text: str) -> None:
+    assert [fmt.number(value), fmt.rate(value), fmt.times(value)] == [text, f"{text} /s", f"×{text}"]
+    assert fmt.duration(0.9997) == "1 s"
 
 
 def test_names_of_processes_cannot_steer_the_terminal() -> None:

@@ -58,6 +58,7 @@ def test_steal_is_told_only_where_there_is_any() -> None:
         return CoreStatus(cpu=0, node=0, sibling_of=0, busy_ratio=busy, steal_ratio=steal, iowait_ratio=0.0)
 
     assert summary((core(0.0), core(0.0))).plain == "1.00 of 2 busy"
+    assert summary((core(None), core(None))).plain == "not known yet"
     assert summary((core(0.2), core(None))).plain == "0.50 of 1 busy · steal 0.20 · 1 not readable"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 from textual.content import Content
@@ -20,7 +21,7 @@ from tui.http_source import NO_TOKEN
 from tui.ratios import told
 from tui.screens.advice import AdviceScreen
 from tui.screens.verify import VerifyScreen, since_problem
-from tui.widgets.evidence_table import evidence_lines, threshold_bar
+from tui.widgets.evidence_table import evidence_lines, row, threshold_bar
 from tui.widgets.finding_head import FindingHead
 from tui.widgets.finding_list import FindingList
 from tui.widgets.need_page import NeedPage
@@ -140,9 +141,9 @@ def test_what_was_said_and_what_was_measured_are_on_one_scale(width: int) -> Non
     assert "measured" in text
     assert "✓ verified 2026-11-18 17:20 UTC compute threads: 2 → 1" in text
     assert "×3.2 (2.9–3.6)" in text
-    assert "inside what was said · requests a second, as clients saw them, 41.5 → 133" in text
+    assert "inside what was said · requests a second, as clients saw them, 41.5 /s → 133 /s" in text
     assert "×0.52 (0.45–0.6)" in text
-    assert "outside what was said · p99 of the server's own histogram, 0.62 → 0.32" in text
+    assert "outside what was said · p99 of the server's own histogram, 620 ms → 320 ms" in text
     assert (throughput.ratio, latency.ratio) == (3.2, 0.52)
     names = [
         line.split()[0] for line in plain(rows).split("\n") if line.startswith(("throughput  ", "p99", "measured"))
@@ -332,3 +333,12 @@ def test_plan_and_outcomes_look_as_accepted(
             field.cursor_blink = False
 
     assert snap_compare(app_over(planned()), terminal_size=size, run_before=settle)
+
+
+def test_a_name_does_not_say_seconds_of_what_stands_there_in_milliseconds() -> None:
+    latency = Evidence(
+        metric="mean_latency_seconds", unit="seconds", observed=0.0609, threshold=None, window_seconds=15.0, samples=15
+    )
+    busy = msgspec.structs.replace(latency, metric="cores_unused_ratio", unit="ratio", observed=0.91, threshold=0.2)
+    assert row(latency) == ("mean latency", "60.9 ms", "–", "15 s, n=15")
+    assert row(busy) == ("cores unused ratio", "91 %", "20 %", "15 s, n=15")

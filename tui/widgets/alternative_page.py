@@ -71,7 +71,7 @@ def way_lines(way: Way, one: MigrationEstimate, width: int) -> list[Content]:
         Content.assemble(("on these CPUs ", QUIET), (fmt.plain(way.what), STRONG)),
         *_section("what it would bring", [Scale.over([gain], width).axis(), Scale.over([gain], width).drawn("", gain)]),
         Content(told),
-        Content(f"×{way.ceiling:.3g} at most: what it does not touch stays (Amdahl)"),
+        Content(f"×{fmt.number(way.ceiling)} at most: what it does not touch stays (Amdahl)"),
         *_section("assumed", _bullets(one.assumes, width)),
     ]
 

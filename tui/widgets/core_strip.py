@@ -59,6 +59,8 @@ def mark(busy_ratio: float | None, width: int) -> Content:
 def summary(cores: tuple[CoreStatus, ...]) -> Content:
     """All cores together; steal and iowait only where there is any."""
     known = [core for core in cores if core.busy_ratio is not None]
+    if not known:
+        return Content.styled("not known yet", QUIET)
     busy = sum(core.busy_ratio or 0.0 for core in known)
     parts = [f"{fmt.cores(busy)} of {len(known)} busy"]
     for name, total in (

@@ -13,6 +13,8 @@ from tui.palette import BAR, QUIET, STRONG, TRACK
 
 _BAR, _LEAST_BAR = 24, 10
 _RIGHT = frozenset({1, 2, 3})
+_OTHERWISE = frozenset(("seconds", "bytes"))
+"""Base units in which names end, while what stands beside them may be milliseconds or GiB."""
 _ROOM = 0.15
 """Beyond the larger of both, so that neither stands at the end."""
 
@@ -46,7 +48,7 @@ def evidence_lines(evidence: Sequence[Evidence], width: int) -> list[Content]:
 
 def row(one: Evidence) -> tuple[str, ...]:
     return (
-        fmt.metric_name(one.metric),
+        fmt.metric_name(one.metric.removesuffix(f"_{one.unit}") if one.unit in _OTHERWISE else one.metric),
         fmt.quantity(one.observed, one.unit),
         fmt.quantity(one.threshold, one.unit),
         f"{fmt.duration(one.window_seconds)}, n={one.samples}",

@@ -1,6 +1,6 @@
 """What came of changes, beside what was said of them before?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from textual.content import Content
 from textual.reactive import reactive
@@ -17,6 +17,11 @@ from tui.ratios import LABEL_WIDTH, STACKED_BELOW, Scale
 
 SHOWN = 3
 _STATES = {"verified": ("✓", GOOD), "refuted": ("✗", BAD), "unclear": ("?", QUIET), "waiting": ("…", QUIET)}
+_WRITTEN: Mapping[str, Callable[[float], str]] = {
+    "throughput_ratio": fmt.rate, "latency_p50_ratio": fmt.duration, "latency_p99_ratio": fmt.duration,
+    "memory_ratio": fmt.size,
+}  # fmt: skip
+"""What a metric is a ratio of: requests a second, seconds, bytes."""
 
 
 class OutcomeList(Widget):
@@ -90,7 +95,8 @@ def _measured(label: str, one: Measured, outcome: Outcome, scale: Scale, width: 
     text = {True: "inside what was said", False: "outside what was said", None: "nothing was said of it"}[held]
     if not one.matched:
         text = f"not compared: {fmt.plain(one.because or '')}"
-    numbers = f"{text} · {fmt.plain(one.what)}, {one.before:.3g} → {one.after:.3g}"
+    write = _WRITTEN.get(one.metric, fmt.number)
+    numbers = f"{text} · {fmt.plain(one.what)}, {write(one.before)} → {write(one.after)}"
     yield indented(Content.styled(numbers, BAD if held is False else QUIET), LABEL_WIDTH, width)
 
 

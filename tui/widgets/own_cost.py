@@ -13,7 +13,7 @@ _LABEL_WIDTH = 8
 
 
 class OwnCost(Widget):
-    """The agent, its sidecar and its readers since they started, and how late its ticks were."""
+    """The agent, its sidecar and its readers since they started, and how late its ticks were. No recording tells it."""
 
     DEFAULT_CSS = """
     OwnCost { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -23,9 +23,11 @@ class OwnCost(Widget):
     def render(self) -> Content:
         if self.status is None:
             return Content("")
-        status = self.status
+        status, title = self.status, heading("what watching costs")
+        if status.replayed:
+            return lines([title, Content.styled("not told by a recording", QUIET), _row("ticks", str(status.ticks))])
         rows = [
-            heading("what watching costs"),
+            title,
             _row("agent", cost(status.cpu_seconds, status.uptime_seconds, status.resident_bytes)),
             _row("sidecar", sidecar(status)),
             *(

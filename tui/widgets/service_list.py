@@ -51,5 +51,5 @@ def numbers(service: ServiceStatus) -> Content:
     if service.capacity is not None and service.capacity.utilisation_at_peak is not None:
         parts.append(f"peak at {fmt.percent(service.capacity.utilisation_at_peak)}")
     if service.cost is not None and service.cost.per_1000_requests is not None:
-        parts.append(f"{service.cost.per_1000_requests:.3g} {fmt.plain(service.cost.currency)}/1000")
+        parts.append(f"{fmt.number(service.cost.per_1000_requests)} {fmt.plain(service.cost.currency)}/1000")
     return dotted(Content.styled(part, QUIET) for part in parts)

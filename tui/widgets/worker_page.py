@@ -22,6 +22,8 @@ _SIDEWAYS = 8
 _TALL = 36
 """A page of so many lines has room for charts of several rows."""
 _CHART_ROWS = 4
+_LEAST_CORES = 0.01
+"""To which an axis of cores reaches: two digits tell nothing below it."""
 
 
 class WorkerPage(LineView):
@@ -151,8 +153,8 @@ class WorkerPage(LineView):
         rows = _CHART_ROWS if self.size.height >= _TALL else 1
         return [
             title,
-            *chart("cores", history.cores, fmt.cores, width, rows),
-            *chart("waiting", history.waiting, fmt.cores, width, rows),
+            *chart("cores", history.cores, fmt.cores, width, rows, least=_LEAST_CORES),
+            *chart("waiting", history.waiting, fmt.cores, width, rows, least=_LEAST_CORES),
             *chart("memory", history.resident_bytes, fmt.size, width, rows, from_zero=False),
             time_axis([None] * STEPS, SPAN_SECONDS, width),
         ]

@@ -85,6 +85,15 @@ def test_shares_are_means_over_the_window_and_the_95_percent_point_is_of_its_sec
     assert node.gpus(horizon=2)["GPU-1"].busy_ratio == pytest.approx(1.0)
 
 
+def test_the_share_of_a_process_is_of_the_same_seconds_as_the_use_of_its_device() -> None:
+    node = Node(service(7))
+    for percent in (0, 0, 40, 80):
+        node.tick(device(processes=1, busy_ppm=percent * 10_000), on_card(7, sm_ppm=percent * 10_000))
+    for horizon, share in ((60, 0.3), (2, 0.6)):
+        view = node.gpus(horizon)["GPU-1"]
+        assert (view.busy_ratio, view.processes[0].sm_ratio) == (pytest.approx(share), pytest.approx(share))
+
+
 def test_what_a_device_does_not_give_is_none_and_not_zero() -> None:
     (view,) = Node().tick(device()).tick(device()).gpus().values()
     for name in ("busy_ratio", "sm_active_ratio", "dram_active_ratio", "memory_used_bytes", "power_watts"):
