@@ -22,6 +22,7 @@ from agent.store.recorded_ticks import RecordedJudgement
 from agent.store.replay import Replay
 from agent.token import ensure_token
 from agent.transitions import Watcher
+from collectors.cgroup_paths import cgroups_of
 from nodewright import __version__
 
 
@@ -56,9 +57,11 @@ async def _serve(loaded: LoadedConfig, path: Path) -> int:
     paths = find_paths(loaded.config, os.environ)
     make_state_folders(paths)
     token, _ = ensure_token(paths.token)
+    reader, services = StoreReader(path), replayed.played.services
     deps = HttpDeps(
         snapshot=lambda: replayed.snapshot,
-        series=StoreReader(path).series,
+        series=reader.series,
+        several=reader.several,
         acknowledge=lambda finding, request: None,
         rules=pages,
         latest=replayed.played.latest.samples,
@@ -69,6 +72,7 @@ async def _serve(loaded: LoadedConfig, path: Path) -> int:
         read_only=True,
         kept=replayed.findings,
         past=replayed.moments,
+        service_cgroups=lambda: cgroups_of(services),
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
