@@ -74,7 +74,7 @@ def duration(seconds: float | None) -> str:
 
 
 def rate(per_second: float | None) -> str:
-    return UNKNOWN if per_second is None else f"{per_second:.3g} /s"
+    return UNKNOWN if per_second is None else f"{number(per_second)} /s"
 
 
 def speed(bytes_per_second: float | None) -> str:

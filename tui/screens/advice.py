@@ -49,7 +49,7 @@ class AdviceScreen(StateScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,l", "focus_page", show=False),
-        Binding("left,h", "focus_list", show=False),
+        Binding("left,h", "focus_list", "List", key_display="←"),
         Binding("m", "act('acknowledged')", "Ack"),
         Binding("z", "act('snoozed')", "Snooze"),
         Binding("u", "act('open')", "Reopen"),
@@ -137,6 +137,8 @@ class AdviceScreen(StateScreen):
         match action:
             case "act":
                 return finding is not None and (finding.state == "open") is (parameters != ("open",))
+            case "focus_list":
+                return isinstance(self.focused, FindingPage)
             case "verify":
                 return finding is not None and bool(finding.changes)
             case "copy":

@@ -20,5 +20,5 @@ class EvidenceCharts(Widget):
     plots: reactive[tuple[Plot, ...]] = reactive((), layout=True)
 
     def render(self) -> Content:
-        rows = 4 if self.app.size.height >= _TALL else 3
-        return lines([heading("as it developed"), *evidence_charts(self.plots, self.size.width or 80, rows)])
+        width, rows = self.size.width or 80, 4 if self.app.size.height >= _TALL else 3
+        return lines([heading("as it developed"), *evidence_charts(self.plots, width, rows)], width)
