@@ -15,3 +15,16 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     unit: str
     points: Sequence[Point]
     resolution: Literal["raw", "minute"]
+
+
+class EvidenceSeries(msgspec.Struct, frozen=True, kw_only=True):
+    """How a figure of a finding's evidence developed over the time that was judged, and before it. Times in Unix seconds."""
+
+    metric: str
+    """Of the evidence, in whose unit the values are."""
+    start: float
+    step_seconds: float
+    judged_from: float
+    judged_to: float
+    values: Sequence[float | None]
+    """The mean of each step, from `start` on; None = not known."""

@@ -48,7 +48,7 @@ from agent.store.retention import Retention
 from agent.store.store import Store
 from agent.token import ensure_token
 from agent.trend_history import TrendLog, last_days
-from collectors.cgroup_paths import cgroup_entity
+from collectors.cgroup_paths import cgroups_of
 from collectors.host import SystemClock
 from nodewright import __version__
 
@@ -217,6 +217,7 @@ class _Daemon:
         return HttpDeps(
             snapshot=lambda: self._watch.snapshot,
             series=self._reader.series,
+            several=self._reader.several,
             acknowledge=self._acknowledge,
             rules=pages,
             latest=self._watch.sampler.latest.samples,
@@ -277,8 +278,7 @@ class _Daemon:
         return learnt
 
     def _service_cgroups(self) -> Mapping[str, str]:
-        services = self._watch.discovery.services
-        return {cgroup_entity(w.process.cgroups): s.name for s in services for w in s.serving[:1]}
+        return cgroups_of(self._watch.discovery.services)
 
     def _restore(self) -> None:
         """What stood, who had taken note of it, and whose worker a process was, outlive a restart."""

@@ -22,6 +22,7 @@ from agent.store.recorded_ticks import RecordedJudgement
 from agent.store.replay import Replay
 from agent.token import ensure_token
 from agent.transitions import Watcher
+from collectors.cgroup_paths import cgroups_of
 from nodewright import __version__
 
 
@@ -52,9 +53,11 @@ class Replayed:
 
 def deps_of(replayed: Replayed, loaded: LoadedConfig, path: Path, token: str) -> HttpDeps:
     """What the interface answers from: the file at `path` and what came of playing it; nothing can be changed."""
+    reader, services = StoreReader(path), replayed.played.services
     return HttpDeps(
         snapshot=lambda: replayed.snapshot,
-        series=StoreReader(path).series,
+        series=reader.series,
+        several=reader.several,
         acknowledge=lambda finding, request: None,
         rules=pages,
         latest=replayed.played.latest.samples,
@@ -65,6 +68,7 @@ def deps_of(replayed: Replayed, loaded: LoadedConfig, path: Path, token: str) ->
         read_only=True,
         kept=replayed.findings,
         past=replayed.moments,
+        service_cgroups=lambda: cgroups_of(services),
     )
 
 

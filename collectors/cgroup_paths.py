@@ -5,10 +5,11 @@ the top of the mounts or, on hybrid hosts, at `unified`. A process names its pat
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from collectors.entities import Service
 from collectors.host import Host
 from collectors.procfs import parse_cgroup
 
@@ -102,6 +103,11 @@ def _below(own: tuple[int, str] | None, path: str) -> str | None:
     if own is None or not (path + "/").startswith(own[1].rstrip("/") + "/"):
         return None
     return path[len(own[1].rstrip("/")) :] or "/"
+
+
+def cgroups_of(services: Iterable[Service]) -> dict[str, str]:
+    """The entity of the cgroup in which each service lives, by the service's name."""
+    return {one.name: cgroup_entity(worker.process.cgroups) for one in services for worker in one.serving[:1]}
 
 
 def cgroup_entity(cgroups: Cgroups) -> str:

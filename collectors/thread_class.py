@@ -2,7 +2,7 @@
 
 from collectors.entities import Worker
 
-MAIN, COMPUTE, PYTHON, IO, KERNEL = "main", "compute", "python", "io", "kernel"
+CLASSES = MAIN, COMPUTE, PYTHON, IO, KERNEL = "main", "compute", "python", "io", "kernel"
 
 _KERNEL_NAMES = ("iou-",)
 """io_uring's threads run in the kernel but are listed among the process's own."""

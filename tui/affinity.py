@@ -23,8 +23,8 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 """Ran there, and for which share of its time."""
 _CROWDED_COLOUR = "$medium"
 LEGEND = (
-    f"{MAY} may run", f"{BLOCKS[1]}{BLOCKS[4]}{BLOCKS[7]} ran, by share of its time",
-    f"{CROWDED}{RAN_CROWDED} pinned threads want more than it has", f"{OUTSIDE} ran outside its mask",
+    f"{MAY} may run", f"{BLOCKS[1]}{BLOCKS[4]}{BLOCKS[7]} ran, share of time",
+    f"{CROWDED}{RAN_CROWDED} pins collide", f"{OUTSIDE} ran outside its mask",
 )  # fmt: skip
 
 Mark = tuple[str, str]

@@ -46,11 +46,11 @@ def chart(
     if all(value is None for value in drawn):
         return [Content.assemble(f"{name:<{_LABEL_WIDTH}}", (f"{'not known':>{_SCALE_WIDTH}}", QUIET))]
     low, high = bounds(drawn, from_zero=from_zero, least=least)
-    steps = [None if value is None else _step(value, low, high, rows) for value in drawn]
+    steps = [None if value is None else eighths(value, low, high, rows) for value in drawn]
     lines = []
     for row in range(rows):
         scale = _span(write, low, high) if rows == 1 else _end(row, rows, write, low, high)
-        cells = "".join(_block(step, rows - 1 - row) * cell for step in steps)
+        cells = "".join(block(step, rows - 1 - row) * cell for step in steps)
         label = name if row == 0 else ""
         lines.append(
             Content.assemble(f"{label:<{_LABEL_WIDTH}}", (f"{scale:>{_SCALE_WIDTH}} ", QUIET), (cells.rstrip(), BAR))
@@ -77,13 +77,13 @@ def _end(row: int, rows: int, write: Callable[[float | None], str], low: float, 
     return _low(write, low) if row == rows - 1 else ""
 
 
-def _step(value: float, low: float, high: float, rows: int) -> int:
+def eighths(value: float, low: float, high: float, rows: int) -> int:
     """Height in eighths of a row, at least one."""
     share = (value - low) / (high - low) if high > low else (1.0 if value > 0 else 0.0)
     return max(1, round(share * rows * len(_BLOCKS)))
 
 
-def _block(step: int | None, row: int) -> str:
+def block(step: int | None, row: int) -> str:
     """What a column of `step` eighths shows in the row that has `row` below it."""
     if step is None:
         return " "

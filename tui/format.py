@@ -192,6 +192,11 @@ def instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def time_of_day(seconds: float) -> str:
+    """Of Unix seconds, in UTC, to the second."""
+    return instant(seconds)[11:]
+
+
 def span(first: float, last: float) -> str:
     """From one instant to another (Unix seconds), in UTC; the day once where it is the same."""
     start, end = instant(first), instant(last)

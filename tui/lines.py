@@ -5,21 +5,51 @@ Everything here takes foreign text as text: nothing is parsed as markup.
 
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from tui.palette import BAR, HEADING, QUIET, TRACK
 
-_DOT = " · "
+DOT = " · "
+_BETWEEN = " ·,;:(×"
+"""What says nothing at the end of a line that was cut."""
+_OF_NUMBERS = "0123456789.,"
 
 
-def lines(parts: Iterable[Content | str]) -> Content:
-    return Content("\n").join(Content(part) if isinstance(part, str) else part for part in parts)
+def lines(parts: Iterable[Content | str], width: int | None = None) -> Content:
+    """Below each other; with `width`, none of them is wider."""
+    rows = [Content(part) if isinstance(part, str) else part for part in parts]
+    if width is not None:
+        rows = [clipped(line, width) for row in rows for line in row.split("\n", allow_blank=True)]
+    return Content("\n").join(rows)
+
+
+def clipped(part: Content, width: int) -> Content:
+    """At most `width` cells: what has no room is left out from the end of a word on, and no number is cut. An ellipsis says
+    so."""
+    if part.cell_length <= width:
+        return part
+    text, end, cells = part.plain, 0, 0
+    while cells + (size := cell_len(text[end])) <= width - 1:
+        end, cells = end + 1, cells + size
+    return Content.assemble(part[: _end_of_word(text, end)], "…")
+
+
+def _end_of_word(text: str, end: int) -> int:
+    """The last index up to `end` at which a word ends; where that would cost half of the text, at least no number is cut."""
+    kept = text[:end]
+    space = end if text[end].isspace() else kept.rfind(" ")
+    if space >= end / 2:
+        return len(kept[:space].rstrip(_BETWEEN))
+    if text[end] in _OF_NUMBERS and kept[-1:] in _OF_NUMBERS:
+        return len(kept.rstrip(_OF_NUMBERS).rstrip(_BETWEEN))
+    return end
 
 
 def dotted(parts: Iterable[Content | str]) -> Content:
     """The non-empty parts on one line, a dot between two."""
     kept = [Content(part) if isinstance(part, str) else part for part in parts]
-    return Content.styled(_DOT, QUIET).join(part for part in kept if part.plain)
+    return Content.styled(DOT, QUIET).join(part for part in kept if part.plain)
 
 
 def bar(ratio: float | None, width: int, colour: str = BAR) -> Content:
@@ -35,9 +65,9 @@ def packed(parts: Iterable[Content | str], width: int) -> list[Content]:
     for part in (Content(part) if isinstance(part, str) else part for part in parts):
         if not part.plain:
             continue
-        if rows and used + len(_DOT) + part.cell_length <= width:
+        if rows and used + len(DOT) + part.cell_length <= width:
             rows[-1].append(part)
-            used += len(_DOT) + part.cell_length
+            used += len(DOT) + part.cell_length
         else:
             rows.append([part])
             used = part.cell_length
@@ -84,7 +114,7 @@ def aligned(
         too_wide = sum(widths) + 2 * (len(widths) - 1) - width
         widths[yielding] = max(6, widths[yielding] - max(0, too_wide))
     return [
-        Content("  ").join(_fill(cell, widths[index], index in right) for index, cell in enumerate(row)).rstrip()
+        Content("  ").join(filled(cell, widths[index], index in right) for index, cell in enumerate(row)).rstrip()
         for row in cells
     ]
 
@@ -93,8 +123,8 @@ def heading(text: str) -> Content:
     return Content.styled(text, HEADING)
 
 
-def _fill(cell: Content, width: int, right: bool) -> Content:
+def filled(cell: Content, width: int, right: bool) -> Content:
+    """Exactly `width` cells."""
+    cell = clipped(cell, width)
     missing = width - cell.cell_length
-    if missing < 0:
-        return cell.truncate(width, ellipsis=True)
     return cell.pad_left(missing) if right else cell.pad_right(missing)

@@ -21,6 +21,8 @@ from tui.source import Picture, Source, Unreachable
 
 OF_A_MOMENT = frozenset({"node", "services", "workers", "models", "migration", "advice", "self"})
 """What a recording answers of any moment of it."""
+PARTS_OF_A_MOMENT = frozenset({("workers", "threads"), ("advice", "series")})
+"""Likewise, of one of them."""
 OF_ALL_TIME = frozenset({"rules", "series", "history", "profiles", "outcomes", "timeline"})
 """What says itself of which time it is."""
 PAST = Problem("past", "what is shown is past", "press . for the present")
@@ -150,10 +152,13 @@ class Travel:
     def then(self, name: str) -> str:
         """What to ask for `name` so that the answer is of the moment that is shown. Raises Unreachable where there is none."""
         head, _, query = name.partition("?")
-        kind = head.split("/")[0]
-        if self.is_newest or kind in OF_ALL_TIME or head.endswith("/history"):
+        kind, _, part = head.partition("/")
+        part = part.rpartition("/")[2]
+        if self.is_newest or kind in OF_ALL_TIME or part == "history":
             return name
-        if not self.recorded or not (head in OF_A_MOMENT or (kind == "workers" and head.endswith("/threads"))):
+        if part == "series" and not self.recorded:  # it says itself of which time it is
+            return name
+        if not self.recorded or not (head in OF_A_MOMENT or (kind, part) in PARTS_OF_A_MOMENT):
             raise Unreachable(NOT_KEPT)
         return f"{head}?{query}{'&' if query else ''}at={self.at}"
 

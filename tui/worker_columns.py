@@ -6,6 +6,7 @@ import msgspec
 from textual.content import Content
 
 from tui import format as fmt
+from tui.lines import filled
 from tui.palette import GOOD, QUIET, SEVERITY_COLOURS, STRONG
 from tui.worker_rows import Key, Order, Row
 
@@ -163,12 +164,8 @@ def header_line(columns: Sequence[tuple[Column, int]], sorted_by: Column, revers
 
 
 def row_line(row: Row, columns: Sequence[tuple[Column, int]]) -> Content:
-    return Content(" ").join(_cell(column.text(row), width, column.right) for column, width in columns)
+    return Content(" ").join(filled(_content(column.text(row)), width, column.right) for column, width in columns)
 
 
-def _cell(text: Content | str, width: int, right: bool) -> Content:
-    content = Content(text) if isinstance(text, str) else text
-    missing = width - content.cell_length
-    if missing < 0:
-        return content.truncate(width, ellipsis=True)
-    return content.pad_left(missing) if right else content.pad_right(missing)
+def _content(text: Content | str) -> Content:
+    return Content(text) if isinstance(text, str) else text

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from advisor.documents import NodeStatus, ServiceStatus, WorkerStatus
@@ -9,7 +10,7 @@ from advisor.finding import Finding
 from collectors.cpulist import parse_cpulist
 from tui import affinity
 from tui import format as fmt
-from tui.lines import aligned, dotted, hanging, heading, packed
+from tui.lines import aligned, clipped, dotted, hanging, heading, packed
 from tui.palette import BAD, QUIET, SEVERITY_COLOURS, STRONG
 from tui.worker_columns import state_word
 from tui.worker_rows import Row
@@ -20,20 +21,23 @@ _LABEL_WIDTH = 8
 def head(row: Row, width: int) -> list[Content]:
     """Its name, its command line and its numbers, on as many lines as they need."""
     service = row.service
-    name = fmt.plain(service.name)
+    name = Content(fmt.plain(service.name))
     if row.worker is None:
         owner = f"{service.manager}: {service.owner}" if service.owner else service.manager
         title: list[Content | str] = [
-            Content.styled(name, STRONG),
+            clipped(name, width // 2).stylize(STRONG),
             Content.styled(fmt.plain(owner), QUIET),
             fmt.plain(service.state),
         ]
         return [dotted(title), *_wrapped(fmt.plain(service.verdict), width), *packed(_service_numbers(row), width)]
     worker = row.worker
     who = fmt.plain(worker.role) + ("" if worker.role == "front-end" else f" {worker.slot}")
-    title = [Content.styled(f"pid {worker.pid}", STRONG), f"{who} of {name}", state_word(worker.state)]
-    command = Content.styled(fmt.plain(worker.command), QUIET)
-    return [dotted(title), command.truncate(width, ellipsis=True), *packed(_worker_numbers(row, worker), width)]
+    pid, state = Content.styled(f"pid {worker.pid}", STRONG), state_word(worker.state)
+    others = dotted((pid, f"{who} of ", state)).cell_length
+    title = [pid, Content.assemble(f"{who} of ", clipped(name, max(8, width - others))), state]
+    whole = fmt.plain(worker.command)
+    command = Content.styled(whole if cell_len(whole) <= width else fmt.command_line(whole), QUIET)
+    return [dotted(title), clipped(command, width), *packed(_worker_numbers(row, worker), width)]
 
 
 def _worker_numbers(row: Row, worker: WorkerStatus) -> Iterable[str]:
@@ -61,19 +65,22 @@ def _service_numbers(row: Row) -> Iterable[str]:
         yield fmt.rate(service.requests_per_second)
 
 
-def finding_lines(findings: Sequence[Finding], row: Row, width: int) -> list[Content]:
-    """The open findings in which this process, or this service, is meant."""
+def finding_lines(findings: Sequence[Finding], row: Row, width: int, at_most: int) -> list[Content]:
+    """The open findings in which this process, or this service, is meant; the first ones and how many more there are."""
     if row.worker is None:
         meant = [one for one in findings if one.subject.name == row.service.name]
     else:
         meant = [one for one in findings if row.worker.pid in one.subject.pids]
     lines = []
-    for one in sorted((one for one in meant if one.state == "open"), key=lambda one: one.rank):
+    ranked = sorted((one for one in meant if one.state == "open"), key=lambda one: one.rank)
+    for one in ranked[:at_most]:
         word = Content.styled(one.severity.value.upper(), SEVERITY_COLOURS[one.severity])
         line = Content.assemble(word, f" #{one.rank} {fmt.plain(one.title)}")
         hint = Content.styled("  a: what to do", QUIET)
         fits = line.cell_length + hint.cell_length <= width
-        lines.append(Content.assemble(line, hint) if fits else line.truncate(width, ellipsis=True))
+        lines.append(Content.assemble(line, hint) if fits else clipped(line, width))
+    if len(ranked) > at_most:
+        lines.append(Content.styled(f"and {len(ranked) - at_most} more: a", QUIET))
     return lines
 
 
@@ -105,7 +112,7 @@ def _affinity(worker: WorkerStatus, node: NodeStatus, workers: Iterable[WorkerSt
     except ValueError:
         cpus = ""
     others = affinity.sharing(worker, workers, online)
-    also = f", also of pid {fmt.pids(others, 4)}" if others else ""
+    also = f", also of pid {fmt.pids(others, 2)}" if others else ""
     return Content(f"affinity {fmt.plain(worker.allowed_cpus)}{cpus}{also}")
 
 

@@ -9,7 +9,7 @@ from advisor.documents import CoreStatus, ThreadStatus, WorkerStatus
 from tui import affinity
 from tui import format as fmt
 from tui.affinity import CpuColumns
-from tui.lines import heading
+from tui.lines import clipped, heading
 from tui.palette import QUIET, STRONG
 
 _HEADER = f"{'tid':>7} {'class':<7} {'cores':>5} {'waiting':>7} {'last':>4} "
@@ -91,7 +91,8 @@ class ThreadMap(msgspec.Struct, frozen=True, kw_only=True):
         line = Content.assemble((numbers, style), self.columns.line(marks, self.start, self.room))
         if not self.has_names:
             return line
-        return Content.assemble(line, (f" {fmt.plain(thread.name)}", style or STRONG))
+        name = clipped(Content.styled(fmt.plain(thread.name), style or STRONG), self.width - LEFT - self.room - 1)
+        return Content.assemble(line, " ", name)
 
 
 def _legend(width: int) -> list[Content]:

@@ -119,11 +119,7 @@ class GpuView(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def subject_name(self) -> str:
-        """How people call it: `GPU 0 (NVIDIA H100 80GB HBM3)`."""
-        number = "" if self.index is None else f" {self.index}"
-        return (
-            f"GPU{number} ({self.name})" if self.parent is None else f"GPU{number} instance {self.uuid} ({self.name})"
-        )
+        return device_name(self.uuid, self.index, self.name, self.parent)
 
     @property
     def pcie_link_bytes_per_second(self) -> float | None:
@@ -178,3 +174,9 @@ def link_bytes_per_second(generation: int | None, width: int | None) -> float | 
     if generation is None or width is None or generation not in _LANE_BYTES:
         return None
     return _LANE_BYTES[generation] * width * _PACKETS
+
+
+def device_name(uuid: str, index: int | None, name: str, parent: str | None) -> str:
+    """How people call a device: `GPU 0 (NVIDIA H100 80GB HBM3)`. `parent`: of what it is an instance."""
+    number = "" if index is None else f" {index}"
+    return f"GPU{number} ({name})" if parent is None else f"GPU{number} instance {uuid} ({name})"

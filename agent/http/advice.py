@@ -7,10 +7,13 @@ import msgspec
 from aiohttp import web
 
 from advisor.documents import AdviceDocument, Snapshot
+from advisor.evidence_series import evidence_series
 from advisor.finding import Finding, Inconclusive, Severity, Subject
+from advisor.series import EvidenceSeries
 from agent.http.context import AT, DEPS, from_snapshot, need_snapshot, of_service, read_body
 from agent.http.deps import AckRequest
 from agent.http.envelope import Refused, data
+from agent.http.moments import moment
 from agent.http.route import Query, Route
 
 STATES: tuple[str, ...] = get_args(Finding.__annotations__["state"])
@@ -38,13 +41,26 @@ async def get_advice(request: web.Request) -> web.Response:
 
 async def get_finding(request: web.Request) -> web.Response:
     """As it stands, or as it was when it ended."""
-    name = request.match_info["id"]
-    found = next((one for one in need_snapshot(request).advice.findings if one.id == name), None)
+    return data(await need_finding(request, request.match_info["id"], need_snapshot(request)))
+
+
+async def get_finding_series(request: web.Request) -> web.Response:
+    """Over the time that was judged last, and half as much before it."""
+    snapshot, deps = need_snapshot(request), request.app[DEPS]
+    found = await need_finding(request, request.match_info["id"], snapshot)
+    until = moment(request.query.get("until", found.last_seen), "until", 0.0)
+    cgroup = deps.service_cgroups().get(found.subject.name)
+    return data(await asyncio.to_thread(evidence_series, found, until, snapshot, cgroup, deps.several))
+
+
+async def need_finding(request: web.Request, name: str, snapshot: Snapshot) -> Finding:
+    """As it stands, or as it was when it ended; Refused(404) where it is not known."""
+    found = next((one for one in snapshot.advice.findings if one.id == name), None)
     if found is None:
         found = await asyncio.to_thread(request.app[DEPS].kept.finding, name)
     if found is None:
         raise _unknown(name)
-    return data(found)
+    return found
 
 
 async def post_finding(request: web.Request) -> web.Response:
@@ -114,6 +130,16 @@ ROUTES = (
         handler=get_finding,
         doc="One finding, as it stands or as it was when it ended.",
         answer=Finding,
+    ),
+    Route(
+        path="/v1/advice/{id}/series",
+        handler=get_finding_series,
+        doc="How the figures of its evidence of which something is stored developed, over what was judged and before it.",
+        answer=tuple[EvidenceSeries, ...],
+        query=(
+            Query("until", "End of what was judged: Unix seconds or RFC 3339; when it was seen last if not given."),
+            AT,
+        ),
     ),
     Route(
         method="POST",

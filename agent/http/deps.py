@@ -1,6 +1,6 @@
 """What does the HTTP interface need from the rest of the agent? Callables that a test gives as plain functions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -10,7 +10,7 @@ from advisor.documents import FindingEvent, OutcomesDocument, RulePage, Snapshot
 from advisor.finding import Finding
 from advisor.ledger.outcome import Outcome
 from advisor.measured import MeasuredCapacity
-from advisor.series import Series
+from advisor.series import Point, Series
 from agent.capacities import CapacityRequest
 from agent.http.updates import Updates
 from agent.profiling.access import NoProfiles, ProfileAccess
@@ -60,6 +60,15 @@ class ReadSeries(Protocol):
     own. Raises LookupError or ValueError, with one clause, for a kind or field that is not stored."""
 
     def __call__(self, kind: str, entity: str, field: str, start: float, end: float, step: float, /) -> Series: ...
+
+
+class ReadSeveral(Protocol):
+    """The points of many entities by their name: kind, entities, field, start, end (Unix seconds), step (seconds). Called in
+    a thread of its own. Raises LookupError likewise."""
+
+    def __call__(
+        self, kind: str, entities: Sequence[str], field: str, start: float, end: float, step: float, /
+    ) -> Mapping[str, Sequence[Point]]: ...
 
 
 class KeptFindings(Protocol):
@@ -129,6 +138,7 @@ class HttpDeps:
     snapshot: Callable[[], Snapshot | None]
     """The newest snapshot; None until there is one."""
     series: ReadSeries
+    several: ReadSeveral
     acknowledge: Callable[[str, AckRequest], Finding | None]
     """Called in a thread of its own. None: no such finding is open."""
     rules: Callable[[], tuple[RulePage, ...]]
@@ -145,7 +155,7 @@ class HttpDeps:
     kept: KeptFindings = field(default_factory=NothingKept)
     past: PastSnapshots = field(default_factory=PresentOnly)
     service_cgroups: Callable[[], Mapping[str, str]] = field(default=_no_cgroups)
-    """Entity of a cgroup sample to the name of the service that lives in it."""
+    """Name of a service to the entity of the cgroup in which it lives."""
     outcomes: Callable[[], OutcomesDocument] = field(default=_no_outcomes)
     """Called in a thread of its own, as the next."""
     most_series: int = MOST_SERIES

@@ -20,7 +20,7 @@ class Labeller:
             for one in snapshot.workers
         }
         self._services = {f"service:{one.id}": one.name for one in snapshot.services}
-        self._services |= service_cgroups
+        self._services |= {cgroup: name for name, cgroup in service_cgroups.items()}
         self._gpu_processes: dict[str, Labels] = {
             f"gpu-process:{gpu.uuid}/{one.pid}": (("gpu", gpu.uuid), ("service", one.service), ("slot", str(one.slot)))
             for gpu in snapshot.node.gpus

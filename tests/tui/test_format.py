@@ -21,15 +21,31 @@ def test_memory_that_a_driver_does_not_tell_of_a_process_is_neither_a_dash_nor_z
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(4e-5, "40 µs"), (0.99996e-3, "1 ms"), (0.0042, "4.2 ms"), (0.21, "210 ms"), (15, "15 s"), (180, "3 min"), (7500, "2 h 05 min"),
-     (119.7, "2 min"), (179, "3 min"), (3599, "1 h 00 min"), (71 * 3600, "3 d")],
+    [
+        (4e-5, "40 µs"),
+        (0.99996e-3, "1 ms"),
+        (0.0042, "4.2 ms"),
+        (0.21, "210 ms"),
+        (15, "15 s"),
+        (180, "3 min"),
+        (7500, "2 h 05 min"),
+        (119.7, "2 min"),
+        (179, "3 min"),
+        (3599, "1 h 00 min"),
+        (71 * 3600, "3 d"),
+    ],
 )
 def test_a_duration_is_written_in_the_unit_that_fits(seconds: float, text: str) -> None:
     assert fmt.duration(seconds) == text
 
 
 def test_an_age_has_no_sixty_seconds() -> None:
-    assert [fmt.age(seconds) for seconds in (119.4, 250, 299.7, 3599.8)] == ["119 s", "4 min 10 s", "5 min 00 s", "1 h 00 min"]
+    assert [fmt.age(seconds) for seconds in (119.4, 250, 299.7, 3599.8)] == [
+        "119 s",
+        "4 min 10 s",
+        "5 min 00 s",
+        "1 h 00 min",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -50,8 +66,8 @@ def test_a_small_share_is_not_rounded_to_none() -> None:
     ("value", "unit", "text"),
     [
         (1.9, "cores", "1.9 cores"), (0.21, "seconds", "210 ms"), (0.41, "ratio", "41 %"), (12345.6, "count", "12346"),
-        (260.4, "1/s", "260 /s"), (2.0, "1/min", "2 /min"), (3 << 30, "bytes_per_second", "3.0 GiB/s"), (698.4, "watts", "698 W"), (71.0, "celsius", "71 °C"),
-        (1.98e9, "hertz", "1980 MHz"),
+        (260.4, "1/s", "260 /s"), (2.0, "1/min", "2 /min"), (3 << 30, "bytes_per_second", "3.0 GiB/s"),
+        (698.4, "watts", "698 W"), (71.0, "celsius", "71 °C"), (1.98e9, "hertz", "1980 MHz"),
     ],
 )  # fmt: skip
 def test_evidence_is_written_in_its_unit(value: float, unit: str, text: str) -> None:

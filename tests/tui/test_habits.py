@@ -16,11 +16,11 @@ from tui.screens.advice import AdviceScreen
 from tui.screens.base import StateScreen
 from tui.screens.export import ExportScreen
 from tui.screens.search import SearchScreen
+from tui.state import Notice
 from tui.widgets.finding_list import FindingList
 from tui.widgets.gpu_list import GpuList
 from tui.widgets.kept_list import matches
 from tui.widgets.service_list import ServiceList
-from tui.widgets.status_line import StatusLine
 
 
 @pytest.mark.parametrize("key", ["colon", "ctrl+p"])
@@ -115,13 +115,13 @@ async def test_a_view_is_written_as_text_and_as_svg(tmp_path: Path) -> None:
         await exported(app, str(tmp_path / "view.txt"))
         await press(pilot, "enter")
         assert isinstance(app.screen, StateScreen)
-        assert f"written: {tmp_path}/view.txt" in app.screen.query_one(StatusLine).render().plain
+        assert app.state.notice == Notice(f"written: {tmp_path}/view.txt", good=True)
         await press(pilot, "E")
         await exported(app, str(tmp_path / "view.svg"))
         await press(pilot, "enter")
     lines = (tmp_path / "view.txt").read_text().splitlines()
     assert len(lines) == 24
-    assert lines[2] == " ● gunicorn/app:8000  loaded"
+    assert lines[2] == " ● gunicorn/app:8000  loaded  HIGH"
     svg = (tmp_path / "view.svg").read_text()
     assert svg.startswith("<svg")
     assert (

@@ -1,10 +1,13 @@
 """Do bars, columns and intervals draw what they are given?"""
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.content import Content
 
 from advisor.documents import CoreStatus
 from advisor.finding import Gain
-from tui.lines import bar, columns, dotted, hanging, indented, packed
+from tui.lines import bar, clipped, columns, dotted, hanging, indented, packed
 from tui.widgets.core_strip import mark, summary
 from tui.widgets.gain_chart import axis, interval, scale_reach
 
@@ -22,12 +25,51 @@ def test_columns_are_as_wide_as_their_cells() -> None:
 
 def test_the_first_column_gives_way_where_the_screen_is_narrow() -> None:
     table = columns(("", "n"), [("a rather long name", "10")], right=frozenset({1}), width=14)
-    assert table.plain.split("\n")[1] == "a rather …  10"
+    assert table.plain.split("\n")[1] == "a rather…   10"
 
 
 def test_another_column_may_give_way() -> None:
     table = columns(("n", "name"), [("10", "a rather long name")], width=14, yielding=1)
-    assert table.plain.split("\n")[1] == "10  a rather …"
+    assert table.plain.split("\n")[1] == "10  a rather…"
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (11, "12 workers…"),
+        (17, "12 workers use…"),
+        (20, "12 workers use…"),
+        (22, "12 workers use 1024.5…"),
+        (26, "12 workers use 1024.5…"),
+        (28, "12 workers use 1024.5 cores"),
+    ],
+)
+def test_a_line_is_cut_at_the_end_of_a_word(width: int, expected: str) -> None:
+    assert clipped(Content("12 workers use 1024.5 cores"), width).plain == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "expected"),
+    [
+        ("gunicorn/app:80001234", 18, "gunicorn/app…"),
+        ("/srv/models/bert-large", 18, "/srv/models/bert-…"),
+        ("123456789", 5, "…"),
+        ("長" * 8, 8, "長長長…"),
+        ("p99 latency ×0.113 (×0.008", 24, "p99 latency ×0.113…"),
+    ],
+)
+def test_a_long_word_is_cut_and_a_number_never(text: str, width: int, expected: str) -> None:
+    assert clipped(Content(text), width).plain == expected
+
+
+@given(st.text(alphabet="ab 12.,×長·", max_size=40), st.integers(2, 30))
+def test_no_number_is_cut_anywhere(text: str, width: int) -> None:
+    found = clipped(Content(text), width)
+    assert found.cell_length <= width
+    if found.plain != text:
+        kept = found.plain.removesuffix("…")
+        assert text.startswith(kept)
+        assert not (kept[-1:].isdecimal() and text[len(kept)].isdecimal())
 
 
 def test_facts_are_broken_between_two_of_them_and_never_within() -> None:

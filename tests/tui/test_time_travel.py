@@ -42,6 +42,8 @@ class Recorded(FakeSource):
             times = tuple(START_SECONDS + second for second in sorted(self.moments))
             return Timeline(first="", last="", ticks=len(times), judgements=len(times), moments=times)
         head, _, at = name.partition("?at=")
+        if "/" in head:
+            raise Unreachable(NOT_FOUND)
         snapshot = self.moments[float(at) - START_SECONDS if at else max(self.moments)]
         found = getattr(snapshot, {"self": "self_status"}.get(head, head))
         return msgspec.convert(msgspec.to_builtins(found), kind)
@@ -170,6 +172,7 @@ async def test_other_documents_are_asked_of_the_moment() -> None:
         assert app.travel.then("workers/12/threads") == f"workers/12/threads?at={START_SECONDS + 238}"
         assert app.travel.then("series?kind=core&entity=core:0") == "series?kind=core&entity=core:0"
         assert app.travel.then("advice/ab12/history?limit=2") == "advice/ab12/history?limit=2"
+        assert app.travel.then("advice/ab12/series?until=9") == f"advice/ab12/series?until=9&at={START_SECONDS + 238}"
         with pytest.raises(Unreachable):
             app.travel.then("advice/ab12")
         await press(pilot, "full_stop")

@@ -8,8 +8,10 @@ import pytest
 from tests.agent.pieces import QUOTA, write_pieces
 from tests.fakes_tui import press
 from tui.app import TopApp
+from tui.past import instant
 from tui.recording import RecordingSource
 from tui.widgets.core_strip import CoreStrip, summary
+from tui.widgets.evidence_charts import EvidenceCharts
 from tui.widgets.finding_list import FindingList
 from tui.widgets.status_line import StatusLine
 
@@ -40,7 +42,18 @@ async def test_a_recording_is_scrubbed_and_every_screen_follows(tmp_path: Path) 
             assert summary(app.screen.query_one(CoreStrip).cores).plain.startswith("2.00 of 2 busy")
             await press(pilot, "a")
             listed = [option.id for option in app.screen.query_one(FindingList).options]
-            assert next(one.id for one in shown.advice.findings if one.rule == QUOTA) in listed
+            quota = next(one.id for one in shown.advice.findings if one.rule == QUOTA)
+            assert quota in listed
+            app.screen.query_one(FindingList).choose(quota)
+            async with asyncio.timeout(30):
+                while not (drawn := app.screen.query_one(EvidenceCharts).plots):
+                    await pilot.pause(0.02)
+            throttled = next(one for one in drawn if one.evidence.metric == "throttled_ratio")
+            found = next(one for one in shown.advice.findings if one.id == quota)
+            assert throttled.series.judged_to == instant(found.last_seen)
+            judged = [value for value in throttled.series.values[slice(*throttled.judged)] if value is not None]
+            assert len(judged) >= 8
+            assert sum(judged) / len(judged) == pytest.approx(throttled.evidence.observed, abs=0.1)
             await press(pilot, "left_curly_bracket", "left_curly_bracket")
             await until(app, "2026-11-26T14:51:50Z")
             await press(pilot, "full_stop")

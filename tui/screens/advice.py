@@ -1,6 +1,8 @@
 """What should be changed, in which order, and why?"""
 
+import asyncio
 from typing import ClassVar, Literal
+from urllib.parse import urlencode
 
 from textual import on
 from textual.app import ComposeResult
@@ -12,6 +14,7 @@ from textual.widgets import ContentSwitcher, OptionList
 from advisor.documents import AdviceDocument, OutcomesDocument
 from advisor.finding import Finding
 from advisor.plan import Plan
+from advisor.series import EvidenceSeries
 from tui import format as fmt
 from tui.copied import counted, finding_copy, plan_copy
 from tui.lately import Lately
@@ -22,6 +25,10 @@ from tui.widgets.finding_list import FindingList, inconclusive_id, outcome_id, p
 from tui.widgets.finding_page import FindingPage
 from tui.widgets.notice import Notice
 from tui.widgets.plan_page import place_in
+
+SERIES_EVERY_SECONDS = 10.0
+REST_SECONDS = 0.2
+"""A finding that is only passed on the way through the list is not asked for."""
 
 
 class AdviceScreen(StateScreen):
@@ -42,7 +49,7 @@ class AdviceScreen(StateScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,l", "focus_page", show=False),
-        Binding("left,h", "focus_list", show=False),
+        Binding("left,h", "focus_list", "List", key_display="←"),
         Binding("m", "act('acknowledged')", "Ack"),
         Binding("z", "act('snoozed')", "Snooze"),
         Binding("u", "act('open')", "Reopen"),
@@ -55,10 +62,12 @@ class AdviceScreen(StateScreen):
     """What is on the page; of a finding also its state and severity."""
     _outcomes = OutcomesDocument(outcomes=(), scores=())
     """As the agent said last."""
+    _series: tuple[str, tuple[EvidenceSeries, ...]] = ("", ())
+    """The last answer, and of which finding it is."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._lately = Lately()
+        self._lately, self._series_lately = Lately(), Lately(SERIES_EVERY_SECONDS)
 
     def body(self) -> Widget:
         return _Body(id="body", initial="quiet")
@@ -128,6 +137,8 @@ class AdviceScreen(StateScreen):
         match action:
             case "act":
                 return finding is not None and (finding.state == "open") is (parameters != ("open",))
+            case "focus_list":
+                return isinstance(self.focused, FindingPage)
             case "verify":
                 return finding is not None and bool(finding.changes)
             case "copy":
@@ -197,7 +208,33 @@ class AdviceScreen(StateScreen):
         place = next((text for plan in advice.plans if (text := place_in(plan, finding.id))), "")
         history = self.state.history if self.state else ()
         cause = titles.get(finding.because_of or "")
-        self.query_one(FindingPage).show(finding, cause, place, history, self._outcomes)
+        series = self._series[1] if self._series[0] == finding.id else ()
+        self.query_one(FindingPage).show(finding, cause, place, history, self._outcomes, series)
+        self._ask_for_series(finding)
+
+    def _ask_for_series(self, finding: Finding) -> None:
+        """How the figures of its evidence developed, now and from time to time."""
+        if not self.is_current or self.state is None or self.state.picture is None:
+            return
+        is_other = self._series[0] != finding.id
+        if is_other:
+            self._series = (finding.id, ())
+            self._series_lately.forget()
+        if self._series_lately.due(self.state.picture.node.at):
+            self.run_worker(
+                self._take_series(finding, REST_SECONDS if is_other else 0.0), group="series", exclusive=True
+            )
+
+    async def _take_series(self, finding: Finding, rest_seconds: float) -> None:
+        await asyncio.sleep(rest_seconds)
+        name = f"advice/{finding.id}/series?{urlencode({'until': finding.last_seen})}"
+        try:
+            found = await self.ask(name, tuple[EvidenceSeries, ...])
+        except Unreachable:  # an older agent keeps them to itself
+            return
+        if self._series[0] == finding.id and self.state is not None and self.state.picture is not None:
+            self._series = (finding.id, found)
+            self._show_page(self.state.picture)
 
     def _show_other(self, advice: AdviceDocument) -> None:
         page, chosen, plan = self.query_one(FindingPage), self._line, self._chosen_plan()

@@ -48,14 +48,14 @@ class OverviewScreen(StateScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("J", "scroll_node(1)", show=False),
         Binding("K", "scroll_node(-1)", show=False),
-        Binding("w", "workers", show=False),
+        Binding("w", "workers", "Processes"),
     ]
 
     def body(self) -> Widget:
         return _Body(id="body")
 
     def show(self, picture: Picture) -> None:
-        self.query_one(ServiceList).show(picture.services)
+        self.query_one(ServiceList).show(picture)
         self.query_one(GpuBlock).node = picture.node
         self.query_one(CoreStrip).cores = picture.node.cores
         self.query_one(Meters).node = picture.node

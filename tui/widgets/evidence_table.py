@@ -29,7 +29,8 @@ class EvidenceTable(Widget):
     evidence: reactive[tuple[Evidence, ...]] = reactive((), layout=True)
 
     def render(self) -> Content:
-        return lines([heading("evidence"), *evidence_lines(self.evidence, self.size.width or 80)])
+        width = self.size.width or 80
+        return lines([heading("evidence"), *evidence_lines(self.evidence, width)], width)
 
 
 def evidence_lines(evidence: Sequence[Evidence], width: int) -> list[Content]:

@@ -6,7 +6,7 @@ from textual.widget import Widget
 
 from advisor.finding import Acknowledgement, Finding
 from tui import format as fmt
-from tui.lines import dotted, lines
+from tui.lines import clipped, dotted, lines, packed
 from tui.palette import QUIET, SEVERITY_COLOURS, STRONG
 
 
@@ -34,13 +34,14 @@ class FindingHead(Widget):
                 Content.styled(fmt.plain(finding.rule), QUIET),
             )
         )
-        pids = f", pid {fmt.pids(finding.subject.pids)}" if finding.subject.pids else ""
-        about = f"{finding.subject.kind} {fmt.plain(finding.subject.name)}{pids}"
+        width = self.size.width or 80
+        about = clipped(Content.styled(f"{finding.subject.kind} {fmt.plain(finding.subject.name)}", QUIET), width)
+        pids = f"pid {fmt.pids(finding.subject.pids)}" if finding.subject.pids else ""
         seen = f"since {fmt.clock(finding.first_seen)}, last seen {fmt.clock(finding.last_seen)}"
         parts = [
             Content.styled(fmt.plain(finding.title), STRONG),
             facts,
-            Content.styled(about, QUIET),
+            *packed((about, Content.styled(pids, QUIET)), width),
             Content.styled(seen, QUIET),
         ]
         if finding.acknowledgement is not None:

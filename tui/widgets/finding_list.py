@@ -1,7 +1,9 @@
 """Which plans and findings are there, what to act on first at the top, what could not be concluded, and what was changed?"""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets.option_list import Option
 
@@ -22,6 +24,8 @@ _WORD_WIDTH = 8
 class FindingList(KeptList):
     """Two lines a plan of several steps, then a finding; below them, the rules that could not tell, and changes that were
     made."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select", "Read", key_display="enter")]
 
     def show(self, advice: AdviceDocument, outcomes: Sequence[Outcome] = ()) -> None:
         """Replace the lines; the highlight stays on the same finding."""
@@ -47,14 +51,12 @@ def inconclusive_id(one: Inconclusive) -> str:
 
 
 def finding_prompt(finding: Finding) -> Content:
-    word = f"{finding.severity.value.upper():<{_WORD_WIDTH}} "
-    by = f" by {fmt.plain(finding.acknowledgement.owner)}" if finding.acknowledgement is not None else ""
-    about = fmt.plain(finding.subject.name) + ("" if finding.state == "open" else f", {finding.state}{by}")
-    colour = SEVERITY_COLOURS[finding.severity] if finding.state == "open" else QUIET
-    title = (fmt.plain(finding.title), STRONG if finding.state == "open" else QUIET)
-    rank = f"#{finding.rank}"
-    second = Content.styled(f"{rank:>{_WORD_WIDTH}} {about}", QUIET)
-    return lines([Content.assemble((word.rstrip(), colour), " " * (len(word) - len(word.rstrip())), title), second])
+    """Of which service and how urgent; below it what it is, which has the whole line."""
+    is_open = finding.state == "open"
+    colour, state = (SEVERITY_COLOURS[finding.severity], "") if is_open else (QUIET, f"{finding.state}, ")
+    word = f"{finding.severity.value.upper():<{_WORD_WIDTH}}"
+    first = Content.assemble((word, colour), (f" #{finding.rank} {state}{fmt.plain(finding.subject.name)}", QUIET))
+    return lines([first, Content.styled(f"  {fmt.plain(finding.title)}", STRONG if is_open else QUIET)])
 
 
 def inconclusive_prompt(one: Inconclusive) -> Content:

@@ -1,6 +1,6 @@
 """What is everything that is known about the chosen finding, plan, or change that was made?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,7 +13,10 @@ from advisor.finding import Finding, Inconclusive
 from advisor.ledger.outcome import Outcome
 from advisor.ledger.scores import Score
 from advisor.plan import Plan
+from advisor.series import EvidenceSeries
+from tui.evidence_chart import plots
 from tui.widgets.change_list import ChangeList
+from tui.widgets.evidence_charts import EvidenceCharts
 from tui.widgets.evidence_table import EvidenceTable
 from tui.widgets.finding_head import FindingHead
 from tui.widgets.gain_chart import GainChart
@@ -42,6 +45,7 @@ class FindingPage(VerticalScroll):
         yield ChangeList()
         yield GainChart()
         yield EvidenceTable()
+        yield EvidenceCharts()
         yield RejectedList()
         yield OutcomeList()
         yield HistoryList()
@@ -49,14 +53,16 @@ class FindingPage(VerticalScroll):
         yield PlanPage()
 
     def show(
-        self, finding: Finding, cause: str | None, place: str, history: tuple[FindingEvent, ...], outcomes: OutcomesDocument
+        self, finding: Finding, cause: str | None, place: str, history: tuple[FindingEvent, ...],
+        outcomes: OutcomesDocument, series: Sequence[EvidenceSeries] = (),
     ) -> None:  # fmt: skip
-        """`cause`: title of the finding of which it is a symptom; `place`: in its service's plan."""
+        """`cause`: title of the finding of which it is a symptom; `place`: in its service's plan; `series`: of its evidence."""
         self._turn_to(finding.id)
         head, changes, came = self.query_one(FindingHead), self.query_one(ChangeList), self.query_one(OutcomeList)
         head.finding, head.cause, head.place, changes.changes = finding, cause, place, finding.changes
         self.query_one(GainChart).gains = finding.gains
         self.query_one(EvidenceTable).evidence = finding.evidence
+        self.query_one(EvidenceCharts).plots = tuple(plots(finding.evidence, series))
         self.query_one(RejectedList).rejected = finding.rejected
         self.query_one(HistoryList).events = tuple(one for one in history if one.finding == finding.id)
         came.finding, came.outcomes = finding.id, of_finding(outcomes.outcomes, finding.id)
@@ -99,5 +105,6 @@ class FindingPage(VerticalScroll):
         self.query_one(ChangeList).display = finding is not None and bool(finding.changes)
         self.query_one(GainChart).display = finding is not None and bool(finding.gains)
         self.query_one(RejectedList).display = finding is not None and bool(finding.rejected)
-        history = self.query_one(HistoryList)
+        charts, history = self.query_one(EvidenceCharts), self.query_one(HistoryList)
+        charts.display = finding is not None and bool(charts.plots)
         history.display = finding is not None and bool(history.events)

@@ -32,7 +32,7 @@ class GainChart(Widget):
         rows: list[Content] = []
         for gain in self.gains:
             rows += [words(gain), Content.assemble(" " * (_NAME_WIDTH + 1), interval(gain, reach, cells))]
-        return lines([heading("expected gain, after / before"), *rows, axis(reach, cells)])
+        return lines([heading("expected gain, after / before"), *rows, axis(reach, cells)], self.size.width or 80)
 
 
 def scale_reach(gains: tuple[Gain, ...]) -> float:
@@ -70,7 +70,7 @@ def words(gain: Gain) -> Content:
     direction = fmt.gain_direction(gain)
     return Content.assemble(
         f"{fmt.gain_name(gain):<{_NAME_WIDTH}} ",
-        f"{fmt.times(gain.p50)} ({fmt.times(gain.p10)} to {fmt.times(gain.p90)})  ",
+        f"{fmt.times(gain.p50)} ({fmt.times(gain.p10)}–{fmt.times(gain.p90)})  ",
         (direction, DIRECTION[direction]),
     )
 

@@ -8,7 +8,8 @@ from advisor.documents import NodeStatus
 from tui.gpus import troubles
 from tui.lines import dotted, heading, lines
 from tui.palette import BAD, QUIET
-from tui.widgets.gpu_lines import gpu_lines, trouble_line
+from tui.widgets.gpu_lines import gpu_lines
+from tui.widgets.trouble_list import trouble_lines
 
 _LEAST = 8
 
@@ -25,10 +26,12 @@ class GpuBlock(Widget):
         if self.node is None:
             return Content("")
         at_most = max(_LEAST, self.screen.size.height // 3)
-        shown = gpu_lines(self.node.gpus[:at_most], self.size.width or 80)
+        width = self.size.width or 80
+        shown = gpu_lines(self.node.gpus[:at_most], width)
         rest = len(self.node.gpus) - at_most
         more = [Content.styled(f"    and {rest} more: g", QUIET)] if rest > 0 else []
-        return lines([head(self.node), *shown, *more, *(trouble_line(one) for one in troubles(self.node))])
+        told = (line for one in troubles(self.node) for line in trouble_lines(one, width))
+        return lines([head(self.node), *shown, *more, *told], width)
 
     def watch_node(self) -> None:
         self.display = self.node is not None and bool(self.node.gpus or troubles(self.node))

@@ -42,11 +42,6 @@ def _of_the_chip(gpu: GpuStatus, text: str) -> str:
     return "" if gpu.parent is not None and text == fmt.UNKNOWN else text
 
 
-def trouble_line(trouble: Trouble) -> Content:
-    """`nvidia  no driver: the nvidia kernel module is not loaded`"""
-    return Content.assemble((trouble_label(trouble), QUIET), trouble_text(trouble))
-
-
 def trouble_label(trouble: Trouble) -> str:
     return f"{fmt.plain(trouble.name):>{_LABEL_WIDTH}} "
 

@@ -5,10 +5,15 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.visual import VisualType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from tui.lines import lines
 from tui.screens.search import SearchScreen
+
+_PADDING = 1
+"""Cells at each side of a line."""
 
 
 class KeptList(OptionList):
@@ -30,19 +35,26 @@ class KeptList(OptionList):
         Binding("slash", "search", "Search", show=False),
         Binding("n", "find_next", "Next found", show=False),
     ]
+    _whole: Sequence[VisualType] = ()
+    """The lines before they were cut."""
     _wanted: str | None = None
     _is_put = False
     _searched = ""
 
     def put(self, options: Iterable[Option]) -> None:
-        """Replace the lines; what is the same line by its id is only written anew."""
+        """Replace the lines; what is the same line by its id is only written anew. What has no room is cut at the end of a
+        word."""
         options = list(options)
         ids = [option.id for option in options]
+        self._whole = [option.prompt for option in options]
+        options = [Option(self._cut(option.prompt), id=option.id) for option in options]
         if ids == [option.id for option in self.options]:
             for index, option in enumerate(options):
                 if not is_same(option.prompt, self.get_option_at_index(index).prompt):  # else all lines are made anew
                     self.replace_option_prompt_at_index(index, option.prompt)
             return
+        if bool(ids) is not bool(self.option_count):
+            self.call_after_refresh(self.refresh_bindings)
         top, wanted = self.scroll_y, next((one for one in (self._wanted, self.chosen) if one in ids), None)
         self._is_put = True
         try:
@@ -53,6 +65,21 @@ class KeptList(OptionList):
         if wanted is not None:
             self.scroll_to(y=top, animate=False, immediate=True)
             self.scroll_to_highlight()
+
+    def on_resize(self) -> None:
+        for index, prompt in enumerate(self._whole):
+            self.replace_option_prompt_at_index(index, self._cut(prompt))
+
+    @property
+    def line_width(self) -> int:
+        """Cells that a line has."""
+        return (self.scrollable_content_region.width or 80) - 2 * _PADDING
+
+    def _cut(self, prompt: VisualType) -> VisualType:
+        return lines([prompt], self.line_width) if isinstance(prompt, Content) else prompt
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "select" or self.option_count > 0
 
     @property
     def chosen(self) -> str | None:
@@ -71,7 +98,7 @@ class KeptList(OptionList):
     def find(self, text: str, start: int = 0) -> bool:
         """Go to the first line from `start` on, and around, that has `text` in it, in whatever case."""
         self._searched = text
-        found = matches([str(option.prompt) for option in self.options], text)
+        found = matches([str(prompt) for prompt in self._whole], text)
         if not found:
             return False
         self.highlighted = next((number for number in found if number >= start), found[0])

@@ -7,6 +7,8 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.visual import Visual
 
+from tui.lines import clipped
+
 
 class LineView(ScrollView, can_focus=True):
     """Lines that are made when they are drawn. The `sticky` ones stay at the top once they are scrolled out."""
@@ -18,6 +20,8 @@ class LineView(ScrollView, can_focus=True):
     }
     """
     sticky = range(0)
+    sticky_end: int | None = None
+    """The line before which they leave with what they head; None = they stay."""
 
     def line_count(self) -> int:
         raise NotImplementedError
@@ -46,13 +50,16 @@ class LineView(ScrollView, can_focus=True):
         if not 0 <= index < self.line_count():
             return Strip.blank(self.size.width, style.rich_style)
         style = self.line_style(index)
-        strips = Visual.to_strips(self, self.line(index), self.width, 1, style, apply_selection=False)
+        strips = Visual.to_strips(
+            self, clipped(self.line(index), self.width), self.width, 1, style, apply_selection=False
+        )
         return strips[0].adjust_cell_length(self.size.width, style.rich_style)
 
     def index_at(self, y: int) -> int:
         """Which line is drawn in row `y` of the widget."""
         top = self.scroll_offset.y
-        if self.sticky and top > self.sticky.start and y < len(self.sticky):
+        end = self.line_count() if self.sticky_end is None else self.sticky_end
+        if self.sticky and self.sticky.start < top < end - len(self.sticky) and y < len(self.sticky):
             return self.sticky.start + y
         return top + y
 

@@ -36,7 +36,8 @@ class Meters(Widget):
                 _row("used", *memory_share(self.node), width),
                 heading("pressure: time in which some task waited"),
                 *(_row(name, ratio, stall_text(self.node, ratio), width) for name, ratio in stalls),
-            ]
+            ],
+            self.size.width or 80,
         )
 
 

@@ -39,7 +39,7 @@ class OwnCost(Widget):
         ]
         if status.store_problem:
             rows[-1] = _row("store", Content.styled(fmt.plain(status.store_problem), BAD))
-        return lines(rows)
+        return lines(rows, self.size.width or 80)
 
 
 def running(status: SelfStatus) -> list[ReaderStatus]:

@@ -9,7 +9,7 @@ from textual.widget import Widget
 from advisor.finding import Gain
 from advisor.plan import Plan, Step
 from tui import format as fmt
-from tui.lines import heading, indented, lines
+from tui.lines import clipped, heading, indented, lines
 from tui.palette import CODE, QUIET, STRONG
 from tui.places import change_text, place_text
 from tui.ratios import STACKED_BELOW, Scale
@@ -38,7 +38,10 @@ def plan_lines(plan: Plan, titles: Mapping[str, str], width: int) -> Iterator[Co
         (*plan.total, *(gain for step in plan.steps for gain in step.gains)), width - _INDENT, STACKED_BELOW
     )
     yield Content.styled(fmt.plain(plan.verdict), STRONG)
-    yield Content.styled(f"plan of {fmt.plain(plan.service)}, {fmt.count(len(plan.steps), 'step')}", QUIET)
+    count = f", {fmt.count(len(plan.steps), 'step')}"
+    yield clipped(Content.styled(f"plan of {fmt.plain(plan.service)}", QUIET), width - len(count)) + Content.styled(
+        count, QUIET
+    )
     for number, step in enumerate(plan.steps, 1):
         yield Content("")
         yield from _step(number, step, scale, width)

@@ -5,10 +5,12 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from tui import format as fmt
-from tui.lines import dotted
+from tui.lines import DOT, clipped, dotted, filled
 from tui.palette import BAD, GOOD, QUIET
 from tui.state import Notice, State
 from tui.travel import Moment
+
+_LEAST_NAME = 8
 
 
 class StatusLine(Widget):
@@ -28,12 +30,19 @@ class StatusLine(Widget):
         if self.state is None:
             return Content("nodewright")
         if self.state.notice is not None:
-            return notice_part(self.state.notice)
+            return clipped(notice_part(self.state.notice), self.size.width)
         if self.state.moment is not None:
             return past_part(self.state, self.state.moment, self.size.width)
-        left, right = node_part(self.state), connection_part(self.state)
-        gap = max(2, self.size.width - left.cell_length - right.cell_length)
-        return Content.assemble(left, " " * gap, right)
+        right = connection_part(self.state)
+        return both_parts(node_part(self.state, self.size.width - 2 - right.cell_length), right, self.size.width)
+
+
+def both_parts(left: Content, right: Content, width: int) -> Content:
+    """At both ends of the line. Where there is no room for both, each may have half, and what the other leaves."""
+    half = (width - 2) // 2
+    left = clipped(left, max(half, width - 2 - right.cell_length))
+    right = clipped(right, width - 2 - left.cell_length)
+    return Content.assemble(left, " " * max(2, width - left.cell_length - right.cell_length), right)
 
 
 def notice_part(notice: Notice) -> Content:
@@ -50,11 +59,12 @@ def past_part(state: State, moment: Moment, width: int) -> Content:
         f"{moment.number}/{moment.count}",
         f"after a gap of {fmt.age(moment.gap_seconds)}" if moment.gap_seconds is not None else "",
         f"✗ {fmt.plain(state.problem.message)}" if state.problem is not None else "",
-        "" if state.picture is None else fmt.plain(state.picture.node.node),
     ]
-    left, right = Content(" · ".join(part for part in parts if part)), Content("[ ] step  . now")
+    left, right = Content(DOT.join(part for part in parts if part)), Content("[ ] step  . now")
     room = max(8, width - right.cell_length - 2)
-    return Content.assemble(left.truncate(room, ellipsis=True, pad=True), "  ", right)
+    if state.picture is not None and (left_over := room - left.cell_length - len(DOT)) >= _LEAST_NAME:
+        left = Content.assemble(left, DOT, clipped(Content(fmt.plain(state.picture.node.node)), left_over))
+    return Content.assemble(filled(left, room, False), "  ", right)
 
 
 def age_text(moment: Moment) -> str:
@@ -63,12 +73,13 @@ def age_text(moment: Moment) -> str:
     return f"{fmt.age(moment.age_seconds)} {'before its end' if moment.recorded else 'ago'}"
 
 
-def node_part(state: State) -> Content:
+def node_part(state: State, room: int) -> Content:
+    """The name of the node gives way to the time."""
     name = Content.styled("nodewright", "bold")
     if state.picture is None:
         return name
-    node = state.picture.node
-    return dotted((name, fmt.plain(node.node), fmt.clock(node.at)))
+    node, clock = Content(fmt.plain(state.picture.node.node)), fmt.clock(state.picture.node.at)
+    return dotted((name, clipped(node, max(8, room - dotted((name, " ", clock)).cell_length)), clock))
 
 
 def connection_part(state: State) -> Content:

@@ -26,7 +26,8 @@ class ThreadTable(Widget):
             ((worker.pid, thread) for worker in self.processes for thread in worker.busiest),
             key=lambda pair: (-(pair[1].cores_used or 0.0) - (pair[1].waiting_cores or 0.0), pair[0], pair[1].tid),
         )
-        return lines([heading("busiest threads"), columns(_HEADER, [row(*pair) for pair in busy[:_AT_MOST]], _RIGHT)])
+        table = columns(_HEADER, [row(*pair) for pair in busy[:_AT_MOST]], _RIGHT)
+        return lines([heading("busiest threads"), table], self.size.width or 80)
 
 
 def row(pid: int, thread: ThreadStatus) -> tuple[str, ...]:

@@ -7,20 +7,21 @@ from textual.widget import Widget
 from advisor.documents import CollectorStatus, NodeStatus
 from tui import format as fmt
 from tui.gpus import is_told_by_reader
-from tui.lines import heading, lines
-from tui.palette import QUIET
+from tui.lines import hanging, heading, lines
 
 
 class UnreadableList(Widget):
-    """One line a collector that is unsupported or failed; nothing at all where every one reads."""
+    """Each collector that is unsupported or failed, on as many lines as what helps needs; nothing where every one reads."""
 
     DEFAULT_CSS = """
-    UnreadableList { height: auto; text-wrap: nowrap; text-overflow: ellipsis; }
+    UnreadableList { height: auto; text-wrap: nowrap; }
     """
     collectors: reactive[tuple[CollectorStatus, ...]] = reactive((), layout=True)
 
     def render(self) -> Content:
-        return lines([heading("not readable here"), *(line(collector) for collector in self.collectors)])
+        width = self.size.width or 80
+        told = (row for collector in self.collectors for row in line(collector, width))
+        return lines([heading("not readable here"), *told])
 
     def watch_collectors(self) -> None:
         self.display = bool(self.collectors)
@@ -39,8 +40,9 @@ def is_absent(collector: CollectorStatus) -> bool:
     return collector.status == "unsupported" and not collector.hint
 
 
-def line(collector: CollectorStatus) -> Content:
+def line(collector: CollectorStatus, width: int) -> list[Content]:
     """`pressure  no PSI: boot with psi=1`"""
     hint = f": {fmt.plain(collector.hint)}" if collector.hint else ""
     reason = fmt.plain(collector.reason or collector.status)
-    return Content.assemble((f"{fmt.plain(collector.name):>8} ", QUIET), f"{reason}{hint}")
+    label = f"{fmt.plain(collector.name):>8} "
+    return hanging(label, Content(f"{reason}{hint}").wrap(max(8, width - len(label))))

@@ -1,5 +1,6 @@
 """What is everything that is known about the chosen process?"""
 
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -24,10 +25,14 @@ _TALL = 36
 _CHART_ROWS = 4
 _LEAST_CORES = 0.01
 """To which an axis of cores reaches: two digits tell nothing below it."""
+_FINDINGS = 6
+"""Of a process or service that many findings mean, where there is room."""
+_BLANK = Content("")
 
 
 class WorkerPage(LineView):
-    """Numbers, findings, history, limits and settings, and below them the threads. Of a service, all but its threads."""
+    """Numbers, findings, limits, threads, history and settings. Where there is room the threads stand last; where there is
+    little, they come before what can wait. Of a service, all but its threads."""
 
     DEFAULT_CSS = """
     WorkerPage { border-left: solid $panel-lighten-1; }
@@ -55,7 +60,9 @@ class WorkerPage(LineView):
         """All of the process; None = not known (yet)."""
         self.history: History | None = None
         self.map: ThreadMap | None = None
-        self._top: list[Content] = []
+        self._above: list[Content] = []
+        """All before the threads."""
+        self._below: list[Content] = []
         self._sections: list[int] = []
         """Numbers of the lines with which a part begins."""
         self._start = 0
@@ -84,12 +91,20 @@ class WorkerPage(LineView):
         return drawn.moved(self._start)
 
     def line_count(self) -> int:
-        return len(self._top) + (len(self.map.threads) if self.map is not None else 0)
+        return len(self._above) + self._thread_count + len(self._below)
+
+    @property
+    def _thread_count(self) -> int:
+        return 0 if self.map is None else len(self.map.threads)
 
     def line(self, index: int) -> Content:
-        if index < len(self._top):
-            return Content.assemble(" ", self._top[index])
-        return Content.assemble(" ", self.map.line(index - len(self._top))) if self.map is not None else Content("")
+        """Only those of the threads are made anew."""
+        thread, below = index - len(self._above), index - len(self._above) - self._thread_count
+        if thread < 0:
+            return Content.assemble(" ", self._above[index])
+        if self.map is not None and below < 0:
+            return Content.assemble(" ", self.map.line(thread))
+        return Content.assemble(" ", self._below[below]) if below < len(self._below) else Content("")
 
     def action_scroll_lines(self, by: int) -> None:
         self.scroll_relative(y=by, animate=False, immediate=True)
@@ -119,25 +134,23 @@ class WorkerPage(LineView):
         self.scroll_to(y=target, animate=False, immediate=True)
 
     def _build(self, row: Row, picture: Picture) -> None:
-        width = self.width - _MARGIN
-        parts = [
-            [*head(row, width), *finding_lines(picture.advice.findings, row, width), *missing_lines(row, width)],
-            self._charts(row, width),
-            limit_lines(row, picture.node, picture.workers, width),
-            setting_lines(row.service, width),
-        ]
-        header: list[Content] = []
-        if self.map is not None:
-            parts.append(self.map.above())
-            header = self.map.header()
-        self._top, self._sections = [], []
-        for part in parts:
-            if part:
-                self._sections.append(len(self._top))
-                self._top += [*part, Content("")]
-        if self.map is not None:
-            self._top[-1:] = header
-        self.sticky = range(len(self._top) - len(header), len(self._top))
+        width, tall = self.width - _MARGIN, self.size.height >= _TALL
+        findings = finding_lines(picture.advice.findings, row, width, _FINDINGS if tall else 1)
+        first = [*head(row, width), *findings, *missing_lines(row, width)]
+        charts, limits = self._charts(row, width), limit_lines(row, picture.node, picture.workers, width)
+        settings, threads = setting_lines(row.service, width), [] if self.map is None else self.map.above()
+        above = [first, charts, limits, settings, threads] if tall else [[*first, *limits[1:]], threads]
+        below = [] if tall else [charts, settings]
+        header = [] if self.map is None else self.map.header()
+        self._above, starts = _joined(above)
+        self._above += header if self.map is not None else [_BLANK]
+        self.sticky = range(len(self._above) - len(header), len(self._above))
+        self.sticky_end = len(self._above) + self._thread_count
+        self._below, later = _joined(below)
+        if self._below and self.map is not None:
+            self._below.insert(0, _BLANK)
+        before = self.line_count() - len(self._below) + (1 if self.map is not None else 0)
+        self._sections = [*starts, *(before + start for start in later)]
 
     def _charts(self, row: Row, width: int) -> list[Content]:
         """Nothing of a service: what is stored is stored by process."""
@@ -158,3 +171,15 @@ class WorkerPage(LineView):
             *chart("memory", history.resident_bytes, fmt.size, width, rows, from_zero=False),
             time_axis([None] * STEPS, SPAN_SECONDS, width),
         ]
+
+
+def _joined(parts: Iterable[Sequence[Content]]) -> tuple[list[Content], list[int]]:
+    """The lines of the parts that have any, a blank one between two, and the numbers of those with which a part begins."""
+    lines: list[Content] = []
+    starts = []
+    for part in parts:
+        if part:
+            lines += [_BLANK] if lines else []
+            starts.append(len(lines))
+            lines += part
+    return lines, starts

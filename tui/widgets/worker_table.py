@@ -34,7 +34,7 @@ class WorkerTable(Widget):
         table = self._table(self.service)
         rest = len(self.processes) - _AT_MOST
         more = [Content.styled(f"and {rest} more", QUIET)] if rest > 0 else []
-        return lines([name, settings(self.service), table, *more, *missing(self.processes)])
+        return lines([name, settings(self.service), table, *more, *missing(self.processes)], self.size.width or 80)
 
     def _table(self, service: ServiceStatus) -> Content:
         shown = self.processes[:_AT_MOST]

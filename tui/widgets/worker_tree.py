@@ -33,7 +33,7 @@ class WorkerTree(LineView):
         Binding("pageup", "move_page(-1)", show=False),
         Binding("home", "move_to(0)", show=False),
         Binding("end", "move_to(-1)", show=False),
-        Binding("enter", "enter", "Open", show=False),
+        Binding("enter", "enter", "Open", key_display="enter"),
         Binding("right,l", "unfold", show=False),
         Binding("left,h", "fold", show=False),
     ]
@@ -112,6 +112,9 @@ class WorkerTree(LineView):
             return self.visual_style
         return self.visual_style + self.get_visual_style("worker-tree--cursor")
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "enter" or bool(self.rows)
+
     def action_move(self, by: int) -> None:
         self._go(max(0, min(len(self.rows) - 1, self._place + by)))
 
@@ -184,7 +187,7 @@ class WorkerTree(LineView):
         """The cursor stays on its line; where that is gone, at its place. It stays in sight if it was."""
         if self._picture is None:
             return
-        in_sight = self.is_in_sight(self._place + 1)
+        in_sight, had_rows = self.is_in_sight(self._place + 1), bool(self.rows)
         self.rows = tree(self._picture, order_by(self.sorted_by, self.reverse), self._folded, self.sought)
         ids = {row.id: place for place, row in enumerate(self.rows)}
         self._place = ids.get(self.chosen or "", min(self._place, max(0, len(self.rows) - 1)))
@@ -192,4 +195,6 @@ class WorkerTree(LineView):
         self.changed()
         if in_sight:
             self.bring_into_sight(self._place + 1)
+        if had_rows is not bool(self.rows):
+            self.refresh_bindings()
         self.post_message(self.Moved())

@@ -63,6 +63,7 @@ def example_deps(snapshot: Snapshot | None = None, **changes: Any) -> HttpDeps:
     deps = HttpDeps(
         snapshot=lambda: shown,
         series=series,
+        several=lambda *asked: {},
         acknowledge=acknowledge,
         rules=rule_pages,
         latest=no_samples,

@@ -162,3 +162,24 @@ async def test_a_body_that_is_not_as_described_is_refused(client, body):
 def test_an_expiry_is_a_duration_with_its_unit():
     assert AckRequest(state="snoozed", expires_in="7d").expires_seconds == 604800
     assert AckRequest(state="acknowledged").expires_seconds is None
+
+
+async def test_the_figures_of_a_finding_are_told_as_they_developed(make_client):
+    asked = []
+
+    def several(kind, entities, field, start, end, step):
+        asked.append((kind, len(entities), field, start, end, step))
+        return {one: [(start, 0.25)] for one in entities} if kind == "thread_class" else {}
+
+    client = await make_client(example_deps(several=several, service_cgroups=lambda: {LOADED: "cgroup:/app"}))
+    found = OVERSUBSCRIBED.id
+    answer = await client.get(f"/v1/advice/{found}/series?until=2026-11-20T09:59:58Z")
+    (one,) = (await answer.json())["data"]
+    end = 1795168800.0
+    assert one == {
+        "metric": "waiting_cores", "start": end - 60, "step_seconds": 2.0, "judged_from": end - 17, "judged_to": end - 2,
+        "values": [3.75, *[None] * 29],
+    }  # fmt: skip
+    assert asked == [("thread_class", 15, "delay_ns", end - 60, end, 2.0)]
+    answer = await client.get("/v1/advice/nothing/series")
+    assert (answer.status, (await answer.json())["error"]["key"]) == (404, "finding.unknown")

@@ -91,7 +91,7 @@ def samples() -> Mapping[str, Mapping[str, Sample]]:
 
 @pytest.fixture
 async def page(make_client) -> str:
-    deps = example_deps(latest=samples, service_cgroups=lambda: {"cgroup:/a.slice": LOADED})
+    deps = example_deps(latest=samples, service_cgroups=lambda: {LOADED: "cgroup:/a.slice"})
     client = await make_client(deps)
     answer = await client.get("/metrics", headers=OPENMETRICS)
     assert answer.status == 200

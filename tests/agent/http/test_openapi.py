@@ -11,7 +11,8 @@ from tests.agent.http.example import BEARER
 CONTRACT = (
     "/healthz", "/readyz", "/metrics", "/v1/node", "/v1/services", "/v1/services/{id}/capacity",
     "/v1/workers", "/v1/workers/{id}/threads", "/v1/models", "/v1/series",
-    "/v1/advice", "/v1/advice/{id}", "/v1/advice/{id}/history", "/v1/advice/{id}/verify", "/v1/history",
+    "/v1/advice", "/v1/advice/{id}", "/v1/advice/{id}/series", "/v1/advice/{id}/history",
+    "/v1/advice/{id}/verify", "/v1/history",
     "/v1/outcomes", "/v1/outcomes/{id}", "/v1/migration",
     "/v1/rules", "/v1/rules/{id}", "/v1/profiles", "/v1/profiles/merged",
     "/v1/profiles/diff", "/v1/profiles/{id}", "/v1/stream", "/v1/self", "/v1/timeline",

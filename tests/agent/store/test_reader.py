@@ -49,6 +49,19 @@ def test_a_counter_is_read_as_a_rate_per_second(writer: Writer, reader: StoreRea
     assert series.points == [(NOON, None), (NOON + 1, approx(0.95)), (NOON + 2, None), (NOON + 3, approx(0.5))]
 
 
+def test_several_entities_are_read_at_once_each_as_by_itself(writer: Writer, reader: StoreReader) -> None:
+    for second, ticks in enumerate((100, 195, 5, 55, 80)):
+        writer.write([reading(NOON + second, [core(ticks), core(2 * ticks, cpu=1), core(ticks, cpu=2)])], {})
+    wanted = ("core:0", "core:1", "core:9")
+    found = reader.several("core", wanted, "user_ticks", NOON, NOON + 6, 2)
+    each = {one: reader.series("core", one, "user_ticks", NOON, NOON + 6, 2).points for one in wanted}
+    assert found == {"core:0": each["core:0"], "core:1": each["core:1"]}
+    assert [value for _, value in found["core:1"]] == [approx(1.9), approx(1.0), approx(0.5)]
+    assert each["core:9"] == []
+    with pytest.raises(LookupError):
+        reader.several("core", wanted, "no_such", NOON, NOON + 6, 2)
+
+
 def test_a_gauge_is_read_in_base_units_and_unreadable_is_none(writer: Writer, reader: StoreReader) -> None:
     memory = MemorySample(
         entity="node", total_kib=8, available_kib=None, free_kib=2, cached_kib=0, swap_total_kib=0, swap_free_kib=0
