@@ -58,7 +58,7 @@ class LargeNode:
             generation=1, node=_node(self._crowd), services=tuple(services), workers=found.workers,
             models=tuple(_models(self._crowd)), self_status=_self(), advice=advice,
         )  # fmt: skip
-        self.cgroups = {f"cgroup:/{one.application}": one.name for one in self._crowd.services}
+        self.cgroups = {one.name: f"cgroup:/{one.application}" for one in self._crowd.services}
         self._second = 0
 
     def second(self) -> Latest:
@@ -79,7 +79,7 @@ class LargeNode:
             **{kind: ["node"] for kind in ("node_cpu", "memory", "vm", "listen_drops")},
             "core": cores, "frequency": cores,
             "pressure": [f"pressure:{what}" for what in ("cpu", "memory", "io")],
-            "cgroup": list(self.cgroups), "listen": ports, "connections": ports,
+            "cgroup": list(self.cgroups.values()), "listen": ports, "connections": ports,
             "worker": workers, "worker_memory": workers,
             "thread_class": [f"{worker}:{name}" for worker in workers for name in CLASSES],
             "serving": [*(f"service:{one.id}" for one in self._crowd.services), *models],
