@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.widget import Widget
 
-_DRAWN = "█░▒▁▂▃▄▅▆▇┃├┤─│"
+_DRAWN = "█░▒▁▂▃▄▅▆▇┃├┤─┿│"
 """What bars, intervals and charts are made of: no part of a word."""
 _WORD = re.compile(rf"[^\s{_DRAWN}]+")
 INTERVAL = re.compile(r"[·│├─●┤]{9,}")
