@@ -14,7 +14,7 @@ from agent.http.deps import HttpDeps
 from agent.http.server import serve
 from agent.http.updates import Updates
 from agent.listen import parse_listen
-from agent.moments import Moments
+from agent.moments import Moments, RecordedPast
 from agent.paths import find_paths, make_state_folders
 from agent.played import Played, play
 from agent.store.reader import StoreReader
@@ -68,7 +68,7 @@ async def _serve(loaded: LoadedConfig, path: Path) -> int:
         allowed_hosts=frozenset(loaded.config.http.allowed_hosts),
         read_only=True,
         kept=replayed.findings,
-        past=replayed.moments,
+        past=RecordedPast(replayed.moments),
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from advisor.documents import AdviceDocument, Snapshot
 from advisor.finding import Finding, Inconclusive, Severity, Subject
-from agent.http.context import AT, DEPS, from_snapshot, need_snapshot, of_service, read_body
+from agent.http.context import AT, DEPS, from_snapshot, need_snapshot, of_service, of_snapshot, read_body
 from agent.http.deps import AckRequest
 from agent.http.envelope import Refused, data
 from agent.http.route import Query, Route
@@ -18,28 +18,27 @@ STATES: tuple[str, ...] = get_args(Finding.__annotations__["state"])
 
 async def get_advice(request: web.Request) -> web.Response:
     if not request.query:
-        return from_snapshot(request, "advice", lambda snapshot: snapshot.advice)
-    snapshot = need_snapshot(request)
+        return await from_snapshot(request, "advice", lambda snapshot: snapshot.advice)
+    snapshot = await need_snapshot(request)
     rules = [page.id for page in request.app[DEPS].rules()]
     rule = request.query.get("rule")
     if rule is not None and rule not in rules:
         raise Refused(400, "query.bad-value", f"there is no rule {rule!r}", f"rules: {', '.join(rules)}")
     severity = request.query.get("severity")
-    return data(
-        filtered(
-            snapshot,
-            service=of_service(request, snapshot),
-            severity=None if severity is None else Severity(severity),
-            state=request.query.get("state"),
-            rule=rule,
-        )
+    document = filtered(
+        snapshot,
+        service=of_service(request, snapshot),
+        severity=None if severity is None else Severity(severity),
+        state=request.query.get("state"),
+        rule=rule,
     )
+    return of_snapshot(snapshot, document)
 
 
 async def get_finding(request: web.Request) -> web.Response:
     """As it stands, or as it was when it ended."""
     name = request.match_info["id"]
-    found = next((one for one in need_snapshot(request).advice.findings if one.id == name), None)
+    found = next((one for one in (await need_snapshot(request)).advice.findings if one.id == name), None)
     if found is None:
         found = await asyncio.to_thread(request.app[DEPS].kept.finding, name)
     if found is None:
