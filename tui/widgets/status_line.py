@@ -1,5 +1,7 @@
 """Which node is shown, of what moment, and how is the connection?"""
 
+from collections.abc import Sequence
+
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -7,7 +9,7 @@ from textual.widget import Widget
 from tui import format as fmt
 from tui.lines import dotted
 from tui.palette import BAD, GOOD, QUIET
-from tui.state import Notice, State
+from tui.state import Going, Notice, State
 from tui.travel import Moment
 
 
@@ -22,13 +24,16 @@ class StatusLine(Widget):
     state: reactive[State | None] = reactive(None)
 
     def watch_state(self) -> None:
-        self.set_class(self.state is not None and self.state.moment is not None, "-past")
+        state = self.state
+        self.set_class(state is not None and (state.moment is not None or state.going is not None), "-past")
 
     def render(self) -> Content:
         if self.state is None:
             return Content("nodewright")
         if self.state.notice is not None:
             return notice_part(self.state.notice)
+        if self.state.going is not None:
+            return going_part(self.state, self.state.going, self.size.width)
         if self.state.moment is not None:
             return past_part(self.state, self.state.moment, self.size.width)
         left, right = node_part(self.state), connection_part(self.state)
@@ -47,12 +52,35 @@ def past_part(state: State, moment: Moment, width: int) -> Content:
         "► PAST, playing" if moment.playing else "‖ PAST, paused" if moment.age_seconds else "‖ PAUSED",
         fmt.clock(at),
         age_text(moment),
-        f"{moment.number}/{moment.count}",
+        "" if moment.number is None else f"{moment.number}/{moment.count}",
+        short_part(state),
         f"after a gap of {fmt.age(moment.gap_seconds)}" if moment.gap_seconds is not None else "",
         f"✗ {fmt.plain(state.problem.message)}" if state.problem is not None else "",
         "" if state.picture is None else fmt.plain(state.picture.node.node),
     ]
-    left, right = Content(" · ".join(part for part in parts if part)), Content("[ ] step  . now")
+    return _with_way_back(parts, "[ ] step  . now", width)
+
+
+def going_part(state: State, going: Going, width: int) -> Content:
+    """Which moment is waited for, and how far it is; what is shown meanwhile."""
+    at = "" if state.picture is None else state.picture.node.at
+    parts = [
+        f"… going to {fmt.instant(going.at)}",
+        fmt.plain(going.said),
+        f"shown: {fmt.clock(at)}" if at else "",
+        f"✗ {fmt.plain(state.problem.message)}" if state.problem is not None else "",
+    ]
+    return _with_way_back(parts, ". now", width)
+
+
+def short_part(state: State) -> str:
+    """Where less of the time before it was played than rules may ask for."""
+    past = None if state.picture is None else state.picture.node.past
+    return f"judged on {fmt.age(past.seen_seconds)} only" if past is not None and past.shorter is not None else ""
+
+
+def _with_way_back(parts: Sequence[str], way: str, width: int) -> Content:
+    left, right = Content(" · ".join(part for part in parts if part)), Content(way)
     room = max(8, width - right.cell_length - 2)
     return Content.assemble(left.truncate(room, ellipsis=True, pad=True), "  ", right)
 
