@@ -1,7 +1,7 @@
 """What does `nodewright top` accept, and where does it connect?"""
 
-import getpass
 import gc
+import getpass
 import os
 import sys
 from collections.abc import Mapping
