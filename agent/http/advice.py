@@ -6,11 +6,12 @@ from typing import get_args
 import msgspec
 from aiohttp import web
 
-from advisor.documents import AdviceDocument, Snapshot
+from advisor.documents import AdviceDocument
 from advisor.finding import Finding, Inconclusive, Severity, Subject
 from agent.http.context import AT, DEPS, from_snapshot, need_snapshot, of_service, of_snapshot, read_body
 from agent.http.deps import AckRequest
 from agent.http.envelope import Refused, data
+from agent.http.past_snapshot import AnySnapshot
 from agent.http.route import Query, Route
 
 STATES: tuple[str, ...] = get_args(Finding.__annotations__["state"])
@@ -18,7 +19,7 @@ STATES: tuple[str, ...] = get_args(Finding.__annotations__["state"])
 
 async def get_advice(request: web.Request) -> web.Response:
     if not request.query:
-        return await from_snapshot(request, "advice", lambda snapshot: snapshot.advice)
+        return await from_snapshot(request, "advice")
     snapshot = await need_snapshot(request)
     rules = [page.id for page in request.app[DEPS].rules()]
     rule = request.query.get("rule")
@@ -61,7 +62,7 @@ async def post_finding(request: web.Request) -> web.Response:
 
 
 def filtered(
-    snapshot: Snapshot, *, service: str | None, severity: Severity | None, state: str | None, rule: str | None
+    snapshot: AnySnapshot, *, service: str | None, severity: Severity | None, state: str | None, rule: str | None
 ) -> AdviceDocument:
     """The advice cut to what was asked for. An inconclusive rule has neither severity nor state, so those leave it."""
     document = snapshot.advice
