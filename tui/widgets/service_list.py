@@ -93,4 +93,6 @@ def _told(service: ServiceStatus) -> Iterator[tuple[int, str]]:
 
 
 def usable(service: ServiceStatus) -> str:
-    return fmt.UNKNOWN if service.usable_cores is None else fmt.number(service.usable_cores)
+    """Most often whole cores."""
+    cores = service.usable_cores
+    return str(int(cores)) if cores is not None and cores == int(cores) else fmt.cores(cores)
