@@ -172,6 +172,39 @@ async def test_history_is_asked_for_while_the_page_is_open_alone() -> None:
         assert len(source.got) == asked
 
 
+async def test_the_history_of_the_next_process_is_of_the_classes_of_its_own_threads() -> None:
+    """Waiting is stored by class: with those of the process before, what the others wait would be left out."""
+    known = {**worker_answers(), "workers/101/threads": example_threads(101)[:1]}
+    source = FakeSource([example_snapshot()], known=known)
+    app = TopApp(source, interval_seconds=3600.0)
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot, *TO_WORKER)
+        tree_of(app).focus()
+        await settle(pilot, "j")
+        asked = [name.partition("entity=")[2].partition("&")[0] for name in source.got if "thread_class" in name]
+        classes = {one.thread_class for one in example_threads(102)}
+        assert {name for name in asked if ":102:" in name} == {f"worker:102:40102:{one}" for one in classes}
+
+
+async def test_after_a_jump_in_time_the_history_is_asked_for_anew() -> None:
+    snapshot = example_snapshot()
+    later = msgspec.structs.replace(snapshot, node=msgspec.structs.replace(snapshot.node, at="2026-11-20T10:00:30Z"))
+    source = FakeSource([snapshot, snapshot, later], known=worker_answers())
+    app = TopApp(source, interval_seconds=3600.0)
+    async with app.run_test(size=WIDE) as pilot:
+        await settle(pilot, *TO_WORKER)
+
+        def asked() -> int:
+            return sum(name.startswith("series") for name in source.got)
+
+        before = asked()
+        assert before > 0
+        await settle(pilot, "r")
+        assert (source.asked, asked()) == (2, before)
+        await settle(pilot, "r")
+        assert (source.asked, asked()) == (3, 2 * before)
+
+
 async def test_on_wide_terminals_the_page_follows_the_cursor_of_the_tree() -> None:
     app = app_over(example_snapshot())
     async with app.run_test(size=WIDE) as pilot:

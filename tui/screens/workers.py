@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from advisor.documents import ThreadStatus, WorkerStatus
 from tui import format as fmt
+from tui.lately import Lately
 from tui.messages import AdviceWanted
 from tui.palette import QUIET
 from tui.screens.base import StateScreen
@@ -65,9 +66,9 @@ class WorkersScreen(StateScreen):
     def body(self) -> Widget:
         return _Body(id="body")
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        self.set_interval(HISTORY_EVERY_SECONDS, self._ask_history)
+    def __init__(self) -> None:
+        super().__init__()
+        self._history_lately = Lately(HISTORY_EVERY_SECONDS)
 
     def show(self, picture: Picture) -> None:
         tree = self.query_one(WorkerTree)
@@ -77,6 +78,7 @@ class WorkersScreen(StateScreen):
             self._wanted = None
         self._show_told()
         self._ask_threads()
+        self._ask_history()
 
     def choose(self, service: str) -> None:
         """Go to the service of this id, now or as soon as there is a picture."""
@@ -139,6 +141,7 @@ class WorkersScreen(StateScreen):
         self._show_page()
         self.query_one(WorkerPage).focus()
         self._ask_threads()
+        self._history_lately.forget()
         self._ask_history()
 
     @on(WorkerTree.Moved)
@@ -149,6 +152,7 @@ class WorkersScreen(StateScreen):
         self._show_page()
         if row is not None and (before is None or before.id != row.id):
             self._ask_threads()
+            self._history_lately.forget()
             self._ask_history()
 
     def _change(self, *, page: bool | None = None, looking: bool | None = None) -> None:
@@ -192,14 +196,23 @@ class WorkersScreen(StateScreen):
             self._threads = (worker_id(worker), found)
         self._show_page()
 
+    async def _threads_of(self, worker: WorkerStatus) -> tuple[ThreadStatus, ...]:
+        """All of them; the last answer may still be another process's."""
+        if self._threads is not None and self._threads[0] == worker_id(worker):
+            return self._threads[1]
+        try:
+            return await self.ask(f"workers/{worker.pid}/threads", tuple[ThreadStatus, ...])
+        except Unreachable:
+            return worker.busiest
+
     def _ask_history(self) -> None:
-        if (worker := self._worker()) is not None and self.state is not None and self.state.picture is not None:
-            at = self.state.picture.node.at
+        """Where that is due, by the time of the picture: also after a jump into the past."""
+        worker, picture = self._worker(), None if self.state is None else self.state.picture
+        if worker is not None and picture is not None and self._history_lately.due(at := picture.node.at):
             self.run_worker(self._take_history(worker, at), group="history", exclusive=True)
 
     async def _take_history(self, worker: WorkerStatus, at: str) -> None:
-        threads = self._threads[1] if self._threads is not None else worker.busiest
-        classes = {thread.thread_class for thread in threads}
+        classes = {thread.thread_class for thread in await self._threads_of(worker)}
         self._history = await ask_history(self.ask, worker, classes, at, worker_id(worker))
         self._show_page()
 
