@@ -1,5 +1,6 @@
 """Do the tree and the page of a process react to keys, and show what the agent answers?"""
 
+import asyncio
 from functools import lru_cache
 
 import msgspec
@@ -24,6 +25,7 @@ from tui.app import TopApp
 from tui.screens.advice import AdviceScreen
 from tui.screens.overview import OverviewScreen
 from tui.screens.workers import WorkersScreen
+from tui.source import Answer
 from tui.widgets.finding_head import FindingHead
 from tui.widgets.line_view import LineView
 from tui.widgets.notice import Notice
@@ -174,8 +176,15 @@ async def test_history_is_asked_for_while_the_page_is_open_alone() -> None:
 
 async def test_the_history_of_the_next_process_is_of_the_classes_of_its_own_threads() -> None:
     """Waiting is stored by class: with those of the process before, what the others wait would be left out."""
+
+    class Slow(FakeSource):
+        async def get(self, name: str, kind: type[Answer]) -> Answer:
+            for _ in range(10 if name.endswith("/threads") else 0):
+                await asyncio.sleep(0)
+            return await super().get(name, kind)
+
     known = {**worker_answers(), "workers/101/threads": example_threads(101)[:1]}
-    source = FakeSource([example_snapshot()], known=known)
+    source = Slow([example_snapshot()], known=known)
     app = TopApp(source, interval_seconds=3600.0)
     async with app.run_test(size=WIDE) as pilot:
         await settle(pilot, *TO_WORKER)

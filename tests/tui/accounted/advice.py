@@ -34,7 +34,9 @@ async def account(shown: Shown) -> None:
         chosen = findings.chosen or ""
         plan = next((one for one in plans if chosen == f"plan/{one['service']}"), None)
         finding = next((one for one in advice["findings"] if chosen == one["id"]), None)
-        history = [] if finding is None else await shown.agent.get(f"advice/{chosen}/history")
+        history = [] if finding is None else [
+            event for event in await shown.agent.get(f"advice/{chosen}/history") if shown.agent.has_seen(event["at"])
+        ]  # fmt: skip
         if finding is not None:
             await shown.until(lambda: [one.at for one in shown.app.state.history] == [one["at"] for one in history])
         sheet = await shown.sheet()

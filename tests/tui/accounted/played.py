@@ -8,6 +8,7 @@ import lzma
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,10 @@ class Agent:
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url = url
         self._session = session
+
+    def has_seen(self, at: str) -> bool:
+        """Whether that was before the moment."""
+        return self.at is None or datetime.fromisoformat(at).timestamp() <= self.at
 
     async def get(self, name: str) -> Any:
         if self.at is not None and not name.startswith(_OF_ALL_TIME) and not name.endswith("/history"):
