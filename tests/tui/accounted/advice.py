@@ -15,6 +15,7 @@ from tui.widgets.finding_head import FindingHead
 from tui.widgets.finding_list import FindingList
 from tui.widgets.gain_chart import GainChart
 from tui.widgets.history_list import HistoryList
+from tui.widgets.need_page import NeedPage
 from tui.widgets.outcome_list import OutcomeList
 from tui.widgets.plan_page import PlanPage
 from tui.widgets.rejected_list import RejectedList
@@ -38,7 +39,8 @@ async def account(shown: Shown) -> None:
             event for event in await shown.agent.get(f"advice/{chosen}/history") if shown.agent.has_seen(event["at"])
         ]  # fmt: skip
         if finding is not None:
-            await shown.until(lambda: [one.at for one in shown.app.state.history] == [one["at"] for one in history])
+            times = [event["at"] for event in history]
+            await shown.until(lambda times=times: [event.at for event in shown.app.state.history] == times)
         sheet = await shown.sheet()
         _list(sheet.part(FindingList), advice, plans, kept["outcomes"])
         if plan is not None:
@@ -49,6 +51,9 @@ async def account(shown: Shown) -> None:
             _evidence(sheet.part(EvidenceTable), finding["evidence"])
             _rest(sheet, finding, history)
             _came(sheet, finding, kept)
+        elif chosen.startswith("inconclusive/"):
+            one = next(one for one in advice["inconclusive"] if chosen.startswith(f"inconclusive/{one['rule']}/"))
+            _need(sheet.part(NeedPage), one)
         else:
             outcome = next(one for one in kept["outcomes"] if chosen == f"outcome/{one['id']}")
             part, rules = sheet.part(OutcomeList), {one["rule"] for one in outcome["promises"]}
@@ -67,16 +72,29 @@ def _list(part: Part, advice: Raw, plans: list[Raw], outcomes: list[Raw]) -> Non
     for one in advice["findings"]:
         part.row(one["severity"].upper(), one["title"])
         part.row(f"#{one['rank']}", one["subject"]["name"])
+    for one in advice["inconclusive"]:
+        part.row("?", one["rule"])
+        part.row(one["subject"]["name"])
     for one in outcomes:
         part.row("CHANGED", ", ".join(map(changed, one["changes"])))
         part.row({"verified": "✓", "refuted": "✗"}.get(one["state"], "?"), one["state"], one["service"])
 
 
+def _need(part: Part, one: Raw) -> None:
+    """Why a rule could not tell."""
+    part.row(f"{one['rule']} could not tell")
+    part.row(f"{one['subject']['kind']} {one['subject']['name']}{_pids(one)}")
+    part.says(one["needs"]["text"])
+
+
+def _pids(one: Raw) -> str:
+    return f", pid {w.listed(one['subject']['pids'])}" if one["subject"]["pids"] else ""
+
+
 def _head(part: Part, one: Raw, plans: list[Raw], findings: list[Raw]) -> None:
     part.says(one["title"])
     part.row(f"{one['severity'].upper()} · confidence {w.share(one['confidence'])} · {one['rule']}")
-    pids = f", pid {w.listed(one['subject']['pids'])}" if one["subject"]["pids"] else ""
-    part.row(f"{one['subject']['kind']} {one['subject']['name']}{pids}")
+    part.row(f"{one['subject']['kind']} {one['subject']['name']}{_pids(one)}")
     part.row(f"since {w.clock(one['first_seen'])}, last seen {w.clock(one['last_seen'])}")
     cause = next((other["title"] for other in findings if other["id"] == one["because_of"]), None)
     if cause is not None:
@@ -112,9 +130,10 @@ def _evidence(part: Part, evidence: list[Raw]) -> None:
     part.row("observed", "threshold", "over")
     for one in evidence:
         observed, threshold = one["observed"], one["threshold"]
-        name = one["metric"].removesuffix("_seconds").removesuffix("_bytes").replace("_", " ")
+        unit = one["unit"]
+        name = one["metric"].removesuffix(f"_{unit}" if unit in ("seconds", "bytes") else "").replace("_", " ")
         over = f"{w.duration(one['window_seconds'])}, n={one['samples']}"
-        row = part.row(name, w.quantity(observed, one["unit"]), w.quantity(threshold, one["unit"]), over)
+        row = part.row(name, w.quantity(observed, unit), w.quantity(threshold, unit), over)
         if threshold is not None:
             bar = part.lines[row][part.lines[row].index("n=") :].split()[-1]
             _threshold(bar, observed, threshold)

@@ -47,7 +47,7 @@ async def _series(shown: Shown, kind: str, entity: str, field: str) -> Values:
 
 
 def _chart(part: Part, name: str, values: Values, write: Any, low: float, least: float = 0.0) -> None:
-    """The ends of its axis stand at its left; each step is a column, two cells wide, and a step of which nothing is known none."""
+    """The ends of its axis stand at its left; each step is a column, and a step of which nothing is known none."""
     high = max(least, *(value for value in values if value is not None))
     top = part.row(name, write(high))
     part.rest(top + _ROWS - 1, "0" if low == 0 else write(low))
@@ -57,5 +57,6 @@ def _chart(part: Part, name: str, values: Values, write: Any, low: float, least:
         column = [line[step * width] if step * width < len(line) else " " for line in drawn]
         eighths = sum(_EIGHTHS.index(cell) for cell in column)
         wanted = 0 if value is None else max(1.0, (value - low) / (high - low or 1.0) * _ROWS * 8)
-        assert abs(eighths - wanted) <= 0.5, f"{name}: step {step} is {eighths} of 32 high, and {value} of {low} to {high}"
-
+        assert abs(eighths - wanted) <= 0.5, (
+            f"{name}: step {step} is {eighths} of 32 high, and {value} of {low} to {high}"
+        )

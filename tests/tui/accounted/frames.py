@@ -1,4 +1,4 @@
-"""Are the boxes of a flame graph, and the numbers of the one under the cursor, those of the stacks that `/v1/profiles` tells?"""
+"""Are the boxes of a flame graph, and the numbers of the one under the cursor, those of the stacks in `/v1/profiles`?"""
 
 import re
 from collections import Counter

@@ -19,7 +19,8 @@ def device_line(part: Part, gpu: dict[str, Any]) -> None:
     """`0 H100 80GB HBM3 ░░░ 959 MiB of 80 GiB SM 4 % 132 W 37 °C`"""
     name = gpu["name"].removeprefix("NVIDIA ")
     memory = f"{w.size(gpu['memory_used_bytes'])} of {w.size(gpu['memory_total_bytes'])}"
-    row = part.row(str(gpu["index"]), name, memory, f"SM {w.share(gpu['sm_active_ratio'])}", *_heat(gpu))
+    used = ("busy-time", gpu["busy_ratio"]) if gpu["sm_active_ratio"] is None else ("SM", gpu["sm_active_ratio"])
+    row = part.row(str(gpu["index"]), name, memory, used[0], w.share(used[1]), *_heat(gpu))
     part.bar(row, gpu["memory_used_bytes"] / gpu["memory_total_bytes"])
 
 
@@ -63,13 +64,22 @@ def _processes(part: Part, gpu: dict[str, Any]) -> None:
     for one in sorted(gpu["processes"], key=lambda one: -one["memory_bytes"]):
         whose = one["service"] or ("no known service" if one["joined"] else "not of this PID namespace")
         slot = "" if one["slot"] is None else str(one["slot"])
-        part.row(str(one["pid"]), whose, slot, "+".join(one["contexts"]), w.size(one["memory_bytes"]), w.share(one["sm_ratio"]))
+        part.row(
+            str(one["pid"]),
+            whose,
+            slot,
+            "+".join(one["contexts"]),
+            w.size(one["memory_bytes"]),
+            w.share(one["sm_ratio"]),
+        )
 
 
 def _facts(part: Part, gpu: dict[str, Any]) -> None:
     link = _LANE[gpu["pcie_generation"]] * gpu["pcie_width"]
     sent, received = gpu["pcie_tx_bytes_per_second"], gpu["pcie_rx_bytes_per_second"]
-    traffic = [f"{what} {w.size(rate)}/s ({w.share(rate / link)})" for what, rate in (("sent", sent), ("received", received))]
+    traffic = [
+        f"{what} {w.size(rate)}/s ({w.share(rate / link)})" for what, rate in (("sent", sent), ("received", received))
+    ]
     sampled = ["in samples of 20 ms"] if gpu["pcie_sampled"] else []
     part.says(
         "PCIe " + _packed(

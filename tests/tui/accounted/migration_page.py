@@ -34,7 +34,9 @@ def account_device(part: Part, device: Raw, one: Raw) -> None:
     _speed(part, device)
     part.row("memory")
     fit = device["fit"]
-    said = f"{fit['verdict']}: {w.number(fit['need'] / 1e9)} of {w.number(fit['free'] / 1e9)} GB · that such a device has"
+    said = (
+        f"{fit['verdict']}: {w.number(fit['need'] / 1e9)} of {w.number(fit['free'] / 1e9)} GB · that such a device has"
+    )
     part.bar(part.row(said), fit["need"] / fit["free"])
     _cost(part, device, one)
 

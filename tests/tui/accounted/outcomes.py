@@ -16,8 +16,12 @@ def changed(change: Raw) -> str:
 
 def account_outcome(part: Part, one: Raw, finding: str | None) -> None:
     """`finding`: whose promises stand beside what was measured; None: all."""
-    promised = [gain for promise in one["promises"] if finding in (None, promise["finding"]) for gain in promise["gains"]]
-    measured = [{**found, "p10": found["low"], "p50": found["ratio"], "p90": found["high"]} for found in one["measured"]]
+    promised = [
+        gain for promise in one["promises"] if finding in (None, promise["finding"]) for gain in promise["gains"]
+    ]
+    measured = [
+        {**found, "p10": found["low"], "p50": found["ratio"], "p90": found["high"]} for found in one["measured"]
+    ]
     reach = reach_of([*promised, *measured])
     sign = {"verified": "✓", "refuted": "✗"}.get(one["state"], "?")
     part.row(sign, one["state"] + ("" if one["final"] else " so far"), w.day_and_minute(one["changed_at"]))

@@ -36,9 +36,10 @@ async def account(shown: Shown) -> None:
     for one in node["collectors"]:
         if one["status"] != "ok" and one["hint"]:
             sheet.part(UnreadableList).row(one["name"], f"{one['reason']}: {one['hint']}")
-    members = [one for one in workers if one["service"] == services[0]["name"]]
+    chosen = next(one for one in services if one["id"] == shown.app.screen.query_one(ServiceList).chosen)
+    members = [one for one in workers if one["service"] == chosen["name"]]
     on_gpus = {process["pid"] for gpu in node["gpus"] for process in gpu["processes"] if process["joined"]}
-    _processes(sheet.part(WorkerTable), services[0], members, on_gpus)
+    _processes(sheet.part(WorkerTable), chosen, members, on_gpus)
     _threads(sheet.part(ThreadTable), members)
     await shown.closed(sheet, "Overview")
 
@@ -105,7 +106,9 @@ def _cost(part: Part, own: dict[str, Any]) -> None:
 
 def _processes(part: Part, service: dict[str, Any], members: list[dict[str, Any]], on_gpus: set[int]) -> None:
     owner = f"{service['manager']}: {service['owner']}" if service["owner"] else service["manager"]
-    settings = (f"{one['lever'].replace('_', ' ')} {w.setting(one['value'])} ({one['origin']})" for one in service["settings"])
+    settings = (
+        f"{one['lever'].replace('_', ' ')} {w.setting(one['value'])} ({one['origin']})" for one in service["settings"]
+    )
     part.row("processes of", service["name"])
     part.row(" · ".join((owner, *settings)))
     vram = ["VRAM"] if service["gpus"] else []

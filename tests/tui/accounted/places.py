@@ -14,6 +14,12 @@ _WHERE = {
 }  # fmt: skip
 
 
+def _typed(place: Raw) -> str:
+    """As somebody types it there: in JSON true, elsewhere as it is."""
+    value = place["value"]
+    return str(value).lower() if place["kind"] == "file" and isinstance(value, bool) else str(value)
+
+
 def account_change(part: Part, change: Raw, *, every_place: bool) -> None:
     """`every_place`: with what comes of each; else the one that takes effect alone."""
     when = "after a restart" if change["restart"] else "without a restart"
@@ -21,7 +27,7 @@ def account_change(part: Part, change: Raw, *, every_place: bool) -> None:
     part.row(f"{change['lever'].replace('_', ' ')}: {now} → {then}, {when}")
     best = next((one for one in change["how"] if one["effective"]), next(iter(change["how"]), None))
     for place in change["how"] if every_place else [best] if best is not None else []:
-        where, what = (text.format(**{**place, "value": w.setting(place["value"])}) for text in _WHERE[place["kind"]])
+        where, what = (text.format(**{**place, "value": _typed(place)}) for text in _WHERE[place["kind"]])
         sign = {True: "✓", False: "✗", None: "?"}[place["effective"]] if every_place else ""
         part.row(sign, where)
         part.row(what)

@@ -111,7 +111,9 @@ class Shown:
             await self.press("left_curly_bracket")
             await self.until(lambda: self.app.state.moment is not None)
             at = self.app.travel.at
-            await self.until(lambda at=at: self.app.state.picture is not None and instant(self.app.state.picture.node.at) == int(at))
+            await self.until(
+                lambda at=at: self.app.state.picture is not None and instant(self.app.state.picture.node.at) == int(at)
+            )
         self.agent.at = self.app.travel.at
 
     async def until(self, come: Callable[[], bool]) -> None:

@@ -67,7 +67,9 @@ class Part:
         line = self.lines[row][start:end]
         filled, cells = line.count("█"), line.count("█") + line.count("░")
         assert cells, line
-        assert abs(filled - min(1.0, ratio or 0.0) * cells) <= 0.5, f"{ratio} is not {filled} of {cells}: {line.strip()}"
+        assert abs(filled - min(1.0, ratio or 0.0) * cells) <= 0.5, (
+            f"{ratio} is not {filled} of {cells}: {line.strip()}"
+        )
 
     def cell(self, row: int, column: int, text: str) -> None:
         """`text` stands exactly there."""

@@ -1,5 +1,6 @@
 """Is every number on every screen the one that `/v1` says, and is there none beside? Over recordings of real runs."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -12,21 +13,19 @@ SIZE = (200, 70)
 """The longest page fits."""
 
 
-@pytest.mark.parametrize(
-    ("recording", "screens"),
-    [
-        ("lab/oversubscribed", (overview, workers, advice, gpus, profile, migration)),
-        ("lab/one-worker", (overview, workers, advice, migration)),
-        ("h100/small-batches", (overview, workers, advice, gpus, migration)),
-        ("h100/contexts", (overview, gpus)),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-async def test_every_number_is_the_one_that_the_agent_says(
-    tmp_path: Path, recording: str, screens: tuple[ModuleType, ...]
-) -> None:
+RECORDINGS: Mapping[str, Sequence[ModuleType]] = {
+    "lab/oversubscribed": (overview, workers, advice, gpus, profile, migration),
+    "lab/one-worker": (overview, workers, advice, migration),
+    "h100/small-batches": (overview, workers, advice, gpus, migration),
+    "h100/contexts": (overview, gpus),
+}
+"""Each with the screens that have something to say of it."""
+
+
+@pytest.mark.parametrize("recording", RECORDINGS)
+async def test_every_number_is_the_one_that_the_agent_says(tmp_path: Path, recording: str) -> None:
     async with played(recording, tmp_path) as agent, shown(agent, SIZE) as seen:
-        for screen in screens:
+        for screen in RECORDINGS[recording]:
             await screen.account(seen)
 
 

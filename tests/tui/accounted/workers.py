@@ -12,7 +12,18 @@ from tui.widgets.worker_page import WorkerPage
 from tui.widgets.worker_tree import WorkerTree
 
 Raw = dict[str, Any]
-_COLUMNS = ("service, process", "cores", "waiting", "threads", "memory", "PSS", "VRAM", "faults/s", "state", "top finding")
+_COLUMNS = (
+    "service, process",
+    "cores",
+    "waiting",
+    "threads",
+    "memory",
+    "PSS",
+    "VRAM",
+    "faults/s",
+    "state",
+    "top finding",
+)
 _STATES = {"R": "running", "S": "sleeping", "D": "disk wait", "T": "stopped", "Z": "zombie", "I": "idle"}
 _SIGNS = {"loaded": "●", "idle": "○", "starting": "◌"}
 
@@ -33,7 +44,9 @@ async def account(shown: Shown) -> None:
     page = shown.app.screen.query_one(WorkerPage)
     await shown.until(lambda: page.threads is not None and page.history is not None)
     sheet = await shown.sheet()
-    await _tree(shown, sheet.part(WorkerTree), [row.worker and row.worker.pid for row in tree.rows].index(busiest["pid"]))
+    await _tree(
+        shown, sheet.part(WorkerTree), [row.worker and row.worker.pid for row in tree.rows].index(busiest["pid"])
+    )
     await _told(shown, sheet.part("#told"))
     await _page(shown, sheet.part(WorkerPage), busiest)
     await shown.closed(sheet, "Workers")
@@ -42,7 +55,9 @@ async def account(shown: Shown) -> None:
 
 async def _tree(shown: Shown, part: Part, cursor: int) -> None:
     """A line each, in the columns for which there is room."""
-    services, workers, advice, node = [await shown.agent.get(name) for name in ("services", "workers", "advice", "node")]
+    services, workers, advice, node = [
+        await shown.agent.get(name) for name in ("services", "workers", "advice", "node")
+    ]
     columns = [name for name in _COLUMNS if name in part.lines[0]]
     part.row(*columns)
     on_gpus = {process["pid"] for gpu in node["gpus"] for process in gpu["processes"] if process["joined"]}
@@ -116,7 +131,9 @@ async def _page(shown: Shown, part: Part, one: Raw) -> None:
     _numbers(part, one, node)
     for finding in sorted(advice["findings"], key=lambda found: found["rank"]):
         if finding["state"] == "open" and one["pid"] in finding["subject"]["pids"]:
-            part.row(f"{finding['severity'].upper()} #{finding['rank']} {finding['title']}", *_hint(part, finding["title"]))
+            part.row(
+                f"{finding['severity'].upper()} #{finding['rank']} {finding['title']}", *_hint(part, finding["title"])
+            )
     if one["missing"]:
         part.row("not readable inside")
         part.says(" ".join(one["missing"]))
@@ -141,7 +158,7 @@ def _numbers(part: Part, one: Raw, node: Raw) -> None:
     of_gpus = [process for gpu in node["gpus"] for process in gpu["processes"] if process["pid"] == one["pid"]]
     if of_gpus:
         assert sum(process["memory_bytes"] for process in of_gpus) == one["gpu_memory_bytes"]
-        assert isclose(sum(process["sm_ratio"] for process in of_gpus), one["gpu_sm_ratio"])
+        assert isclose(sum(process["sm_ratio"] for process in of_gpus), one["gpu_sm_ratio"], abs_tol=0.005)
         said.append(f"VRAM {w.size(one['gpu_memory_bytes'])}, SM {w.share(one['gpu_sm_ratio'])}")
     part.says(" · ".join((*said, f"{w.number(one['major_faults_per_second'])} faults/s")))
 

@@ -1,5 +1,5 @@
-"""How should a number of `/v1` be written? Said once more, without a look at how the screens do it: exact decimals, no exponent,
-nothing that is there rounded to none."""
+"""How should a number of `/v1` be written? Said once more, without a look at how the screens do it: exact decimals, no
+exponent, and nothing that is there rounded to none."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -108,7 +108,9 @@ def listed(numbers: Iterable[int], at_most: int = 6) -> str:
 
 
 def setting(value: object) -> str:
-    return {None: "unknown", True: "on", False: "off"}[value] if value is None or isinstance(value, bool) else str(value)
+    return (
+        {None: "unknown", True: "on", False: "off"}[value] if value is None or isinstance(value, bool) else str(value)
+    )
 
 
 def command(line: str) -> str:
