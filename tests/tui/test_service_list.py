@@ -55,3 +55,9 @@ def test_how_near_it_comes_to_all_that_it_can_do_and_what_requests_cost_stand_la
     cost = cost_of(seen, NodePrice(currency="EUR", hourly=0.36), capacity)
     known = msgspec.structs.replace(LOADED, capacity=capacity, cost=cost)
     assert told(known) == told(LOADED) + " · peak at 60 % · 0.005 EUR/1000"
+
+
+def test_the_cores_that_it_may_use_are_told_to_the_same_hundredth_as_those_that_it_uses() -> None:
+    squeezed = msgspec.structs.replace(LOADED, cores_used=0.6674, usable_cores=0.6674)
+    assert told(squeezed).startswith("2 workers · 0.67 of 0.67 cores")
+    assert told(msgspec.structs.replace(squeezed, usable_cores=15.8125)).startswith("2 workers · 0.67 of 15.81 cores")

@@ -93,4 +93,5 @@ def _told(service: ServiceStatus) -> Iterator[tuple[int, str]]:
 
 
 def usable(service: ServiceStatus) -> str:
-    return fmt.UNKNOWN if service.usable_cores is None else fmt.number(service.usable_cores)
+    """To the same hundredth as those that are used; without what says nothing where it is whole."""
+    return fmt.UNKNOWN if service.usable_cores is None else fmt.number(round(service.usable_cores, 2), 5)
