@@ -65,6 +65,17 @@ async def test_figures_are_drawn_below_the_evidence_and_asked_for_again_after_a_
         assert not charts(app).display
 
 
+async def test_what_came_while_another_screen_was_looked_at_is_a_reason_to_ask_when_it_is_shown_again() -> None:
+    """Of the past no further picture comes: the figures would not be drawn at all."""
+    source = FakeSource([moment(0), moment(12)], known=charted())
+    app = TopApp(source, interval_seconds=3600.0)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot, "a", "j", "o", "r")
+        assert (source.asked, source.got.count(ASKED)) == (2, 1)
+        await settle(pilot, "a")
+        assert source.got.count(ASKED) == 2
+
+
 async def test_a_finding_that_is_only_passed_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.screens.advice.REST_SECONDS", 3600.0)
     source = FakeSource([example_snapshot()], known=charted())
