@@ -4,12 +4,14 @@ from math import exp
 from typing import Any
 
 from tests.tui.accounted import written as w
+from tests.tui.accounted.developed import account_developed
 from tests.tui.accounted.intervals import NAMES, account_axis, account_interval, reach_of
 from tests.tui.accounted.outcomes import account_outcome, account_scores, changed
 from tests.tui.accounted.places import account_change
 from tests.tui.accounted.played import Shown
 from tests.tui.accounted.sheet import Part
 from tui.widgets.change_list import ChangeList
+from tui.widgets.evidence_charts import EvidenceCharts
 from tui.widgets.evidence_table import EvidenceTable
 from tui.widgets.finding_head import FindingHead
 from tui.widgets.finding_list import FindingList
@@ -41,6 +43,7 @@ async def account(shown: Shown) -> None:
         if finding is not None:
             times = [event["at"] for event in history]
             await shown.until(lambda times=times: [event.at for event in shown.app.state.history] == times)
+        series = [] if finding is None else await _series(shown, finding)
         sheet = await shown.sheet()
         _list(sheet.part(FindingList), advice, plans, kept["outcomes"])
         if plan is not None:
@@ -49,6 +52,8 @@ async def account(shown: Shown) -> None:
             _head(sheet.part(FindingHead), finding, plans, advice["findings"])
             _gains(sheet, finding["gains"])
             _evidence(sheet.part(EvidenceTable), finding["evidence"])
+            if series:
+                account_developed(sheet.part(EvidenceCharts), finding["evidence"], series)
             _rest(sheet, finding, history)
             _came(sheet, finding, kept)
         elif chosen.startswith("inconclusive/"):
@@ -64,14 +69,23 @@ async def account(shown: Shown) -> None:
         await shown.press("j")
 
 
+async def _series(shown: Shown, finding: Raw) -> list[Raw]:
+    """How the figures of its evidence developed; waits until they are drawn."""
+    series: list[Raw] = await shown.agent.get(f"advice/{finding['id']}/series?until={finding['last_seen']}")
+    page, metrics = shown.app.screen.query_one(EvidenceCharts), {one["metric"] for one in finding["evidence"]}
+    drawn = [one["metric"] for one in series if one["metric"] in metrics]
+    await shown.until(lambda: sorted(one.series.metric for one in page.plots) == sorted(drawn))
+    return series
+
+
 def _list(part: Part, advice: Raw, plans: list[Raw], outcomes: list[Raw]) -> None:
     for plan in plans:
         worth = f": {NAMES[plan['total'][0]['metric']]} {w.times(plan['total'][0]['p50'])}" if plan["total"] else ""
         part.row("PLAN", f"{len(plan['steps'])} steps{worth}")
         part.row(plan["service"])
     for one in advice["findings"]:
-        part.row(one["severity"].upper(), one["title"])
-        part.row(f"#{one['rank']}", one["subject"]["name"])
+        part.row(one["severity"].upper(), f"#{one['rank']}", one["subject"]["name"])
+        part.row(one["title"])
     for one in advice["inconclusive"]:
         part.row("?", one["rule"])
         part.row(one["subject"]["name"])
@@ -83,18 +97,16 @@ def _list(part: Part, advice: Raw, plans: list[Raw], outcomes: list[Raw]) -> Non
 def _need(part: Part, one: Raw) -> None:
     """Why a rule could not tell."""
     part.row(f"{one['rule']} could not tell")
-    part.row(f"{one['subject']['kind']} {one['subject']['name']}{_pids(one)}")
+    pids = f", pid {w.listed(one['subject']['pids'])}" if one["subject"]["pids"] else ""
+    part.row(f"{one['subject']['kind']} {one['subject']['name']}{pids}")
     part.says(one["needs"]["text"])
-
-
-def _pids(one: Raw) -> str:
-    return f", pid {w.listed(one['subject']['pids'])}" if one["subject"]["pids"] else ""
 
 
 def _head(part: Part, one: Raw, plans: list[Raw], findings: list[Raw]) -> None:
     part.says(one["title"])
     part.row(f"{one['severity'].upper()} · confidence {w.share(one['confidence'])} · {one['rule']}")
-    part.row(f"{one['subject']['kind']} {one['subject']['name']}{_pids(one)}")
+    pids = f" · pid {w.listed(one['subject']['pids'])}" if one["subject"]["pids"] else ""
+    part.row(f"{one['subject']['kind']} {one['subject']['name']}{pids}")
     part.row(f"since {w.clock(one['first_seen'])}, last seen {w.clock(one['last_seen'])}")
     cause = next((other["title"] for other in findings if other["id"] == one["because_of"]), None)
     if cause is not None:
@@ -120,7 +132,7 @@ def _gains(sheet: Any, gains: list[Raw]) -> None:
         worse = high < 1 if gain["metric"] == "throughput_ratio" else low > 1
         p10, p50, p90 = (w.times(gain[name]) for name in ("p10", "p50", "p90"))
         verdict = "better" if better else "worse" if worse else "unsure"
-        row = part.row(NAMES[gain["metric"]], f"{p50} ({p10} to {p90})", verdict)
+        row = part.row(NAMES[gain["metric"]], f"{p50} ({p10}–{p90})", verdict)
         account_interval(part, row + 1, gain, reach)
     part.row(w.times(exp(-reach)), "×1", w.times(exp(reach)))
 

@@ -6,6 +6,7 @@ from tests.tui.accounted import written as w
 from tests.tui.accounted.gpus import device_line
 from tests.tui.accounted.played import Shown
 from tests.tui.accounted.sheet import Part
+from tests.tui.accounted.workers import first_finding
 from tui.widgets.core_strip import CoreStrip
 from tui.widgets.gpu_block import GpuBlock
 from tui.widgets.meters import Meters
@@ -21,10 +22,12 @@ _SIGNS = {"loaded": "●", "idle": "○", "starting": "◌"}
 
 async def account(shown: Shown) -> None:
     await shown.press("1")
-    node, services, workers = [await shown.agent.get(name) for name in ("node", "services", "workers")]
+    node, services, workers, advice = [
+        await shown.agent.get(name) for name in ("node", "services", "workers", "advice")
+    ]
     sheet = await shown.sheet()
     for one in services:
-        _service(sheet.part(ServiceList), one)
+        _service(sheet.part(ServiceList), one, first_finding(advice["findings"], one))
     if node["gpus"]:
         block = sheet.part(GpuBlock)
         block.row("gpus")
@@ -35,7 +38,7 @@ async def account(shown: Shown) -> None:
     _cost(sheet.part(OwnCost), await shown.agent.get("self"))
     for one in node["collectors"]:
         if one["status"] != "ok" and one["hint"]:
-            sheet.part(UnreadableList).row(one["name"], f"{one['reason']}: {one['hint']}")
+            sheet.part(UnreadableList).says(f"{one['name']} {one['reason']}: {one['hint']}")
     chosen = next(one for one in services if one["id"] == shown.app.screen.query_one(ServiceList).chosen)
     members = [one for one in workers if one["service"] == chosen["name"]]
     on_gpus = {process["pid"] for gpu in node["gpus"] for process in gpu["processes"] if process["joined"]}
@@ -44,12 +47,12 @@ async def account(shown: Shown) -> None:
     await shown.closed(sheet, "Overview")
 
 
-def _service(part: Part, one: dict[str, Any]) -> None:
-    part.row(_SIGNS[one["state"]], one["name"], one["state"])
+def _service(part: Part, one: dict[str, Any], finding: dict[str, Any] | None) -> None:
+    part.row(_SIGNS[one["state"]], one["name"], one["state"], "" if finding is None else finding["severity"].upper())
     part.row(one["verdict"])
     said = [
         w.counted(one["workers"], "worker"),
-        f"{w.cores(one['cores_used'])} of {w.cores(one['usable_cores'])} cores",
+        f"{w.cores(one['cores_used'])} of {w.at_most_hundredths(one['usable_cores'])} cores",
         f"{w.cores(one['waiting_cores'])} waiting",
     ]
     if one["gpus"]:

@@ -55,7 +55,7 @@ class Agent:
 
     async def get(self, name: str) -> Any:
         if self.at is not None and not name.startswith(_OF_ALL_TIME) and not name.endswith("/history"):
-            name += f"?at={self.at}"
+            name += f"{'&' if '?' in name else '?'}at={self.at}"
         async with self._session.get(f"http://agent/v1/{name}") as answer:
             assert answer.status == 200, f"{name}: {await answer.text()}"
             return json.loads(await answer.read())["data"]

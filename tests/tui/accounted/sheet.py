@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.screen import Screen
 from textual.widget import Widget
 
-_DRAWN = "█░▒▁▂▃▄▅▆▇┃├┤─│"
+_DRAWN = "█░▒▁▂▃▄▅▆▇┃├┤─┿│"
 """What bars, intervals and charts are made of: no part of a word."""
 _WORD = re.compile(rf"[^\s{_DRAWN}]+")
 INTERVAL = re.compile(r"[·│├─●┤]{9,}")
@@ -61,6 +61,10 @@ class Part:
         found = self._all_of(cells, words)
         assert found is not None, f"{self.name}: {' | '.join(cells)!r} is not all of {self.lines[row]!r}"
         self._account(found)
+
+    def is_free(self, row: int) -> bool:
+        """Whether nobody has accounted for anything in this line."""
+        return not any(self._is_done(word) for word in self._words if word.row == row)
 
     def bar(self, row: int, ratio: float | None, start: int = 0, end: int | None = None) -> None:
         """The bar in this line, between two columns of it, is filled to `ratio`, to the next cell."""

@@ -69,7 +69,7 @@ async def _tree(shown: Shown, part: Part, cursor: int) -> None:
             "PSS": _total(members, "proportional_bytes", w.size),
             "faults/s": _total(members, "major_faults_per_second", w.number),
             "state": f"{_SIGNS[service['state']]} {service['state']}", **_shared(service, bool(service["gpus"])),
-            "top finding": _top(advice["findings"], service),
+            "top finding": _top(first_finding(advice["findings"], service)),
         }  # fmt: skip
         part.row(*["▌"] * (place == cursor), *(said[name] for name in columns))
         place += 1
@@ -101,15 +101,20 @@ def _total(members: list[Raw], name: str, write: Any) -> str:
     return w.NOT_KNOWN if None in values or not values else write(sum(values))
 
 
-def _top(findings: list[Raw], service: Raw) -> str:
+def first_finding(findings: list[Raw], service: Raw) -> Raw | None:
     """The first to act on that speaks of the service, or of a process of it."""
     own = [
-        one for one in findings
-        if one["state"] == "open" and one["subject"]["kind"] not in ("node", "device")
+        one
+        for one in findings
+        if one["state"] == "open"
+        and one["subject"]["kind"] not in ("node", "device")
         and (one["subject"]["name"] == service["name"] or set(one["subject"]["pids"]) & set(service["pids"]))
-    ]  # fmt: skip
-    first = min(own, key=lambda one: one["rank"], default=None)
-    return "" if first is None else f"{first['severity'].upper()} {first['title']}"
+    ]
+    return min(own, key=lambda one: one["rank"], default=None)
+
+
+def _top(finding: Raw | None) -> str:
+    return "" if finding is None else f"{finding['severity'].upper()} {finding['title']}"
 
 
 async def _told(shown: Shown, part: Part) -> None:
@@ -127,7 +132,8 @@ async def _page(shown: Shown, part: Part, one: Raw) -> None:
     service = next(found for found in services if found["name"] == one["service"])
     slot = "" if one["role"] == "front-end" else f" {one['slot']}"
     part.row(f"pid {one['pid']} · {one['role']}{slot} of {service['name']} · {_STATES[one['state']]}")
-    part.row(one["command"])
+    fits = len(one["command"]) <= len(part.lines[0]) - 2
+    part.row(one["command"] if fits else w.command(one["command"]))
     _numbers(part, one, node)
     for finding in sorted(advice["findings"], key=lambda found: found["rank"]):
         if finding["state"] == "open" and one["pid"] in finding["subject"]["pids"]:

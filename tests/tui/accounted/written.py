@@ -34,6 +34,11 @@ def cores(value: float | None) -> str:
     return NOT_KNOWN if value is None else places(value, 2)
 
 
+def at_most_hundredths(value: float) -> str:
+    """Two digits behind the point, without those that say nothing."""
+    return places(value, 2).rstrip("0").rstrip(".")
+
+
 def share(ratio: float | None) -> str:
     """In percent; below one with a digit, so that 0 % is none at all."""
     if ratio is None:
