@@ -151,8 +151,8 @@ class AdviceScreen(StateScreen):
         self.app.action_ask()  # type: ignore[attr-defined]
 
     def on_screen_resume(self) -> None:
-        """What was not asked for while another screen was looked at: of a moment that stands still no picture comes to remind of
-        it."""
+        """Ask for what was not asked for while another screen was looked at: of a moment that stands still no further picture
+        comes."""
         if self.state is not None and self.state.picture is not None:
             self._ask_if_due(self.state.picture)
             if (finding := self._chosen()) is not None:

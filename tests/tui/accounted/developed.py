@@ -1,4 +1,4 @@
-"""Are the charts of evidence as high as the series that `/v1/advice/ID/series` answers, with threshold and judgement in place?"""
+"""Are the charts of evidence as high as the series of `/v1/advice/ID/series`, with threshold and judgement in place?"""
 
 from datetime import UTC, datetime
 from itertools import groupby
@@ -71,7 +71,9 @@ def _chart(part: Part, one: Raw, series: Raw) -> None:
 def _columns(line: str, row: int, heights: list[float | None], threshold: float | None) -> None:
     """Each step is as wide as the others; where the threshold lies in this row it says whether that is reached."""
     drawn = line.split("◂")[0].rstrip()
-    width = next(cells for cells in (3, 2, 1) if len(drawn) <= len(heights) * cells and cells * len(heights) <= len(line))
+    width = next(
+        cells for cells in (3, 2, 1) if len(drawn) <= len(heights) * cells and cells * len(heights) <= len(line)
+    )
     for step, height in enumerate(heights):
         sign = line[step * width]
         if threshold is not None:
