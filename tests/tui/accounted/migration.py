@@ -1,6 +1,5 @@
 """Does the screen of moving to a device say what `/v1/migration` says, of each alternative?"""
 
-from math import exp
 from typing import Any
 
 from tests.tui.accounted import written as w
@@ -122,4 +121,3 @@ def _list(axis: Part, part: Part, one: Raw) -> None:
                 )
             )
         )  # fmt: skip
-    assert exp(reach) >= 2
