@@ -3,8 +3,8 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from advisor.documents import Problem
 from advisor.profiling.difference import ProfileDifference
@@ -18,8 +18,11 @@ from tui.flame.selection import Filters
 from tui.profiles import Compared, One, Target
 from tui.source import Unreachable
 
+Name = TypeVar("Name")
+Thing = TypeVar("Thing")
 Ask = Callable[[str, Any], Awaitable[Any]]
 KEPT = 6
+PICTURES_KEPT = 4
 """Profiles that are held, so that going back to one is at once; one of 20,000 deep stacks takes some 10 MiB."""
 
 
@@ -38,10 +41,14 @@ class Loader:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._kept: OrderedDict[Target, PackedProfile] = OrderedDict()
+        self._changes: OrderedDict[tuple[Compared, Side | None], ProfileDifference] = OrderedDict()
+        self._pictures: OrderedDict[tuple[Target | Compared, Filters], Graph] = OrderedDict()
 
-    def holds(self, what: Target | Compared) -> bool:
+    def holds(self, what: Target | Compared, side: Side | None) -> bool:
         """Whether nothing need be asked for."""
-        return not isinstance(what, Compared) and what in self._kept
+        if isinstance(what, Compared):
+            return (what, side) in self._changes and self.holds(what.base, side) and self.holds(what.other, side)
+        return what in self._kept
 
     async def keep(self, profile: StoredProfile) -> None:
         await self._put(One(profile.id), profile)
@@ -51,8 +58,9 @@ class Loader:
         if not isinstance(what, Compared):
             return Loaded(what, (await self._one(what),))
         base, other = await self._one(what.base), await self._one(what.other)
-        change: ProfileDifference = await self._ask(what.query(side), ProfileDifference)
-        return Loaded(what, (base, other), change)
+        if (what, side) not in self._changes:
+            put(self._changes, (what, side), await self._ask(what.query(side), ProfileDifference), PICTURES_KEPT)
+        return Loaded(what, (base, other), self._changes[what, side])
 
     async def _one(self, target: Target) -> PackedProfile:
         if target not in self._kept:
@@ -64,10 +72,23 @@ class Loader:
         self._kept.move_to_end(target)
         return self._kept[target]
 
+    async def graph(self, loaded: Loaded, filters: Filters, width: int, fold: bool) -> Graph:
+        """The picture; making it takes some 40 ms for 20,000 stacks, for which nobody should wait who goes back to it."""
+        filters = replace(filters, side=filters.side or first_side(loaded))
+        name = (loaded.what, filters)
+        if name not in self._pictures:
+            put(self._pictures, name, await asyncio.to_thread(drawable, loaded, filters, width, fold), PICTURES_KEPT)
+        return self._pictures[name]
+
     async def _put(self, target: Target, profile: StoredProfile) -> None:
-        self._kept[target] = await asyncio.to_thread(PackedProfile, profile)
-        while len(self._kept) > KEPT:
-            self._kept.popitem(last=False)
+        put(self._kept, target, await asyncio.to_thread(PackedProfile, profile), KEPT)
+
+
+def put(kept: OrderedDict[Name, Thing], name: Name, thing: Thing, most: int) -> None:
+    """The oldest goes where there would be too many."""
+    kept[name] = thing
+    while len(kept) > most:
+        kept.popitem(last=False)
 
 
 def graph_of(loaded: Loaded, filters: Filters) -> Graph:
@@ -78,7 +99,7 @@ def graph_of(loaded: Loaded, filters: Filters) -> Graph:
 
 
 def drawable(loaded: Loaded, filters: Filters, width: int, fold: bool) -> Graph:
-    """The same, with all looked up that is drawn of it first: some 40 ms for 20,000 stacks, which nobody should wait for."""
+    """The same, with all looked up that is drawn of it first."""
     graph = graph_of(loaded, filters)
     for row in Layout(graph.flame, graph.flame.root, width, fold).rows:
         for cell in row:

@@ -64,6 +64,11 @@ class ProfileScreen(ProfileListing):
     _wanted: Target | Compared | str | None = None
     """What is drawn or on its way; of an entry without a profile its id and state."""
 
+    def forget(self) -> None:
+        super().forget()
+        self._wanted = None
+        self.query_one(ProfileBody).forget()
+
     def body(self) -> Widget:
         return ProfileBody(id="body")
 
@@ -105,14 +110,16 @@ class ProfileScreen(ProfileListing):
             self.run_worker(self._draw(self._wanted), group="draw", exclusive=True)
 
     async def _draw(self, what: Target | Compared) -> None:
-        if not self.loader.holds(what):
+        body = self.query_one(ProfileBody)
+        if not self.loader.holds(what, body.filters.side):
+            body.say_asked(what)
             await asyncio.sleep(SETTLE_SECONDS)
-        problem = await self.query_one(ProfileBody).draw(self.loader, what)
+        problem = await body.draw(self.loader, what)
         if problem is not None and problem.key in _LOST:
             self._wanted = None  # the next picture is a reason to try again
 
     def action_focus_graph(self) -> None:
-        self.query_one(Icicle).focus()
+        self.query_one(ProfileBody).focus_view()
 
     def action_leave(self) -> None:
         """From the search to the graph, from what was found to all, from the graph to the list."""

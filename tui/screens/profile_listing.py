@@ -76,8 +76,17 @@ class ProfileListing(StateScreen):
             super()._show_state(self.state)
 
     def _show_state(self, state: State) -> None:
+        if self.state is not None and self.state.origin != state.origin:
+            self.forget()
         super()._show_state(state)
         self._ask_for_list()
+
+    def forget(self) -> None:
+        """All of the node that was shown before."""
+        for group in ("list", "draw"):
+            self.workers.cancel_group(self, group)
+        self.listed, self.loader, self.choice = ListedProfiles(self.ask), Loader(self.ask), Choice()
+        self._soon = None
 
     def on_mount(self) -> None:
         self.set_interval(BEAT_SECONDS, self._ask_for_list)

@@ -1,22 +1,22 @@
 """What stands below the list of profiles: the picture, what is said of it, and what it says of the box under the cursor?"""
 
-import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Literal
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import ContentSwitcher, Input
 
 from advisor.documents import Problem
-from advisor.profiling.stored import Side, StoredProfile
+from advisor.profiling.stored import Side
 from tui import format as fmt
 from tui.flame.graph import Graph
-from tui.flame.loading import Loaded, Loader, drawable, first_side
-from tui.flame.selection import ORDER, TABS, Filters, why_missing
-from tui.profiles import Compared, Entry, Span, Target
+from tui.flame.loading import Loaded, Loader, first_side
+from tui.flame.selection import ORDER, Filters
+from tui.profile_titles import asked_title, nothing_text, title_of
+from tui.profiles import Compared, Entry, Target
 from tui.source import Unreachable
 from tui.widgets.class_legend import ClassLegend
 from tui.widgets.frame_detail import FrameDetail
@@ -50,7 +50,9 @@ class ProfileBody(Vertical):
         yield ProfileHead()
         with ContentSwitcher(id="view", initial="why"):
             yield Icicle(id="icicle")
-            yield Notice(id="why")
+            why = Notice(id="why")
+            why.can_focus = True  # in place of the picture: the focus stays where it is looked at
+            yield why
         yield FrameDetail()
         yield ClassLegend()
         yield Input(id="search", placeholder="search: part of a function, file or library")
@@ -67,7 +69,7 @@ class ProfileBody(Vertical):
         side, icicle = self.filters.side or first_side(loaded), self.query_one(Icicle)
         has_some = any(one.samples[side] for one in loaded.profiles)
         size = icicle.size.width, icicle.fold
-        graph = await asyncio.to_thread(drawable, loaded, self.filters, *size) if has_some else None
+        graph = await loader.graph(loaded, self.filters, *size) if has_some else None
         self._loaded, self._graph, self._title = loaded, graph, title_of(loaded)
         self._samples = {one: tuple(profile.samples[one] for profile in loaded.profiles) for one in ORDER}
         self._has_native = any(one.has_native for one in loaded.profiles)
@@ -75,11 +77,24 @@ class ProfileBody(Vertical):
             self._say(*nothing_text(loaded.profiles[-1].head, side))
             self._show_head(side)
             return None
-        self.query_one(ContentSwitcher).current = "icicle"
+        self._turn("icicle")
         icicle.show(graph)
         self._search(self.query_one(Input).value)
         self.query_one(ClassLegend).entries = tuple(graph.legend())
         return None
+
+    def forget(self) -> None:
+        """Nothing is drawn."""
+        self._graph = self._loaded = None
+        self._say("")
+
+    def say_asked(self, what: Target | Compared) -> None:
+        """What is on its way; until it comes, the picture of before stays."""
+        head = self.query_one(ProfileHead)
+        if head.head is None:
+            self._say("Asking for the profile", "It is on its way.")
+        else:
+            head.head = msgspec.structs.replace(head.head, title=asked_title(what))
 
     def say_of(self, entry: Entry) -> None:
         """Of a profile that is being taken, or that could not be."""
@@ -114,6 +129,12 @@ class ProfileBody(Vertical):
             return "its Python stacks hold no native frames: v shows native functions, t with native stacks takes both"
         self.filters = Filters(self.filters.side, self.filters.threads, not self.filters.native)
         return None
+
+    def focus_view(self) -> None:
+        """The picture, or what is said in its place."""
+        view = self.query_one(ContentSwitcher).visible_content
+        if view is not None:
+            view.focus()
 
     def begin_search(self) -> None:
         if self._graph is not None:
@@ -176,41 +197,14 @@ class ProfileBody(Vertical):
         )
 
     def _say(self, headline: str, *sentences: str) -> None:
-        self.query_one(ContentSwitcher).current = "why"
+        self._turn("why")
         self.query_one("#why", Notice).say(headline, *sentences)
         self.query_one(FrameDetail).shown = None
         self.query_one(ClassLegend).entries = ()
         self.query_one(ProfileHead).head = None
 
-
-def title_of(loaded: Loaded) -> tuple[str, ...]:
-    """What is drawn: the parts of one line, the most important first."""
-    if loaded.change is not None:
-        before, after = loaded.change.base, loaded.change.other
-        samples = f"{loaded.change.base_samples} and {fmt.count(loaded.change.other_samples, 'sample')}"
-        times = f"{_clock(before.at_unix_seconds)} → {_clock(after.at_unix_seconds)}"
-        return f"{after.service or fmt.UNKNOWN}: what changed", times, samples
-    profile, what = loaded.profiles[0].head, loaded.what
-    name = profile.service or fmt.UNKNOWN
-    if isinstance(what, Span):
-        held = fmt.duration(profile.seconds)
-        return f"{name}: {fmt.duration(what.seconds)} as one", f"up to {_clock(what.end)}", f"{held} looked at"
-    who = f" pid {profile.pid}" if profile.pid else ""
-    rate = f" at {fmt.number(profile.hertz)} Hz" if profile.hertz else ""
-    when = _clock(profile.at_unix_seconds)
-    return f"{name}{who}", f"{profile.kind}: {profile.reason}", f"{fmt.duration(profile.seconds)}{rate}", when
-
-
-def nothing_text(profile: StoredProfile, side: Side) -> tuple[str, ...]:
-    """Why there is nothing to draw of a side, and what helps."""
-    missing = why_missing(profile, side)
-    why: tuple[str, ...]
-    if missing is not None:
-        why = (f"Reason: {missing.reason}.", f"What helps: {missing.hint}")
-    else:
-        why = (*(f"Note: {note}" for note in profile.notes), "No thread was seen in that state while it was taken.")
-    return (f"{TABS[side]}: no sample in this profile", *why, "v goes to the next side that has some.")
-
-
-def _clock(unix_seconds: float) -> str:
-    return f"{datetime.fromtimestamp(min(max(unix_seconds, 0), 253e9), UTC):%H:%M:%S} UTC"
+    def _turn(self, page: str) -> None:
+        view = self.query_one(ContentSwitcher)
+        before, view.current = view.visible_content, page
+        if before is not None and before.has_focus and view.visible_content is not None:
+            view.visible_content.focus()
