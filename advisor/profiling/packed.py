@@ -54,10 +54,6 @@ class PackedStacks:
     def __len__(self) -> int:
         return len(self._packed)
 
-    def numbers(self, index: int) -> Sequence[int]:
-        """A stack, root first."""
-        return array("I", self._packed[index])
-
     def number(self, index: int, row: int) -> int:
         return int.from_bytes(self._packed[index][row * _BYTES : (row + 1) * _BYTES], sys.byteorder)
 
@@ -71,6 +67,15 @@ class PackedStacks:
         """The sum of a column over a range."""
         sums = self._columns[column]
         return sums[part[1]] - sums[part[0]]
+
+    def sums_of_those_with(self, numbers: frozenset[int]) -> list[float]:
+        """Of the stacks that hold one of these frames, the weight of all before each position."""
+        sums, total, has_none, weights = [0.0], 0.0, numbers.isdisjoint, self._weights
+        for index, stack in enumerate(self._packed):
+            if not has_none(array("I", stack)):
+                total += weights[index + 1] - weights[index]
+            sums.append(total)
+        return sums
 
     def groups(self, first: int, last: int, row: int) -> list[Range]:
         """The ranges of stacks whose frame in `row` is the same; those that end before have none. Stacks `first` to `last`

@@ -22,7 +22,7 @@ Name = TypeVar("Name")
 Thing = TypeVar("Thing")
 Ask = Callable[[str, Any], Awaitable[Any]]
 KEPT = 6
-PICTURES_KEPT = 4
+PICTURES_KEPT = 6
 """Profiles that are held, so that going back to one is at once; one of 20,000 deep stacks takes some 10 MiB."""
 
 
@@ -78,6 +78,7 @@ class Loader:
         name = (loaded.what, filters)
         if name not in self._pictures:
             put(self._pictures, name, await asyncio.to_thread(drawable, loaded, filters, width, fold), PICTURES_KEPT)
+        self._pictures.move_to_end(name)
         return self._pictures[name]
 
     async def _put(self, target: Target, profile: StoredProfile) -> None:

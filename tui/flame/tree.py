@@ -4,7 +4,6 @@ The stacks are packed once; the frames below one are looked up when they are ask
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from typing import overload
 from weakref import ref
 
@@ -135,13 +134,9 @@ class Flame:
     def search(self, text: str) -> float:
         """Look for `text` in the names of frames, in lower and upper case alike; weight of the stacks that hold one."""
         numbers = self._numbers(text.casefold()) if text else []
-        self._found, found = frozenset(self._packed.names[number] for number in numbers), frozenset(numbers)
-        weights = (
-            0.0 if found.isdisjoint(self._packed.numbers(index)) else self._packed.weight((index, index + 1))
-            for index in range(len(self._packed) if found else 0)
-        )
-        self._searched = list(accumulate(weights, initial=0.0)) if found else []
-        return self._searched[-1] if found else 0.0
+        self._found = frozenset(self._packed.names[number] for number in numbers)
+        self._searched = self._packed.sums_of_those_with(frozenset(numbers)) if numbers else []
+        return self._searched[-1] if numbers else 0.0
 
     def _numbers(self, wanted: str) -> list[int]:
         """Of the frames that have `wanted` in their names."""
