@@ -119,6 +119,14 @@ def aligned(
     ]
 
 
+def right_end(text: str, cells: int) -> str:
+    """As many of its last characters as `cells` have room for."""
+    end = text[-cells:] if cells > 0 else ""
+    while cell_len(end) > cells:
+        end = end[1:]
+    return end
+
+
 def heading(text: str) -> Content:
     return Content.styled(text, HEADING)
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from advisor.documents import Problem
 from advisor.profiling.stored import Side, StoredProfile
 from tui import format as fmt
 from tui.flame.loading import Loaded
@@ -37,6 +38,12 @@ def asked_title(what: Target | Compared) -> tuple[str, ...]:
             return ("asking what changed",)
         case _:
             return ("asking for this profile",)
+
+
+def problem_text(problem: Problem) -> tuple[str, ...]:
+    """Why nothing is drawn, and what helps somebody at these screens."""
+    hint = "M goes on to a longer span, and d ends a comparison" if problem.key == "profile.none" else problem.hint
+    return "There is nothing to draw", f"Reason: {problem.message}.", f"What helps: {hint}"
 
 
 def nothing_text(profile: StoredProfile, side: Side) -> tuple[str, ...]:

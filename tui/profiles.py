@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from advisor.profiling.header import ProfileHeader
-from advisor.profiling.request import ProfileState
+from advisor.profiling.request import LONGEST_SECONDS, ProfileState
 
 SPANS = (900.0, 3600.0, 6 * 3600.0, 24 * 3600.0)
 """Seconds whose profiles can be looked at as one."""
@@ -31,7 +31,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     def was_there(self, then: float | None) -> bool:
         """Whether it had ended at a moment (Unix seconds), or was being taken; None is the present."""
-        lasts = 0.0 if self.state == "running" else self.seconds
+        lasts = 0.0 if self.state == "running" else min(self.seconds, LONGEST_SECONDS)  # of many workers: their sum
         return then is None or self.at_unix_seconds + lasts <= then
 
 

@@ -77,7 +77,9 @@ class WorkGraph:
         ]
 
     def more(self, node: Node) -> Sequence[Content]:
-        """The classes that it is made of, as shares of it."""
+        """The classes that it is made of, as shares of it; of all samples the legend says it."""
+        if node.parent is None:
+            return ()
         parts = sorted(((self._classes.of(node.ranges, name), name) for name, _ in self._classes.totals), reverse=True)
         whole = node.weight or 1.0
         return [

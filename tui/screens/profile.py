@@ -30,10 +30,10 @@ class ProfileScreen(ProfileListing):
     NAME, LETTER, LABEL = "profile", "p", "Profile"
     KEYS = (
         ("enter, esc", "from the list to the graph and back"),
-        ("hjkl, ←↓↑→", "in the graph: to what called, was called, and beside it"),
-        ("enter", "in the graph, or a click: zoom in; backspace: back; 0: all"),
-        ("/, n", "in the graph: search frames, the next match; in the list: lines"),
-        ("[, ]", "in the graph, while something is searched: match before, next"),
+        ("hjkl, ←↓↑→", "graph: to what called, was called, and beside it"),
+        ("enter", "graph, or a click: zoom in; backspace: back; 0: all"),
+        ("/, n", "graph: search frames, the next match; list: its lines"),
+        ("[, ]", "graph, while something is searched: match before, next"),
         ("v, G, I", "next side; GIL holders only; waiting threads"),
         ("T, F, U", "per thread; native frames out; unfold frames"),
         ("M", "all profiles of the service in 15 min … 24 h as one"),

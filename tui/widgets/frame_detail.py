@@ -1,5 +1,6 @@
 """What is the box under the cursor: its whole name, where its code is, and how much of the time is in it?"""
 
+from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -9,7 +10,7 @@ from tui import format as fmt
 from tui.flame.boxes import short
 from tui.flame.graph import Graph
 from tui.flame.tree import Node
-from tui.lines import dotted, lines
+from tui.lines import dotted, lines, right_end
 from tui.palette import QUIET, STRONG
 
 Shown = tuple[Graph, Node, tuple[Node, ...]]
@@ -45,12 +46,12 @@ def name_line(node: Node) -> Content:
 
 def place_line(node: Node, folded: tuple[Node, ...], width: int) -> Content:
     """File and line, whose end is kept; then through what it was called without anything beside it."""
-    callers = [short(one.name) for one in folded if one.parent is not None]
+    callers = [short(one.name) for one in folded[:width] if one.parent is not None]  # each name has a cell
     through = f"called through {' › '.join(callers)}" if callers else ""
     _, file, line = split_frame(node.name)
     if file is None or node.together:
         return Content.styled(through, QUIET)
     place = fmt.plain(file) + ("" if line is None else f":{line}")
-    if Content(place).cell_length > width:
-        place = "…" + place[1 - width :]
+    if cell_len(place) > width:
+        place = "…" + right_end(place, width - 1)
     return dotted([place, Content.styled(through, QUIET)])

@@ -15,11 +15,12 @@ from tui import format as fmt
 from tui.flame.graph import Graph
 from tui.flame.loading import Loaded, Loader, first_side
 from tui.flame.selection import ORDER, Filters
-from tui.profile_titles import asked_title, nothing_text, title_of
+from tui.profile_titles import asked_title, nothing_text, problem_text, title_of
 from tui.profiles import Compared, Entry, Target
 from tui.source import Unreachable
 from tui.widgets.class_legend import ClassLegend
 from tui.widgets.frame_detail import FrameDetail
+from tui.widgets.frame_search import FrameSearch
 from tui.widgets.icicle import Icicle
 from tui.widgets.notice import Notice
 from tui.widgets.profile_head import Head, ProfileHead, way_to
@@ -31,8 +32,6 @@ class ProfileBody(Vertical):
 
     DEFAULT_CSS = """
     ProfileBody #view { height: 1fr; }
-    ProfileBody #search { height: 1; border: none; padding: 0 1; background: $cursor; display: none; }
-    ProfileBody #search.-open { display: block; }
     """
 
     def __init__(self, id: str) -> None:  # noqa: A002 - as every widget calls it
@@ -55,17 +54,16 @@ class ProfileBody(Vertical):
             yield why
         yield FrameDetail()
         yield ClassLegend()
-        yield Input(id="search", placeholder="search: part of a function, file or library")
+        yield FrameSearch(id="search", placeholder="search: part of a function, file or library")
 
     async def draw(self, loader: Loader, what: Target | Compared) -> Problem | None:
         """Ask for what is not at hand and draw it, or say, and answer, why that cannot be."""
         try:
             loaded = await loader.load(what, self.filters.side)
         except Unreachable as error:
-            problem = error.problem
             self._graph = self._loaded = None
-            self._say("There is nothing to draw", f"Reason: {problem.message}.", f"What helps: {problem.hint}")
-            return problem
+            self._say(*problem_text(error.problem))
+            return error.problem
         side, icicle = self.filters.side or first_side(loaded), self.query_one(Icicle)
         has_some = any(one.samples[side] for one in loaded.profiles)
         size = icicle.size.width, icicle.fold

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -12,7 +13,7 @@ from tui import format as fmt
 from tui.flame.boxes import short
 from tui.flame.selection import ORDER, TABS, Filters
 from tui.flame.tree import Node
-from tui.lines import dotted, lines
+from tui.lines import dotted, lines, right_end
 from tui.palette import GOOD, QUIET, STRONG
 
 
@@ -78,10 +79,10 @@ def zoom_line(head: Head, width: int) -> Content:
             [Content.styled("whole profile", QUIET), *(Content.styled(f"without {m}", QUIET) for m in head.missing)]
         )
     start = f"zoom {fmt.percent(head.zoom_share)}: "
-    way = " › ".join(head.zoom)
     room = max(10, width - len(start))
-    if Content(way).cell_length > room:
-        way = "…" + way[len(way) - room + 1 :]
+    way = " › ".join(head.zoom[-room:])  # each name has a cell
+    if cell_len(way) > room:
+        way = "…" + right_end(way, room - 1)
     return Content.assemble((start, QUIET), way)
 
 
