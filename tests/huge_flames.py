@@ -57,7 +57,9 @@ def _stack(number: int) -> StackSample:
     endpoint = number * number % WORKERS
     handler = f"endpoint_{endpoint} (app/endpoints/e{endpoint}.py:{endpoint})"
     layers = tuple(
-        f"layer{row}_{(number >> row) % 2 if row % 4 == 0 else 0} (torch/nn/l{row}.py:{row})"
+        f"op{row} (libtorch_cpu.so)"
+        if row % 6 == 5
+        else f"layer{row}_{_branch(number, row)} (torch/nn/l{row}.py:{row})"
         for row in range(number % 45)
     )
     deep = DEEP if number % 500 == 3 else ()
@@ -65,6 +67,11 @@ def _stack(number: int) -> StackSample:
         thread=f"AnyIO worker {number % THREADS}",
         frames=(*ROOT, handler, *layers, *deep, f"leaf_{number} (app/leaves/l{number % 211}.py:{number % 997})"),
         side=SIDES[number // 3 % len(SIDES)],
-        work=WORKS[(number * number // 7) % len(WORKS)],
+        work=WORKS[endpoint % len(WORKS)] if number % 5 else "python",
         count=1 + 20_000 // (number + 1),
     )
+
+
+def _branch(number: int, row: int) -> int:
+    """Every fourth layer calls one of two."""
+    return (number >> row) % 2 if row % 4 == 0 else 0

@@ -4,16 +4,19 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from textual.app import App
 from textual.pilot import Pilot
 
 from advisor.documents import Problem
 from tests.fakes_tui import REFUSED, FakeSource
 from tests.flames import AT, READY, busy, later, other_service, source, with_profiling
+from tests.huge_flames import huge_source
 from tests.snapshots import LOADED
 from tests.tui.sizes import SIZES
 from tui.app import TopApp
 from tui.screens import profile as profile_screen
 from tui.screens import profile_listing
+from tui.widgets.notice import Notice
 
 PROBLEM = "the process may not be traced (grant CAP_SYS_PTRACE to the sidecar)"
 SMALL = pytest.mark.parametrize(
@@ -59,10 +62,16 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
 
 
+def asked(app: App[object]) -> bool:
+    return any("sking for" in one.headline for one in app.screen.query(Notice) if one.display)
+
+
 def looks(snap_compare: Callable[..., bool], it: FakeSource, size: tuple[int, int], *keys: str) -> bool:
     async def settle(pilot: Pilot[None]) -> None:
         await pilot.press("p")
         await pilot.pause(0.3)
+        while asked(pilot.app):  # a large one takes a while
+            await pilot.pause(0.1)
         for key in keys:
             await pilot.press(key)
             await pilot.pause(0.2)
@@ -81,6 +90,11 @@ def test_its_absence_looks_as_accepted(
     snap_compare: Callable[..., bool], state: Callable[[], FakeSource], size: tuple[int, int]
 ) -> None:
     assert looks(snap_compare, state(), size)
+
+
+@SIZES
+def test_a_large_node_looks_as_accepted(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    assert looks(snap_compare, huge_source(), size, "enter", "j", "l")
 
 
 @SMALL
