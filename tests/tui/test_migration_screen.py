@@ -237,7 +237,7 @@ def test_the_screen_looks_as_accepted(
 
 @SIZES
 @pytest.mark.parametrize(
-    "keys", [("c", "j", "enter", "enter"), ("c", "i"), ("c", "w", "tab", "5", "enter")], ids=["page", "form", "what-if"]
+    "keys", [("c", "j", "enter", "enter"), ("c", "i"), ("c", "i", "tab", "5", "enter")], ids=["page", "form", "what-if"]
 )
 def test_page_and_form_look_as_accepted(
     snap_compare: Callable[..., bool], keys: tuple[str, ...], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
