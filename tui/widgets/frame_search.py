@@ -15,6 +15,6 @@ class FrameSearch(Input):
     FrameSearch.-open { display: block; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Stay, then n: next"),
+        Binding("enter", "submit", "Stay, then n: next", key_display="enter"),
         Binding("escape", "screen.leave", "All again"),
     ]

@@ -21,7 +21,10 @@ _BAR = 10
 class ProfileList(KeptList):
     """One line a profile."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "search", "Search", key_display="/")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Graph", key_display="enter"),
+        Binding("slash", "search", "Search", key_display="/"),
+    ]
 
     def show(self, entries: Sequence[Entry], now: float, base: str | None, width: int) -> None:
         """Replace the lines; the highlight stays on the same profile. `base`: id of the one that others are compared with."""
