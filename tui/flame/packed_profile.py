@@ -8,6 +8,7 @@ from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 
 import msgspec
 
@@ -61,5 +62,4 @@ class PackedProfile:
         return bool(self._native) and not self._native.isdisjoint(array("I", stack))
 
     def _without_native(self, stack: bytes) -> bytes:
-        native = self._native
-        return array("I", (number for number in array("I", stack) if number not in native)).tobytes()
+        return array("I", filterfalse(self._native.__contains__, array("I", stack))).tobytes()

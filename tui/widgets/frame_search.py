@@ -7,10 +7,12 @@ from textual.widgets import Input
 
 
 class FrameSearch(Input):
-    """One line; each letter searches."""
+    """One line over the last one of what it is in, so that nothing moves; each letter searches."""
 
     DEFAULT_CSS = """
-    FrameSearch { height: 1; border: none; padding: 0 1; background: $cursor; display: none; }
+    FrameSearch {
+        layer: above; dock: bottom; height: 1; border: none; padding: 0 1; background: $cursor; display: none;
+    }
     FrameSearch:focus { border: none; background: $cursor; }
     FrameSearch.-open { display: block; }
     """

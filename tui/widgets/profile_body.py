@@ -31,6 +31,8 @@ class ProfileBody(Vertical):
     """The list, and the picture of what `draw` was told to draw."""
 
     DEFAULT_CSS = """
+    ProfileBody { layers: below above; }
+    ProfileBody > * { layer: below; }
     ProfileBody #view { height: 1fr; }
     """
 
