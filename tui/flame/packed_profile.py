@@ -1,7 +1,7 @@
 """What of a profile is worked out once, whatever is shown of it later?
 
-Each frame is kept once and each stack as numbers: 20,000 deep stacks take 11 MiB instead of 51, and another side, each thread by
-itself, or all without native frames, is made of them in some milliseconds.
+Each frame is kept once and each stack as numbers: 20,000 deep stacks take 11 MiB instead of 51. Another side, each thread by
+itself, or all without native frames is made of them in some milliseconds.
 """
 
 from array import array
