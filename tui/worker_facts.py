@@ -80,7 +80,7 @@ def finding_lines(findings: Sequence[Finding], row: Row, width: int, at_most: in
         fits = line.cell_length + hint.cell_length <= width
         lines.append(Content.assemble(line, hint) if fits else clipped(line, width))
     if len(ranked) > at_most:
-        lines.append(Content.styled(f"and {len(ranked) - at_most} more: a", QUIET))
+        lines.append(Content.styled(f"and {fmt.count(len(ranked) - at_most, 'more finding')}: a", QUIET))
     return lines
 
 

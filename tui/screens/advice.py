@@ -138,7 +138,7 @@ class AdviceScreen(StateScreen):
             case "act":
                 return finding is not None and (finding.state == "open") is (parameters != ("open",))
             case "focus_list":
-                return isinstance(self.focused, FindingPage)
+                return isinstance(self.focused, FindingPage) and self._line is not None
             case "verify":
                 return finding is not None and bool(finding.changes)
             case "copy":

@@ -51,17 +51,16 @@ def inconclusive_id(one: Inconclusive) -> str:
 
 
 def finding_prompt(finding: Finding) -> Content:
-    """Of which service and how urgent; below it what it is, which has the whole line."""
     is_open = finding.state == "open"
     colour, state = (SEVERITY_COLOURS[finding.severity], "") if is_open else (QUIET, f"{finding.state}, ")
-    word = f"{finding.severity.value.upper():<{_WORD_WIDTH}}"
-    first = Content.assemble((word, colour), (f" #{finding.rank} {state}{fmt.plain(finding.subject.name)}", QUIET))
-    return lines([first, Content.styled(f"  {fmt.plain(finding.title)}", STRONG if is_open else QUIET)])
+    about = f"#{finding.rank} {state}{fmt.plain(finding.subject.name)}"
+    return _two_lines(
+        finding.severity.value.upper(), colour, about, (fmt.plain(finding.title), STRONG if is_open else QUIET)
+    )
 
 
 def inconclusive_prompt(one: Inconclusive) -> Content:
-    first = Content.assemble((f"{'?':<{_WORD_WIDTH}} ", QUIET), fmt.plain(one.rule))
-    return lines([first, Content.styled(f"{'':<{_WORD_WIDTH}} {fmt.plain(one.subject.name)}", QUIET)])
+    return _two_lines("?", QUIET, fmt.plain(one.subject.name), fmt.plain(one.rule))
 
 
 def plan_id(plan: Plan) -> str:
@@ -71,8 +70,7 @@ def plan_id(plan: Plan) -> str:
 def plan_prompt(plan: Plan) -> Content:
     gain = next(iter(plan.total), None)
     worth = "" if gain is None else f": {fmt.gain_name(gain)} {fmt.times(gain.p50)}"
-    first = Content.assemble((f"{'PLAN':<{_WORD_WIDTH}} ", GOOD), (f"{len(plan.steps)} steps{worth}", STRONG))
-    return lines([first, Content.styled(f"{'':<{_WORD_WIDTH}} {fmt.plain(plan.service)}", QUIET)])
+    return _two_lines("PLAN", GOOD, fmt.plain(plan.service), (f"{len(plan.steps)} steps{worth}", STRONG))
 
 
 def outcome_id(outcome: Outcome) -> str:
@@ -80,6 +78,12 @@ def outcome_id(outcome: Outcome) -> str:
 
 
 def outcome_prompt(outcome: Outcome) -> Content:
-    first = Content.assemble((f"{'CHANGED':<{_WORD_WIDTH}} ", QUIET), changes_text(outcome))
-    state = Content.assemble(f"{'':<{_WORD_WIDTH}} ", state_text(outcome), (f" {fmt.plain(outcome.service)}", QUIET))
-    return lines([first, state])
+    about = Content.assemble(state_text(outcome), (f" {fmt.plain(outcome.service)}", QUIET))
+    return _two_lines("CHANGED", QUIET, about, changes_text(outcome))
+
+
+def _two_lines(word: str, colour: str, about: Content | str, what: Content | str | tuple[str, str]) -> Content:
+    """What kind of line it is and of whom; below it, over the whole width, what there is to say."""
+    told = Content.styled(about, QUIET) if isinstance(about, str) else about
+    first = Content.assemble((f"{word:<{_WORD_WIDTH}}", colour), " ", told)
+    return lines([first, Content.assemble("  ", what)])
