@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from advisor.catalogue import pages
-from advisor.documents import Snapshot
+from advisor.documents import CollectorStatus, Snapshot
 from advisor.history import History
 from advisor.series import Series
 from agent.config import Config
@@ -56,7 +56,7 @@ class Told:
         self.snapshot = Snapshot(
             migrations=(),
             generation=self._seconds,
-            node=self._node.take(self.crowd.newest, (), self._now, (), services),
+            node=self._node.take(self.crowd.newest, self._collectors(), self._now, (), services),
             services=found.services,
             workers=found.workers,
             models=found.models,
@@ -64,6 +64,13 @@ class Told:
             advice=advice,
             threads=found.threads,
         )
+
+    def _collectors(self) -> tuple[CollectorStatus, ...]:
+        """Cores are shown as read anew only where their collector has run again."""
+        one = CollectorStatus(
+            name="cpu", status="ok", reason=None, hint=None, duration_seconds=0.0, late_seconds=0.0, runs=self._seconds
+        )
+        return (one,)
 
 
 def topology() -> Topology:

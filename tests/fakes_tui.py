@@ -1,6 +1,6 @@
 """A source for the screens that answers what a test tells it to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -94,3 +94,13 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
     """Press `keys` and wait until the screens have followed."""
     await pilot.press(*keys)
     await pilot.pause()
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
+    """Wait for what workers bring."""
+    for _ in range(200):
+        await pilot.pause()
+        if condition():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("it never came")

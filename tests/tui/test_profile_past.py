@@ -1,13 +1,10 @@
 """Does the profile screen show what there was at the moment that somebody went to?"""
 
-from collections.abc import Callable
-
 import msgspec
 import pytest
-from textual.pilot import Pilot
 
 from advisor.documents import Problem
-from tests.fakes_tui import FakeSource, press
+from tests.fakes_tui import FakeSource, press, until
 from tests.flames import AT, READY, busy, later, source, with_profiling
 from tests.tui.pictures import moment
 from tui.app import TopApp
@@ -49,15 +46,6 @@ def listed(app: TopApp) -> list[str]:
 
 def head(app: TopApp) -> str:
     return app.screen.query_one(ProfileHead).render().plain
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    for _ in range(200):
-        await pilot.pause()
-        if condition():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it never came")
 
 
 async def test_only_profiles_that_had_ended_are_listed_with_their_age_then() -> None:

@@ -1,6 +1,5 @@
 """Can profiles be looked at, searched, compared and asked for from the keyboard, and is it said where not?"""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,7 +11,7 @@ from textual.widgets import ContentSwitcher, Input
 from advisor.documents import Problem
 from advisor.profiling.header import header_of
 from advisor.profiling.request import ProfileRequest, ProfileState
-from tests.fakes_tui import REFUSED, FakeSource, press
+from tests.fakes_tui import REFUSED, FakeSource, press, until
 from tests.flames import AT, ENCODE, READY, busy, done, later, other_service, profile, sample, source, with_profiling
 from tests.snapshots import LOADED, empty_snapshot
 from tests.tui.flame.test_boxes import HOSTILE
@@ -43,16 +42,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def app_over(it: FakeSource) -> TopApp:
     return TopApp(it, interval_seconds=3600.0)
-
-
-async def until(pilot: Pilot[None], condition: Callable[[], bool]) -> None:
-    """Wait for what workers bring."""
-    for _ in range(200):
-        await pilot.pause()
-        if condition():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("it never came")
 
 
 async def opened(pilot: Pilot[None], app: TopApp) -> None:

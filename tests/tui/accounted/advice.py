@@ -72,17 +72,17 @@ async def _series(shown: Shown, finding: Raw) -> list[Raw]:
 def _list(part: Part, advice: Raw, plans: list[Raw], outcomes: list[Raw]) -> None:
     for plan in plans:
         worth = f": {NAMES[plan['total'][0]['metric']]} {w.times(plan['total'][0]['p50'])}" if plan["total"] else ""
-        part.row("PLAN", f"{len(plan['steps'])} steps{worth}")
-        part.row(plan["service"])
+        part.row("PLAN", plan["service"])
+        part.row(f"{len(plan['steps'])} steps{worth}")
     for one in advice["findings"]:
         part.row(one["severity"].upper(), f"#{one['rank']}", one["subject"]["name"])
         part.row(one["title"])
     for one in advice["inconclusive"]:
-        part.row("?", one["rule"])
-        part.row(one["subject"]["name"])
+        part.row("?", one["subject"]["name"])
+        part.row(one["rule"])
     for one in outcomes:
-        part.row("CHANGED", ", ".join(map(changed, one["changes"])))
-        part.row({"verified": "✓", "refuted": "✗"}.get(one["state"], "?"), one["state"], one["service"])
+        part.row("CHANGED", {"verified": "✓", "refuted": "✗"}.get(one["state"], "?"), one["state"], one["service"])
+        part.row(", ".join(map(changed, one["changes"])))
 
 
 def _need(part: Part, one: Raw) -> None:

@@ -49,14 +49,14 @@ def account_boxes(part: Part, sides: Sequence[list[Raw]]) -> None:
 
 
 def account_detail(part: Part, path: list[str], stacks: list[Raw]) -> None:
-    """Name, place, shares with their error, and what it is made of."""
+    """Name, place, shares with their error, and what it is made of; of all samples the legend says it."""
     _named(part, path)
     here, own, total = under(stacks, path), [one for one in stacks if one["frames"] == path], whole(stacks)
     part.says(
         f"total {_measured(whole(here), total)} · self {_measured(whole(own), total)} · "
         f"{whole(here)} of {w.counted(total, 'sample')}"
     )
-    for work, count in counted(here).most_common(3):
+    for work, count in counted(here).most_common(3) if path else ():
         part.says(f"{work} {w.share(count / whole(here))}")
 
 
