@@ -12,7 +12,6 @@ from agent.background import Background, FactsReader
 from agent.budget import Budget
 from agent.config import Config, ProfilingSettings
 from agent.judging import Judging
-from agent.prices import node_price
 from agent.profiling.profiler import Keep, Profiler, ProfilingLimits, Take
 from agent.readers.readers import Readers
 from agent.sampler import Sampler
@@ -81,7 +80,13 @@ class Watch:
         self.snapshot = Snapshot(
             generation=(self.snapshot.generation if self.snapshot else 0) + 1,
             node=self.picture.take(
-                latest.samples(), collectors, now, self.judging.gpus(), services, self.readers.status()
+                latest.samples(),
+                collectors,
+                now,
+                self.judging.gpus(),
+                services,
+                self.readers.status(),
+                self.judging.price,
             ),
             services=found.services,
             workers=found.workers,
@@ -165,7 +170,7 @@ def assemble(
         sampler=sampler,
         background=background,
         collectors=collectors,
-        picture=NodePicture(config.node_name, topology, node_price(config.prices)),
+        picture=NodePicture(config.node_name, topology),
         cost=cost,
         profiler=profiler,
         readers=readers,

@@ -84,7 +84,7 @@ def configured(name: str, said: Mapping[str, Any]) -> Device | None:
     for key in said:
         if key not in _PRICE_KEYS | _FACT_KEYS:
             known = ", ".join(sorted(_PRICE_KEYS | _FACT_KEYS))
-            raise CliError("config.bad-value", f"devices.{name}.{key}: not known", f"keys: {known}")
+            raise CliError("config.bad-value", f"devices.{name}.{key}: not known", f"known: {known}")
     facts = {key: said[key] for key in said if key in _FACT_KEYS}
     peak = {key: facts.pop(key) for key in _PRECISIONS if key in facts}
     device = named(name)

@@ -97,7 +97,8 @@ class Judging:
         self.learn(services, processes)
 
     def _know_price(self) -> None:
-        price = node_price(self._config.prices)
+        self.price = price = node_price(self._config.prices)
+        """Of an hour of this node; None where its owner states none."""
         self._history.tracks.price_per_hour = price.hourly if price is not None else None
 
     def facts(self, service: Service) -> ServiceFacts:

@@ -27,7 +27,9 @@ class Snapshots:
         return Snapshot(
             migrations=judging.migrations.known(played.services),
             generation=generation,
-            node=self._node.take(latest.samples(), collectors, played.now, judging.gpus(), played.services),
+            node=self._node.take(
+                latest.samples(), collectors, played.now, judging.gpus(), played.services, price=judging.price
+            ),
             services=found.services,
             workers=found.workers,
             models=found.models,

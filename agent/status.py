@@ -49,9 +49,8 @@ class NodePicture:
     """Keeps the previous counters of cores and pressure, so that each picture shows the time since they were read before. Where
     they were not read anew since the last picture, as when a recording ends with a judgement, it shows what that one did."""
 
-    def __init__(self, node: str, topology: Topology, price: NodePrice | None = None) -> None:
+    def __init__(self, node: str, topology: Topology) -> None:
         self._node = node
-        self._price = price
         self._topology = {cpu.cpu: cpu for cpu in topology.cpus}
         self._cores: Mapping[str, Sample] = {}
         self._pressure: Mapping[str, Sample] = {}
@@ -69,6 +68,7 @@ class NodePicture:
         gpus: Sequence[GpuView] = (),
         services: Sequence[Service] = (),
         readers: tuple[ReaderStatus, ...] = (),
+        price: NodePrice | None = None,
     ) -> NodeStatus:
         runs = {one.name: one.runs for one in collectors}
         if runs.get("cpu") != self._runs.get("cpu"):
@@ -92,7 +92,7 @@ class NodePicture:
             collectors=tuple(collectors),
             gpus=gpu_statuses(gpus, samples.get("gpu_info", {}), services),
             gpu_readers=readers,
-            price=self._price,
+            price=price,
         )
 
     def _take_cores(self, cores: Mapping[str, Sample]) -> None:

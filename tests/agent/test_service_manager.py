@@ -85,6 +85,10 @@ def test_the_agent_is_ready_alive_rereads_its_settings_and_keeps_them_where_new_
         )
         line = reload(running, manager)
         assert "service.a.slo_p99 changed; after a restart: service.a.metrics_url, store.size_cap" in line
+        file.write_text('[prices]\nhourly = 1.5\ncurrency = "EUR"')
+        assert "prices.currency, prices.hourly" in reload(running, manager)
+        node = running.wait_for("/v1/node", lambda node: node["price"] is not None)
+        assert (node["price"]["hourly"], node["price"]["currency"]) == (1.5, "EUR")
         file.write_text("[store]\nsize_cpa = 1")
         line = reload(running, manager)
         assert f"{file}: unknown key store.size_cpa" in line
