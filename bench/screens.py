@@ -138,7 +138,7 @@ def node(programs: Programs, folder: Path, every: float) -> str:
     until = time.monotonic() + MOST_SECONDS
     while not (said := log.read_text().strip()).isdigit():
         if program.poll() is not None or time.monotonic() > until:
-            raise DemoError("screens", f"the node is not told: {said[-300:]}", "see bench/screens_node.py")
+            raise DemoError(f"the node is not told: {said[-300:]}", "see bench/screens_node.py")
         time.sleep(0.1)
     return f"http://127.0.0.1:{said}"
 

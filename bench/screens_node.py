@@ -6,6 +6,7 @@ python bench/screens_node.py [SECONDS]     a second of the node takes so long (1
 import asyncio
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -13,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from advisor.catalogue import pages
 from advisor.documents import CollectorStatus, Snapshot
 from advisor.history import History
-from advisor.series import Series
+from advisor.series import Point, Series
 from agent.config import Config
 from agent.http.app import build_app
 from agent.http.deps import HttpDeps
@@ -89,6 +90,12 @@ def no_series(kind: str, entity: str, field: str, start: float, end: float, step
     raise LookupError("nothing is stored here")
 
 
+def none_of_several(
+    kind: str, entities: Sequence[str], field: str, start: float, end: float, step: float, /
+) -> dict[str, list[Point]]:
+    return {}
+
+
 async def main(every: float) -> None:
     told, stop = Told(), asyncio.Event()
     for _ in range(WARM_UP_SECONDS):
@@ -97,6 +104,7 @@ async def main(every: float) -> None:
     deps = HttpDeps(
         snapshot=lambda: told.snapshot,
         series=no_series,
+        several=none_of_several,
         acknowledge=lambda finding, request: None,
         rules=pages,
         latest=lambda: told.crowd.newest,
