@@ -135,7 +135,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
     "screens": (
         _screens,
         "start, keys, CPU and memory of `nodewright top` before 128 workers, 2,000 threads",
-        {"rounds": 8, "seconds": 30, "pictures": 3600},
+        {"rounds": 4, "seconds": 30, "pictures": 3600},
     ),
     "scale": (_scale, "cost at 1 and 10 times the processes", {"seconds": 60, "rounds": 3, "warm_up": 30}),
 }

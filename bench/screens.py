@@ -31,9 +31,13 @@ KEYS = (
     "?", "\x1b",
 )  # fmt: skip
 """Workers: down and up, into a worker's page and back; the same in Advice and the Overview; all screens; help and back.
-Textual waits 100 ms after an escape for the rest of a longer key, which is in its figure."""
+Textual waits 100 ms after an escape for the rest of a longer key: it is told by itself."""
+ESCAPE = "\x1b"
 QUIET_SECONDS = 0.06
 """What was drawn for a key has ended when nothing comes for so long."""
+ANSWER_SECONDS = 0.5
+"""For a key that changes nothing, as at the end of a list, nothing is drawn by then."""
+REFRESH_SECONDS = 2.0
 MOST_SECONDS = 30.0
 WINDOWS = 6
 FAST_SECONDS = 0.1
@@ -80,18 +84,23 @@ class Terminal:
             seen = seen[-len(text) :] + self.read(0.5)
         return time.monotonic() - self.began
 
-    def settle(self, quiet: float = QUIET_SECONDS) -> None:
-        while self.read(quiet):
+    def after_refresh(self) -> None:
+        """Wait until a refresh has been drawn: the next one is most of a second away, and is not taken for an answer."""
+        while self.read(QUIET_SECONDS):
+            pass
+        self.read(REFRESH_SECONDS)
+        while self.read(QUIET_SECONDS):
             pass
 
-    def press(self, key: str) -> float | None:
-        """Seconds from the key to the last that is written before it is quiet; None: nothing was."""
+    def press(self, key: str) -> tuple[float, float] | None:
+        """Seconds from the key to the first and to the last that is written before it is quiet; None: nothing was."""
         began = time.monotonic()
         os.write(self._end, key.encode())
-        last = None
-        while self.read(1.0 if last is None else QUIET_SECONDS):
+        first = last = None
+        while self.read(ANSWER_SECONDS if last is None else QUIET_SECONDS):
             last = time.monotonic() - began
-        return last
+            first = last if first is None else first
+        return None if first is None or last is None else (first, last)
 
     def watch(self, seconds: float) -> None:
         """Read away what it writes."""
@@ -155,20 +164,23 @@ def _starts(top: list[str], size: tuple[int, int], rounds: int) -> None:
 
 def _keys(top: list[str], size: tuple[int, int], rounds: int) -> None:
     """Where nothing was drawn for a key, as at the end of a list, it does not count."""
-    by_key: dict[str, list[float]] = {}
+    by_key: dict[str, list[tuple[float, float]]] = {}
     with opened(top, size) as terminal:
         terminal.seconds_to(PICTURE)
         terminal.watch(2.0)
         for _ in range(rounds):
             for key in KEYS:
-                terminal.settle()
+                terminal.after_refresh()
                 if (took := terminal.press(key)) is not None:
-                    by_key.setdefault(key, []).append(took * 1e3)
-    every = [one for took in by_key.values() for one in took]
-    print(f"{_name(size)} key to repaint          {_spread(every, 'ms', 0)}, {len(every)} keys")
-    slowest = sorted(by_key.items(), key=lambda item: -percentile(item[1], 0.5))[:4]
-    told = ", ".join(f"{key!r} {percentile(took, 0.5):.0f} ms" for key, took in slowest)
-    print(f"{_name(size)} slowest keys (median)   {told}")
+                    by_key.setdefault(key, []).append((took[0] * 1e3, took[1] * 1e3))
+    every = [one for key, took in by_key.items() for one in took if key != ESCAPE]
+    for which, name in enumerate(("first of its drawing", "last of its drawing ")):
+        print(f"{_name(size)} key to {name} {_spread([one[which] for one in every], 'ms', 0)}, {len(every)} keys")
+    told = ", ".join(
+        f"{key!r} {percentile([one[0] for one in took], 0.5):.0f}-{percentile([one[1] for one in took], 0.5):.0f}"
+        for key, took in sorted(by_key.items())
+    )
+    print(f"{_name(size)} by key (medians, ms)     {told}")
 
 
 def _cpu(top: list[str], size: tuple[int, int], seconds: float) -> None:
