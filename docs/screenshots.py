@@ -1,7 +1,7 @@
-"""How do the screens look? Writes docs/overview.svg, docs/advice.svg, docs/gpus.svg and docs/migration.svg.
+"""How do the screens look that need what few machines have? Writes docs/gpus.svg, docs/migration.svg; tour.py the rest.
 
 python docs/screenshots.py                              from constructed examples
-python docs/screenshots.py --url http://127.0.0.1:9753  from a running agent; shows its first finding
+python docs/screenshots.py --url http://127.0.0.1:9753  from a running agent
 """
 
 import argparse
@@ -23,13 +23,13 @@ DOCS = Path(__file__).resolve().parent
 SIZE = (120, 36)
 
 
-async def draw(source: Source, key: str, row: int) -> str:
-    """The screen behind `key` with its line number `row` highlighted, as SVG."""
+async def draw(source: Source, key: str) -> str:
+    """The screen behind `key`, as SVG."""
     app = TopApp(source)
     async with app.run_test(size=SIZE) as pilot:
         while app.state.picture is None and app.state.problem is None:
             await pilot.pause(0.05)
-        await pilot.press(key, *("j" for _ in range(row)))
+        await pilot.press(key)
         await pilot.pause(0.5)
         return svg_of(app.screen, "nodewright top")
 
@@ -37,18 +37,12 @@ async def draw(source: Source, key: str, row: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Write pictures of the screens into docs.")
     parser.add_argument("--url", help="a running agent; without it, the examples of the tests")
-    parser.add_argument("--row", type=int, help="which finding to show, from 0")
     wanted = parser.parse_args()
-    row = wanted.row if wanted.row is not None else 0 if wanted.url else 1
-    example = example_snapshot()
-    for name, key, highlighted, snapshot in (
-        ("overview", "o", 0, example), ("advice", "a", row, example), ("gpus", "g", 0, gpu_snapshot()),
-        ("migration", "c", 0, example),
-    ):  # fmt: skip
+    for name, key, snapshot in (("gpus", "g", gpu_snapshot()), ("migration", "c", example_snapshot())):
         source: Source = (
             HttpSource(wanted.url) if wanted.url else FakeSource([snapshot], known={"migration": example_migrations()})
         )
-        svg = asyncio.run(draw(source, key, highlighted))
+        svg = asyncio.run(draw(source, key))
         source.close()
         (DOCS / f"{name}.svg").write_text(svg, "utf-8")
 

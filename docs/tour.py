@@ -28,6 +28,7 @@ from agent.demo.processes import Programs, terminated_as_interrupted
 from agent.demo.serving import start_load, start_server
 from agent.demo.watch import start_daemon, wait_for_advice
 from tests.tmux import Terminal
+from tui.export import fetching_nothing
 
 ROOT = Path(__file__).resolve().parent.parent
 LOAD_SECONDS = 240.0
@@ -52,7 +53,7 @@ STOPS = (
     Stop("help", ("?",), ("keys of Overview",)),
     Stop("advice", ("Escape", "3"), ("mlserver",)),
     Stop("finding", ("Enter",), ("what to change",)),
-    Stop("workers", ("Escape", "2"), ("pid",)),
+    Stop("workers", ("Escape", "2"), ("service, process",)),
     Stop("worker", ("j", "j", "Enter"), ("threads",)),
     Stop("gpus", ("Escape", "4"), ()),
     Stop("profile", ("5",), ("samples",), 60.0),
@@ -87,7 +88,7 @@ def walk(terminal: Terminal) -> Iterator[tuple[Stop, str]]:
 def svg(drawn: str, size: tuple[int, int]) -> str:
     console = Console(record=True, width=size[0], file=open(os.devnull, "w"), force_terminal=True)  # noqa: SIM115
     console.print(Text.from_ansi(drawn.rstrip("\n")), soft_wrap=False, overflow="crop", no_wrap=True)
-    return console.export_svg(title="nodewright top")
+    return fetching_nothing(console.export_svg(title="nodewright top"))
 
 
 def tour(folder: Path, size: tuple[int, int]) -> dict[str, str]:

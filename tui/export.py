@@ -17,8 +17,12 @@ def text_of(screen: Screen[Any]) -> str:
 
 
 def svg_of(screen: Screen[Any], title: str) -> str:
-    drawn: str = screen.app.export_screenshot(title=title)
-    return _FETCHED_FONTS.sub("", drawn).replace("Fira Code", "ui-monospace, DejaVu Sans Mono")
+    return fetching_nothing(screen.app.export_screenshot(title=title))
+
+
+def fetching_nothing(svg: str) -> str:
+    """The picture with fonts that are there instead of those that it would fetch."""
+    return _FETCHED_FONTS.sub("", svg).replace("Fira Code", "ui-monospace, DejaVu Sans Mono")
 
 
 def usual_name(node: str | None, screen: str, at: str | None) -> str:
