@@ -81,7 +81,9 @@ def _change(text: str) -> Change:
         return change(key, value)
     except ValueError as error:
         raise CliError(
-            "what-if.invalid", f"--what-if {text}: {error}", "a number above 0, or a time such as 100ms"
+            "what-if.invalid",
+            f"--what-if {text}: {error}",
+            "a number above 0, a time such as 100ms, or a type such as int8",
         ) from error
 
 

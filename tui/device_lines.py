@@ -20,7 +20,7 @@ def speed_lines(device: DeviceEstimate, width: int) -> list[Content]:
     """Intervals, then what they are of."""
     seen = device.simulated
     if seen is None:
-        return [Content("it does not compute in 16 bits: no speed can be told")]
+        return [Content(f"it does not compute in {device.precision}: no speed can be told")]
     drawn: list[tuple[str, Gain, str]] = [
         ("throughput", gain_of(seen.throughput, "throughput_ratio"), "against these CPUs set right"),
         ("", gain_of(seen.as_configured, "throughput_ratio"), "against these CPUs as they are set"),

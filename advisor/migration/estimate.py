@@ -12,13 +12,14 @@ from advisor.gpu.pool import AT_START
 from advisor.migration.alternatives import Alternative, alternatives, need_of
 from advisor.migration.another_load import tail_of
 from advisor.migration.cpu import HostCpu
-from advisor.migration.devices import Device, Precision
+from advisor.migration.devices import Device
 from advisor.migration.fit import Fit, fit
 from advisor.migration.here import ways_here
 from advisor.migration.money import DevicePrice, break_even, per_1000_at, per_1000_at_capacity, per_million
 from advisor.migration.offload import ENOUGH_SAMPLES
 from advisor.migration.pricing import price_named
 from advisor.migration.result import UNVALIDATED, Costs, DeviceEstimate, MigrationEstimate, Situation, TokenCosts
+from advisor.migration.served_in import computed_in
 from advisor.migration.simulate import Simulated, simulate
 from advisor.migration.split import split_of
 from advisor.migration.spread import Percentiles
@@ -33,9 +34,11 @@ from advisor.view import View
 IDLE_BUSY = 0.05
 """Busy workers below which there is nothing to speed up."""
 ASSUMED = (
-    "computed in 16 bits; one process on the device; the same requests as now; those that come while a batch is computed wait "
+    "one process on the device; the same requests as now; those that come while a batch is computed wait "
     "for its end, of a model that generates for the end of a token; none waits on purpose until a batch is full"
 )
+MEASURED_IN = (None, "fp16")
+"""What is supposed where the devices that were measured tell how good it is."""
 
 
 class Market(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +78,7 @@ def on_devices(now: Situation, market: Market) -> MigrationEstimate:
         stated=tuple(device for device in market.devices if device.stated),
         prices=dict(market.prices),
         left_out=market.left_out,
-        assumes=(ASSUMED, *now.work.told, *(f"{one.name}: {one.sources[0]}" for one in derived)),
+        assumes=(_assumed(now), *now.work.told, *(f"{one.name}: {one.sources[0]}" for one in derived)),
     )
 
 
@@ -112,7 +115,7 @@ def _with_its_cache(work: Work, view: View, facts: ServiceFacts) -> Work:
 
 
 def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
-    precision: Precision = "fp16" if device.operations("fp16") else "bf16"
+    precision = computed_in(now.precision, device)
     seed = f"{now.service_id} {device.name}"
     simulated = simulate(
         now.work,
@@ -142,12 +145,24 @@ def _on(now: Situation, device: Device, market: Market) -> DeviceEstimate:
         simulated=simulated,
         ceiling=max(now.work.part.ceiling, simulated.ceiling if simulated is not None else 0.0),
         costs=costs,
-        precision=precision,
+        precision=precision or now.precision or "fp16",
         split=split_of(now.work, placed, device, now.host, now.cores, seed),
         alternatives=forms,
-        validated=device.measured is not None,
-        note=device.measured or UNVALIDATED,
+        validated=device.measured is not None and now.precision in MEASURED_IN,
+        note=_note(now, device),
     )
+
+
+def _assumed(now: Situation) -> str:
+    if now.precision is None:
+        return f"computed in 16 bits; {ASSUMED}"
+    return f"served in {now.precision}, whose answers have to be measured; {ASSUMED}"
+
+
+def _note(now: Situation, device: Device) -> str:
+    if device.measured is None or now.precision in MEASURED_IN:
+        return device.measured or UNVALIDATED
+    return f"not validated in {now.precision}: measured in 16 bits"
 
 
 def _fit(work: Work, device: Device, free: int | None) -> Fit:

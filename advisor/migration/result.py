@@ -42,6 +42,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What a slow request takes by itself / the mean one, as the 99 % point tells; 1 where that is not known."""
     batch: int | None = None
     """Requests that the device computes at a time; None = as many as the latency that is wanted allows."""
+    precision: Precision | None = None
+    """In which it is supposed to be served there; None = in 16 bits."""
 
 
 class TokenCosts(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ import msgspec
 from advisor.migration.devices import PCIE_BYTES_PER_SECOND, Device, Precision
 from advisor.migration.money import nodes_for
 from advisor.migration.offload import LEAST_REST
+from advisor.migration.served_in import computed_bits
 from advisor.migration.spread import Percentiles, Spread, percentiles
 from advisor.migration.under_load import AtLoad, on_device, waits_for_cores
 from advisor.migration.work import Work
@@ -29,7 +30,6 @@ LAUNCH_SECONDS = Spread(4e-6, 16e-6, 45e-6)
 OF_LANES = Spread(0.1, 0.35, 0.8)
 LEAST_OUTSIDE = 1e-4
 """Of the work, what each request costs the host at least."""
-COMPUTED_BITS = 16.0
 TRANSFER_SECONDS = 2 * 10e-6
 USUAL_PCIE = 4
 ALL_CORES = Spread(0.75, 0.9, 1.0)
@@ -69,22 +69,23 @@ class Simulated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def simulate(
-    work: Work, device: Device, precision: Precision, cores: float, configured_per_second: float | None,
+    work: Work, device: Device, precision: Precision | None, cores: float, configured_per_second: float | None,
     slo_seconds: float | None, seed: str, tail: float = 1.0, batch: int | None = None,
 ) -> Simulated | None:  # fmt: skip
     """`cores`: that are left for the service; `tail`: as many times as the mean request a slow one takes by itself; `batch`:
     None = as large as the time that is wanted allows. None where the device does not compute in that type. The same seed gives
     the same numbers."""
-    peak = device.operations(precision)
-    if peak is None or cores <= 0:
+    peak = None if precision is None else device.operations(precision)
+    if precision is None or peak is None or cores <= 0:
         return None
-    batch = batch or _batch(work, device, peak, slo_seconds)
+    weights = work.weights * _computed(work, precision)
+    batch = batch or _batch(work, weights, device, peak, slo_seconds)
     random = Random(seed)  # noqa: S311 - a simulation
     found = [list[float]() for _ in range(6)]
     at_load = [list[float]() for _ in range(6)]
     binding: Counter[Term] = Counter()
     for _ in range(DRAWS):
-        drawn = _Draw(work, device, peak, random)
+        drawn = _Draw(work, weights, device, peak, random)
         host = drawn.host(batch) * work.cpu_seconds
         terms, step = drawn.terms(batch), drawn.seconds(batch)
         used = cores * ALL_CORES.draw(random)
@@ -143,13 +144,14 @@ def _told(per_second: float, found: Sequence[list[float]]) -> AtLoad:
 class _Draw:
     """One case of all that is not known."""
 
-    def __init__(self, work: Work, device: Device, peak: float, random: Random) -> None:
+    def __init__(self, work: Work, weights: float, device: Device, peak: float, random: Random) -> None:
+        """`weights`: bytes of them that are read for one step."""
         self.part = min(1 - LEAST_REST, work.part.share.draw(random))
         self._calling = min(1 - self.part - LEAST_OUTSIDE, work.calling.draw(random))
         self._flops = work.flops.draw(random)
         self._peak = peak * OF_PEAK.draw(random)
         self._steps = work.generation.steps
-        self._weights, self._cache = work.weights * _computed(work), work.generation.read
+        self._weights, self._cache = weights, work.generation.read
         self._activations = work.activations.draw(random)
         self._bandwidth = device.bandwidth_bytes * OF_BANDWIDTH.draw(random)
         self._launches = self._steps * work.launches.draw(random) * LAUNCH_SECONDS.draw(random)
@@ -175,19 +177,19 @@ class _Draw:
         }
 
 
-def _computed(work: Work) -> float:
+def _computed(work: Work, precision: Precision) -> float:
     """Bytes of a weight as it is computed with / as it is stored."""
-    return min(1.0, COMPUTED_BITS / work.bits) if work.bits else 1.0
+    return min(1.0, computed_bits(precision) / work.bits) if work.bits else 1.0
 
 
-def _batch(work: Work, device: Device, peak: float, slo_seconds: float | None) -> int:
+def _batch(work: Work, weights: float, device: Device, peak: float, slo_seconds: float | None) -> int:
     """The largest of which the device does a step in the time that there is, as is likely."""
     steps = work.generation.steps
 
     def step(batch: int) -> float:
         compute = work.flops.mode / steps * batch / (peak * OF_PEAK.mode)
         each = work.activations.mode / steps + work.generation.read
-        read = (work.weights * _computed(work) + each * batch) / (device.bandwidth_bytes * OF_BANDWIDTH.mode)
+        read = (weights + each * batch) / (device.bandwidth_bytes * OF_BANDWIDTH.mode)
         return max(compute, read) + work.launches.mode * LAUNCH_SECONDS.mode
 
     longest = max(BATCH_SECONDS, MOST_LONGER * step(1))

@@ -59,7 +59,7 @@ def _of_the_speed(now: Situation, simulated: Simulated | None) -> list[tuple[str
         )
         found.append((reason, "less time outside the model: parsing, preparation, Python"))
     if simulated is None:
-        found.append(("the device does not compute in 16 bits", "another device"))
+        found.append((f"the device does not compute in {now.precision or '16 bits'}", "another device"))
     elif simulated.throughput.p10 < LEAST_SPEEDUP:
         ratio = simulated.throughput
         reason = f"throughput ×{ratio.p10:.2f} to ×{ratio.p90:.2f} against these CPUs set right; the {simulated.binding} binds"

@@ -9,6 +9,7 @@ from advisor.migration.devices import Device, named, unknown
 from advisor.migration.estimate import Market, on_devices
 from advisor.migration.money import DevicePrice
 from advisor.migration.result import MigrationEstimate, Situation
+from advisor.migration.served_in import PRECISIONS, served_in
 from advisor.migration.simulate import MOST_IN_BATCH
 from advisor.migration.spread import Spread
 from collectors.units import parse_duration
@@ -116,11 +117,19 @@ def _batch(text: str) -> Change:
     return lambda now: replace(now, batch=value)
 
 
+def _precision(text: str) -> Change:
+    wanted = next((one for one in PRECISIONS if one == text.lower()), None)
+    if wanted is None:
+        raise ValueError(f"{text} is none of {', '.join(PRECISIONS)}")
+    return lambda now: replace(now, work=served_in(now.work, wanted, now.precision), precision=wanted)
+
+
 _CHANGES: Mapping[str, Callable[[str], Change]] = {
     "load": _load,
     "slo": _slo,
     "cores": _cores,
     "part": _part,
     "batch": _batch,
+    "precision": _precision,
 }
 KEYS: tuple[str, ...] = tuple(_CHANGES)

@@ -25,7 +25,8 @@ from agent.config_sources import load_config
     "what_if",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Suppose: load=200 (requests a second), slo=100ms, part=0.9 (of CPU time that could move), cores=8, batch=16.",
+    help="Suppose: load=200 (requests a second), slo=100ms, part=0.9 (of CPU time that could move), cores=8, batch=16, "
+    "precision=int8.",
 )
 @click.option(
     "--probe",

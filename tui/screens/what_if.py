@@ -19,6 +19,7 @@ _FIELDS = (
     ("cores", "cores here"),
     ("part", "part that moves"),
     ("batch", "batch on device"),
+    ("precision", "numbers there"),
 )
 """Keys of `migrate --what-if`, and what they are called."""
 
@@ -78,4 +79,5 @@ def _seen(now: Situation | None) -> dict[str, str]:
         "cores": f"{fmt.number(round(now.cores, 2))} now",
         "part": f"{now.work.part.share.mode:.2f} likely now; 0 to 1",
         "batch": "as large as the objective allows",
+        "precision": "16 bits; fp32, tf32, bf16, fp8, int8 or int4",
     }
