@@ -64,6 +64,8 @@ SCREENS: tuple[type[StateScreen], ...] = (
 )
 """In the order of their numbers."""
 NOTICE_SECONDS = 8.0
+SWITCHING_SECONDS = 0.001
+"""In which nothing is written when another screen is opened. Textual waits 50 ms."""
 ONE_NODE = Problem("nodes", "no other node is known", 'name them in the configuration: [nodes."NAME"] url = "…"')
 _DONE = {"acknowledged": "acknowledged", "snoozed": "snoozed"}
 
@@ -270,6 +272,10 @@ class TopApp(TimeTraveller):
         self._node, self.travel = node, Travel(self.source)
         self.state = State(origin=self.source.origin)
         self.run_worker(self._poll(self.source), group="poll", exclusive=True)
+
+    def delay_update(self, delay: float = SWITCHING_SECONDS) -> None:
+        """Screens follow the node while others are open: there is no more to hide at a switch than its first drawing."""
+        super().delay_update(min(delay, SWITCHING_SECONDS))
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULT.variables()
