@@ -25,7 +25,8 @@ def title_of(loaded: Loaded) -> tuple[str, ...]:
     who = f" pid {profile.pid}" if profile.pid else ""
     rate = f" at {fmt.number(profile.hertz)} Hz" if profile.hertz else ""
     when = _clock(profile.at_unix_seconds)
-    return f"{name}{who}", f"{profile.kind}: {profile.reason}", f"{fmt.duration(profile.seconds)}{rate}", when
+    held = f"{fmt.duration(profile.seconds)}{rate}" + ("" if profile.pid else ", processes added up")
+    return f"{name}{who}", f"{profile.kind}: {profile.reason}", held, when
 
 
 def asked_title(what: Target | Compared) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ class IpcDominatesLightModel(Rule):
             ),
             rejected=(
                 Rejected("serialisation-heavy", f"payloads took {told(seen.share('serialise'))}"),
-                Rejected("workers-below-cores-saturated", f"{len(workers)} workers use {busy:.2f} cores, the front-end "
+                Rejected("workers-below-cores-saturated", f"its workers ({len(workers)}) use {busy:.2f} cores, the front-end "
                          f"{front.cores_used:.2f}"),
                 Rejected("event-loop-blocked", f"the model is {model.value:.0%} of a request"),
             ),

@@ -93,8 +93,8 @@ class WorkersBelowCoresSaturated(Rule):
         threads_of_python = max(len(w.active_threads) for w in workers)
         return Conclusion(
             subject=subject_of(view),
-            title=f"{count} saturated worker{'s' if count > 1 else ''} leave {unused * left:.1f} of {left:.1f} cores idle: "
-            f"run {count_told(facts, change)}",
+            title=f"{count} saturated worker{'s leave' if count > 1 else ' leaves'} {unused * left:.1f} of {left:.1f} cores "
+            f"idle: run {count_told(facts, change)}",
             summary=f"Each worker was runnable {busy:.0%} of the time on {used:.2f} cores, and the service used "
             f"{view.cores_used:.2f} of {left:.2f} cores it could have. Another process, not another thread, uses the rest.",
             confidence=min(0.85 if threads_of_python <= 2 else 0.6, SUREST_IN_DOUBT if doubt_of(view) else 1.0),

@@ -93,7 +93,8 @@ class WorkersIdleRightsizing(Rule):
             title=f"at most {seen.needed_p99:.1f} of {count} workers are needed at once: "
             f"{count_told(facts, change)} serve the same load",
             summary=f"In 99 of 100 stretches over {_span(hours)} no second needed more than {seen.needed_p99:.2f} workers, the "
-            f"busiest of all {peak:.2f} ({how}). {left} workers can do {left / max(peak, 0.01):.1f} times that."
+            f"busiest of all {peak:.2f} ({how}). {left} worker{'s' if left > 1 else ''} can do "
+            f"{left / max(peak, 0.01):.1f} times that."
             f"{_cpu_request(view, seen)}{_provisional(hours)}",
             confidence=_confidence(hours),
             evidence=(

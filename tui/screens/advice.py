@@ -133,6 +133,8 @@ class AdviceScreen(StateScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is open can be acknowledged, what is not can be opened; where nothing is to be changed, nothing is copied."""
+        if not super().check_action(action, parameters):
+            return False
         finding = self._chosen()
         match action:
             case "act":

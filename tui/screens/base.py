@@ -5,6 +5,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher
@@ -38,6 +39,8 @@ class StateScreen(Screen[None]):
     """Its own keys and what they do, for the help page."""
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]
+    WITHOUT_BODY: ClassVar[frozenset[str]] = frozenset()
+    """Its own actions that are possible where there is nothing to show."""
     state: State | None = None
     """As last shown."""
 
@@ -72,6 +75,17 @@ class StateScreen(Screen[None]):
             yield self.body()
         yield KeyLine()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What is done with what is shown is not offered where nothing is."""
+        if action in self.WITHOUT_BODY or action not in self._own_actions() or not self.is_mounted:
+            return True
+        return self.query_one(ContentSwitcher).current == "body"
+
+    @classmethod
+    def _own_actions(cls) -> frozenset[str]:
+        bindings = [one for one in cls.BINDINGS if isinstance(one, Binding)]
+        return frozenset(one.action.partition("(")[0] for one in bindings)
+
     def on_mount(self) -> None:
         self.watch(self.app, "state", self._show_state)
 
@@ -94,6 +108,7 @@ class StateScreen(Screen[None]):
         if switcher.current is not None and self.focused is not None:
             self._focused_on[switcher.current] = self.focused
         switcher.current = page
+        self.refresh_bindings()
         before = self._focused_on.get(page)
         if before is not None and before.is_attached:
             self.call_after_refresh(self.set_focus, before, False)

@@ -144,6 +144,8 @@ class MigrationScreen(StateScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Nothing can be supposed of a service of which nothing can be told."""
+        if not super().check_action(action, parameters):
+            return False
         if action == "what_if":
             one = self._seen(self._chosen)
             return one is not None and one.situation is not None

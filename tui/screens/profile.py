@@ -48,6 +48,7 @@ class ProfileScreen(ProfileListing):
     ProfileScreen.-tall ProfileHead { margin: 1 0; }
     ProfileScreen.-tall ClassLegend { height: 2; }
     """
+    WITHOUT_BODY = frozenset({"take"})
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "take", "Take"),
         Binding("d", "compare", "Diff"),

@@ -93,7 +93,7 @@ class WorkersScreen(StateScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action != "back" or not self.is_mounted:
-            return True
+            return super().check_action(action, parameters)
         return self.has_page or self.query_one("#body").has_class("-looking")
 
     def action_advice(self) -> None:

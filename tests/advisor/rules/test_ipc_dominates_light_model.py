@@ -101,7 +101,7 @@ def test_the_exact_change_is_zero_workers():
 
 def test_look_alikes_are_listed_with_their_numbers():
     listed = {r.cause: r.because for r in concluded(RULE, *light_model()).rejected}
-    assert listed["workers-below-cores-saturated"] == "1 workers use 0.27 cores, the front-end 0.95"
+    assert listed["workers-below-cores-saturated"] == "its workers (1) use 0.27 cores, the front-end 0.95"
 
 
 @pytest.mark.parametrize("host", [h for h in profiled_hosts.ALL if h is not light_model], ids=lambda h: h.__name__)
