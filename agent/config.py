@@ -111,10 +111,16 @@ class ProfilingSettings:
     burst_seconds: float = setting(Kind.DURATION, "4s", "How long a burst is.", minimum=1, maximum=30)
     keep_seconds: float = setting(Kind.DURATION, "7d", "How long profiles are kept.", minimum=3600)
     pyroscope_url: str | None = setting(
-        Kind.URL, None, "A Pyroscope-compatible server to which every profile is sent as well (http only)."
+        Kind.URL, None, "A Pyroscope-compatible server to which every profile is sent as well."
     )
     pyroscope_token_file: Path | None = setting(
-        Kind.PATH, None, "File that holds the bearer token for that server, where it wants one."
+        Kind.PATH, None, "File that holds the bearer token for that server, or `Basic …`, where it wants one."
+    )
+    pyroscope_tenant: str | None = setting(
+        Kind.TEXT, None, "Whose profiles they are on a server with several tenants (X-Scope-OrgID)."
+    )
+    pyroscope_ca_file: Path | None = setting(
+        Kind.PATH, None, "File with the authorities (PEM) that its certificate is of; without it the system's."
     )
 
 
@@ -201,8 +207,14 @@ class NodesSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifySettings:
-    """`[notify."NAME"]`: a webhook that is told of new findings."""
+    """`[notify."NAME"]`: who is told of new findings."""
 
+    kind: Literal["webhook", "kubernetes"] = setting(
+        Kind.TEXT,
+        "webhook",
+        "A webhook, or an Event of Kubernetes about our own pod.",
+        choices=("webhook", "kubernetes"),
+    )
     url: str | None = setting(Kind.URL, None, "Where to post to: https, or http to this machine.")
     url_file: Path | None = setting(
         Kind.PATH, None, "Instead of url: a file that holds it, where the address is itself a secret, as Slack's."
@@ -212,6 +224,11 @@ class NotifySettings:
     )
     secret_file: Path | None = setting(
         Kind.PATH, None, "File that holds the secret with which what is sent is signed (HMAC-SHA256)."
+    )
+    ca_file: Path | None = setting(
+        Kind.PATH,
+        None,
+        "File with the authorities (PEM) that the webhook's certificate is of; without it the system's.",
     )
     format: Literal["json", "slack"] = setting(
         Kind.TEXT, "json", "The finding as JSON, or text for Slack's incoming webhooks.", choices=("json", "slack")

@@ -293,7 +293,7 @@ class _Daemon:
 
 
 def notifier_of(config: Config) -> "Notifier | None":
-    """What tells webhooks of new findings, where one is configured."""
+    """What tells others of new findings, where somebody is to be told."""
     if not config.notify:
         return None
     from agent.notify.notifier import Notifier
@@ -310,11 +310,15 @@ def pyroscope_of(config: Config) -> "PyroscopePusher | None":
 
     try:
         return PyroscopePusher(
-            settings.pyroscope_url, token_file=settings.pyroscope_token_file, labels={"node": config.node_name}
+            settings.pyroscope_url,
+            token_file=settings.pyroscope_token_file,
+            tenant=settings.pyroscope_tenant,
+            ca_file=settings.pyroscope_ca_file,
+            labels={"node": config.node_name},
         )
     except ValueError as error:
         message = f"profiling.pyroscope_url: {error}"
-        raise CliError("config.bad-value", message, "write http://HOST:PORT, or put a proxy between") from error
+        raise CliError("config.bad-value", message, "write http://HOST:PORT or https://HOST") from error
 
 
 def sidecar_process(paths: Paths) -> SidecarProcess:

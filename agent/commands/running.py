@@ -26,7 +26,8 @@ def run(config_file: Path | None, db: str | None, listen: str | None, sidecar: s
     from agent.light import without_openssl
     from agent.notify.targets import is_encrypted
 
-    if not is_encrypted(loaded.config.notify):
+    profiles = (loaded.config.profiling.pyroscope_url or "").startswith("https:")
+    if not profiles and not is_encrypted(loaded.config.notify):
         without_openssl()
     from agent.daemon import run as run_daemon
 

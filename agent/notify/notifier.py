@@ -1,4 +1,4 @@
-"""How do new findings reach webhooks, without anything here ever waiting for them?
+"""How do new findings reach webhooks and Kubernetes, without anything here ever waiting for them?
 
 A thread and a bounded queue for each target: one that hangs holds up no other. What is queued when the agent ends is not sent.
 """
@@ -6,17 +6,16 @@ A thread and a bounded queue for each target: one that hangs holds up no other. 
 import http.client
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from advisor.documents import NotifyStatus
 from advisor.finding import Finding, Severity
 from agent.config import NotifySettings
 from agent.errors import reason_of
-from agent.notify.message import Message, body_of, signed
-from agent.notify.targets import check_address, read_line
+from agent.notify.message import Message
+from agent.notify.sender import Refused, Sender
+from agent.notify.webhook import Webhook
 
 log = logging.getLogger("nodewright.notify")
 TIMEOUT_SECONDS = 10.0
@@ -30,7 +29,7 @@ _AGAIN = frozenset({408, 425, 429})
 
 
 class Target:
-    """One webhook. All methods may be called from any thread."""
+    """One of whom is told. All methods may be called from any thread."""
 
     def __init__(
         self, name: str, settings: NotifySettings, *, timeout_seconds: float = TIMEOUT_SECONDS,
@@ -38,7 +37,7 @@ class Target:
     ) -> None:  # fmt: skip
         self.name = name
         self.least = Severity(settings.severity)
-        self._settings = settings
+        self._sender = sender_of(settings)
         self._timeout = timeout_seconds
         self._first_backoff = first_backoff_seconds
         self._queue: deque[Message] = deque()
@@ -88,9 +87,9 @@ class Target:
 
     def _run(self) -> None:
         while (message := self._next()) is not None:
-            body, backoff, problem = body_of(message, self._settings.format), self._first_backoff, ""
+            backoff, problem = self._first_backoff, ""
             for _ in range(MOST_ATTEMPTS):
-                problem, again = self._attempt(message, body)
+                problem, again = self._attempt(message)
                 if not problem or not again:
                     break
                 with self._condition:
@@ -114,31 +113,26 @@ class Target:
         if problem:
             log.warning("finding %s was not sent to notify target %s: %s", message.finding.id, self.name, problem)
 
-    def _attempt(self, message: Message, body: bytes) -> tuple[str, bool]:
+    def _attempt(self, message: Message) -> tuple[str, bool]:
         """What went wrong (empty: nothing; never with the address' path or the secret in it), and whether to try again."""
         try:
-            status = self._post(body, message.delivery)
+            status = self._sender.send(message, self._timeout)
+        except Refused as refused:
+            return str(refused), False
         except (OSError, http.client.HTTPException, ValueError) as error:
             return (reason_of(error) if isinstance(error, OSError) else str(error) or type(error).__name__), True
         if 200 <= status < 300:
             return "", False
         return f"it answered {status}", status in _AGAIN or status >= 500
 
-    def _post(self, body: bytes, delivery: str) -> int:
-        """The status. Files are read at each attempt, so that a secret can be renewed."""
-        settings = self._settings
-        url = settings.url or check_address(read_line(settings.url_file).decode() if settings.url_file else "")
-        headers = {"Content-Type": "application/json", "User-Agent": "nodewright", "X-Nodewright-Delivery": delivery}
-        if settings.secret_file is not None:
-            headers |= signed(body, read_line(settings.secret_file), int(time.time()))
-        parts = urlsplit(url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=self._timeout)
-        try:
-            connection.request("POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, headers)
-            return connection.getresponse().status
-        finally:
-            connection.close()
+
+def sender_of(settings: NotifySettings) -> Sender:
+    """What takes messages there."""
+    if settings.kind == "webhook":
+        return Webhook(settings)
+    from agent.notify.kubernetes import KubernetesEvents
+
+    return KubernetesEvents()
 
 
 class Notifier:

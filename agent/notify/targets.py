@@ -16,26 +16,40 @@ def check_notify(targets: Mapping[str, NotifySettings], origins: Mapping[str, st
     """Raises CliError, one line that names source and key, where a target cannot be told anything."""
     for name, one in targets.items():
         try:
-            if one.url is None and one.url_file is None:
-                raise ValueError("url is missing")
-            if one.url is not None and one.url_file is not None:
-                raise ValueError("url and url_file are both set")
-            if one.url is not None:
-                check_address(one.url)
+            _check(one)
         except ValueError as error:
             prefix = dotted(("notify", name))
             where = next(
                 (o for key, o in origins.items() if key.startswith(f"{prefix}.") and o != "default"), "default"
             )
             message = f"{where.removeprefix('file ')}: {prefix}: {error}"
-            raise CliError(
-                "config.bad-value", message, 'url = "https://HOST/PATH"; http:// to this machine only'
-            ) from error
+            hint = (
+                'url = "https://HOST/PATH"; http:// to this machine only' if one.kind == "webhook" else "leave them out"
+            )
+            raise CliError("config.bad-value", message, hint) from error
+
+
+def _check(one: NotifySettings) -> None:
+    """Raises ValueError with one clause."""
+    if one.kind == "kubernetes":
+        unused = {"url": one.url, "url_file": one.url_file, "secret_file": one.secret_file, "ca_file": one.ca_file}
+        if given := [key for key, value in unused.items() if value is not None]:
+            raise ValueError(f"{' and '.join(given)}: of webhooks only; an Event goes to the pod's own API server")
+        return
+    if one.url is None and one.url_file is None:
+        raise ValueError("url is missing")
+    if one.url is not None and one.url_file is not None:
+        raise ValueError("url and url_file are both set")
+    if one.url is not None:
+        check_address(one.url)
 
 
 def is_encrypted(targets: Mapping[str, NotifySettings]) -> bool:
     """Whether some target may want TLS."""
-    return any(one.url_file is not None or (one.url or "").startswith("https:") for one in targets.values())
+    return any(
+        one.kind == "kubernetes" or one.url_file is not None or (one.url or "").startswith("https:")
+        for one in targets.values()
+    )
 
 
 def check_address(url: str) -> str:

@@ -1,8 +1,6 @@
 """How do profiles reach a Pyroscope server, without anything here ever waiting for it?
 
-Folded stacks are sent to `POST URL/ingest`, as
-https://grafana.com/docs/pyroscope/latest/reference-server-api/ describes it; one request for each side of a profile.
-Tested against that description only, not against a Pyroscope server.
+Tested before a stand-in that parses as Pyroscope's source does, not before a Pyroscope server.
 """
 
 import socket
@@ -11,20 +9,19 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import SplitResult, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from advisor.profiling.sides import totals
-from advisor.profiling.stored import Side, StoredProfile
-from agent.profiling.formats.collapsed import folded
+from advisor.profiling.stored import StoredProfile
+from agent.errors import reason_of
+from agent.profiling.pyroscope_requests import requests_of
 
 TIMEOUT_SECONDS = 5.0
 """For one request, name resolution not counted."""
 MOST_QUEUED = 32
 FIRST_BACKOFF_SECONDS = 1.0
 LAST_BACKOFF_SECONDS = 60.0
-_SCALED_HERTZ = 100
 _REFUSED = frozenset({400, 404, 405, 411, 413, 415, 422})
 """What the server will not take another time either."""
 _STATUS_LINE_BYTES = 4096
@@ -45,12 +42,18 @@ class PyroscopePusher:
 
     def __init__(
         self, url: str, *, labels: Mapping[str, str] | None = None, token_file: Path | None = None,
-        timeout_seconds: float = TIMEOUT_SECONDS, first_backoff_seconds: float = FIRST_BACKOFF_SECONDS,
+        tenant: str | None = None, ca_file: Path | None = None, timeout_seconds: float = TIMEOUT_SECONDS,
+        first_backoff_seconds: float = FIRST_BACKOFF_SECONDS,
     ) -> None:  # fmt: skip
         """`labels` go with every profile. `token_file` holds what follows `Authorization:`, a bare token is a Bearer's;
-        it is read at each attempt. Raises ValueError for a url that is not http://HOST[:PORT][/PREFIX].
+        it is read at each attempt, as is `ca_file`, the authorities (PEM) of an https server. `tenant` is sent as
+        X-Scope-OrgID. Raises ValueError for a url that is not http[s]://HOST[:PORT][/PREFIX], and for no tenant's name.
         """
         self._parts = _parts(url)
+        if tenant is not None and not (tenant.isascii() and tenant.isprintable() and tenant.strip() == tenant != ""):
+            raise ValueError(f"the tenant {tenant[:120]!r} is not a line of plain text")
+        self._tenant = tenant
+        self._ca_file = ca_file
         self._labels = dict(labels or {})
         self._token_file = token_file
         self._timeout = timeout_seconds
@@ -153,73 +156,39 @@ class PyroscopePusher:
             f"Content-Length: {len(body)}",
             "Connection: close",
             *([] if authorization is None else [f"Authorization: {authorization}"]),
+            *([] if self._tenant is None else [f"X-Scope-OrgID: {self._tenant}"]),
         ]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")
-        address = (self._parts.hostname or "", self._parts.port or 80)
-        with socket.create_connection(address, self._timeout) as connection:
+        with self._connected(deadline) as connection:
             connection.settimeout(_left(deadline))
             connection.sendall(head + body)
             return _status(connection, deadline)
+
+    def _connected(self, deadline: float) -> socket.socket:
+        host, encrypted = self._parts.hostname or "", self._parts.scheme == "https"
+        connection = socket.create_connection((host, self._parts.port or (443 if encrypted else 80)), self._timeout)
+        if not encrypted:
+            return connection
+        from agent.tls import trusting
+
+        try:
+            connection.settimeout(_left(deadline))
+            return trusting(self._ca_file).wrap_socket(connection, server_hostname=host)
+        except BaseException:
+            connection.close()
+            raise
 
 
 class _Refused(Exception):  # noqa: N818 - an answer, not a fault
     """The server does not want this profile."""
 
 
-def requests_of(profile: StoredProfile, labels: Mapping[str, str]) -> list[tuple[str, bytes]]:
-    """Path with query, and body, of the requests that send a profile: one for each side that has samples.
-
-    Counts over `sampleRate` are seconds of a thread. A rate that is no whole number is sent as 100, with counts scaled
-    to it, and so are native samples, which together stand for the CPU time of the process where that was measured.
-    """
-    start = int(profile.at_unix_seconds)
-    requests = []
-    for side, total in totals(profile).items():
-        if not total or side == "wait":  # waits are joined with stacks at rare looks: no seconds can be made of them
-            continue
-        rate, factor = _rate(profile, side, total)
-        stacks = folded(profile, side, threads=True)
-        query = {
-            "name": _name(profile, side, labels),
-            "from": start,
-            "until": max(start + 1, round(profile.at_unix_seconds + profile.seconds)),
-            "format": "folded",
-            "sampleRate": rate,
-            "units": "samples",
-            "spyName": "nodewright",
-            "aggregationType": "sum",
-        }
-        lines = (f"{stack} {round(count * factor)}" for stack, count in stacks.items() if round(count * factor))
-        requests.append((f"/ingest?{urlencode(query, quote_via=quote)}", ("\n".join(lines) + "\n").encode()))
-    return requests
-
-
-def _rate(profile: StoredProfile, side: Side, total: int) -> tuple[int, float]:
-    """Looks a second, and what counts are multiplied with."""
-    if side == "native" and profile.digest is not None and profile.digest.cores > 0:
-        return _SCALED_HERTZ, profile.digest.cores * profile.digest.seconds * _SCALED_HERTZ / total
-    if profile.hertz >= 1 and profile.hertz == int(profile.hertz):
-        return int(profile.hertz), 1.0
-    return _SCALED_HERTZ, _SCALED_HERTZ / profile.hertz if profile.hertz > 0 else 1.0
-
-
-def _name(profile: StoredProfile, side: Side, labels: Mapping[str, str]) -> str:
-    """`SERVICE{side=cpu,slot=0,kind=burst}`: labels that stay few, so no pid."""
-    own = {"side": side, "kind": profile.kind} | ({} if profile.slot is None else {"slot": str(profile.slot)})
-    pairs = ",".join(f"{_clean(key)}={_clean(value)}" for key, value in sorted((dict(labels) | own).items()))
-    return f"{_clean(profile.service or 'unknown')}{{{pairs}}}"
-
-
-def _clean(text: str) -> str:
-    """Without what separates names and labels."""
-    return "".join(c if c.isprintable() and c not in '{}=," ' else "_" for c in text) or "_"
-
-
 def _parts(url: str) -> SplitResult:
     parts = urlsplit(url)
     plain = url.isascii() and url.isprintable() and " " not in url
-    if not (plain and parts.scheme == "http" and parts.hostname and _has_port(parts)) or "@" in url or parts.query:
-        raise ValueError(f"{url[:120]!r} is not http://HOST[:PORT][/PREFIX] (https needs a proxy on this node)")
+    known = plain and parts.scheme in {"http", "https"}
+    if not (known and parts.hostname and _has_port(parts)) or "@" in url or parts.query:
+        raise ValueError(f"{url[:120]!r} is not http://HOST[:PORT][/PREFIX] or https://HOST[:PORT][/PREFIX]")
     return parts
 
 
@@ -264,4 +233,4 @@ def _left(deadline: float) -> float:
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    return getattr(error, "strerror", None) or str(error)
+    return reason_of(error) if isinstance(error, OSError) else str(error)

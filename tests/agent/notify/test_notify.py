@@ -21,6 +21,7 @@ from agent.notify.message import Message
 from agent.notify.notifier import MOST_ATTEMPTS, MOST_QUEUED, Notifier, Target
 from tests.agent.running import agent
 from tests.agent.test_findings_log import Life
+from tests.agent.tls_server import certificate, speak_tls
 from tests.snapshots import example_findings
 
 SECRET = "the-shared-secret-of-this-test"
@@ -198,6 +199,24 @@ def test_slack_takes_text_without_markup(opened: Opened, tmp_path: Path) -> None
     assert path == "/services/T0/B0/token"
     assert json.loads(body)["text"].startswith("[high] node-1: gunicorn/app:8000: a &lt;b&gt; &amp; c\n")
     assert "X-Nodewright-Signature" not in headers
+
+
+def test_an_https_hook_is_known_by_the_authority_of_its_file(opened: Opened, tmp_path: Path) -> None:
+    made, key = certificate(tmp_path)
+    hook, _ = opened(200)
+    speak_tls(hook.server, made, key)
+    url = hook.url.replace("http:", "https:")
+    _, stranger = opened(200, url=url)
+    stranger.push(message())
+    end = time.monotonic() + WAIT_SECONDS
+    while stranger.status().problem is None:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    assert "CERTIFICATE_VERIFY_FAILED" in (stranger.status().problem or "")
+    assert hook.received == []
+    _, known = opened(200, url=f"{url}/hook", ca_file=made)
+    known.push(message())
+    assert hook.wait(1)[0][0] == "/hook"
 
 
 class Pushed(Notifier):

@@ -1,6 +1,6 @@
-"""Are profiles pushed as Pyroscope's API asks for it, and does a bad server cost nothing but the profiles?
+"""Are profiles pushed as Pyroscope reads them, and does a bad server cost nothing but the profiles?
 
-A small real HTTP server on loopback stands in for Pyroscope.
+A small real HTTP server on loopback stands in for Pyroscope; it refuses what Pyroscope refuses.
 """
 
 import socket
@@ -15,8 +15,11 @@ import msgspec
 import pytest
 
 from advisor.profiling.stored import StoredProfile
-from agent.profiling.pyroscope import MOST_QUEUED, PushStatus, PyroscopePusher, requests_of
+from agent.profiling.pyroscope import MOST_QUEUED, PushStatus, PyroscopePusher
+from agent.profiling.pyroscope_requests import requests_of
 from tests.agent.profiling.examples import ENCODE, MATRIX, NOON, digest, sample, stored, two_stacks, whole
+from tests.agent.profiling.pyroscope_stand_in import Ingested, Refused, ingest
+from tests.agent.tls_server import certificate, speak_tls
 
 WAIT_SECONDS = 20.0
 
@@ -26,6 +29,7 @@ class Server:
 
     def __init__(self, *answers: int) -> None:
         self.received: list[tuple[str, dict[str, list[str]], dict[str, str], str]] = []
+        self.ingested: list[Ingested] = []
         self.changed = threading.Condition()
         answers_left = list(answers)
         outer = self
@@ -37,6 +41,10 @@ class Server:
                 with outer.changed:
                     outer.received.append((parts.path, parse_qs(parts.query), dict(self.headers), body))
                     status = answers_left.pop(0) if len(answers_left) > 1 else answers_left[0]
+                    try:
+                        outer.ingested.append(ingest(self.path, body.encode()))
+                    except Refused:
+                        status = 400
                     outer.changed.notify_all()
                 self.send_response(status)
                 self.end_headers()
@@ -110,14 +118,38 @@ def test_each_side_is_sent_as_folded_stacks_with_the_documented_parameters(
     ((path, query, headers, body),) = server.received
     assert path == "/pyro/ingest"
     assert query == {
-        "name": ["gunicorn/app:8000{kind=burst,node=n_1,side=cpu,slot=0}"], "from": [str(NOON)],
+        "name": ["gunicorn/app_8000.cpu{kind=burst,node=n_1,service=gunicorn/app:8000,side=cpu,slot=0}"], "from": [str(NOON)],
         "until": [str(NOON + 10)], "format": ["folded"], "sampleRate": ["50"], "units": ["samples"],
         "spyName": ["nodewright"], "aggregationType": ["sum"],
     }  # fmt: skip
     assert sorted(body.splitlines()) == sorted(
         [";".join(("MainThread", *MATRIX)) + " 700", ";".join(("MainThread", *ENCODE)) + " 300"]
     )
-    assert "Authorization" not in headers
+    assert not {"Authorization", "X-Scope-OrgID"} & set(headers)
+
+
+def test_each_side_is_an_application_of_its_own_and_its_time_is_whole(
+    serve: Callable[..., Server], pusher: Push
+) -> None:
+    server = serve(200)
+    pushing = pusher(server.url)
+    pushing.push(whole(service="10.0.0.7/app v1.2:8000"))
+    assert until(pushing, lambda status: status.sent == 1).dropped == 0
+    name = "10.0.0.7/app_v1.2_8000"
+    seconds = {one.service_name: sum(one.nanoseconds.values()) / 1e9 for one in server.ingested}
+    assert seconds == {name: 20.0, f"{name}/gil": 5.0, f"{name}/native": pytest.approx(15.0)}
+    assert {(one.type, one.start, one.end) for one in server.ingested} == {("process_cpu", NOON, NOON + 10)}
+    assert {one.labels["service"] for one in server.ingested} == {"10.0.0.7/app_v1.2:8000"}
+
+
+def test_a_stack_that_is_too_long_for_the_server_loses_its_outermost_frames_and_no_other_stack() -> None:
+    deep = tuple(f"frame_{number} (/a/long/path/to/the/file.py:{number})" for number in range(3000))
+    ((target, body),) = requests_of(stored([sample(deep, 7), sample(ENCODE, 3)]), {})
+    counts = ingest(target, body).nanoseconds
+    assert sorted(counts.values()) == [3 * 20_000_000, 7 * 20_000_000]
+    longest = max(counts, key=len)
+    assert longest.startswith("...;frame_")
+    assert longest.endswith(deep[-1])
 
 
 def test_counts_stand_for_seconds_at_the_rate_that_is_sent() -> None:
@@ -140,7 +172,9 @@ def test_counts_stand_for_seconds_at_the_rate_that_is_sent() -> None:
 def test_names_cannot_break_out_of_their_place() -> None:
     profile = stored([sample(("a;b 3\nc",), 2, thread="t;u")], service='x{y="z"},\r\nHost: e&name=q', slot=None)
     ((target, body),) = requests_of(profile, {})
-    assert parse_qs(urlsplit(target).query)["name"] == ["x_y__z_____Host:_e&name_q{kind=burst,side=cpu}"]
+    assert parse_qs(urlsplit(target).query)["name"] == [
+        "x_y__z_____Host__e_name_q.cpu{kind=burst,service=x_y__z_____Host:_e&name_q,side=cpu}"
+    ]
     assert "\r" not in target
     assert "\n" not in target
     assert body == b"t:u;a:b 3 c 2\n"
@@ -238,9 +272,26 @@ def test_the_token_of_the_file_goes_along(
     assert server.received[0][2]["Authorization"] == header
 
 
+def test_an_https_server_is_known_by_its_authority_and_told_whose_profiles_they_are(
+    serve: Callable[..., Server], pusher: Push, tmp_path: Path
+) -> None:
+    made, key = certificate(tmp_path)
+    server = serve(200)
+    speak_tls(server.server, made, key)
+    url = server.url.replace("http:", "https:")
+    stranger = pusher(url)
+    stranger.push(two_stacks())
+    assert "CERTIFICATE_VERIFY_FAILED" in (until(stranger, lambda status: status.problem is not None).problem or "")
+    assert server.received == []
+    known = pusher(url, ca_file=made, tenant="team-a")
+    known.push(two_stacks())
+    until(known, lambda status: status.sent == 1)
+    assert server.received[0][2]["X-Scope-OrgID"] == "team-a"
+
+
 @pytest.mark.parametrize(
     "url",
-    ["https://a", "http://", "a:4040", "http://u:p@a", "http://a:x", "http://a/p?q=1", "http://a\r\nb", "http://a:0"],
+    ["ftp://a", "http://", "a:4040", "http://u:p@a", "http://a:x", "http://a/p?q=1", "http://a\r\nb", "http://a:0"],
 )
 def test_an_address_that_cannot_be_pushed_to_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="is not http://HOST"):
