@@ -91,7 +91,7 @@ class _Daemon:
         self._paths = paths
         self._store = store
         wanted = loaded.config.agent.sidecar and not no_sidecar
-        self._sidecar = sidecar_process(paths) if wanted else None
+        self._sidecar = sidecar_process(paths, loaded.config) if wanted else None
         self._pyroscope = pyroscope_of(loaded.config)
         hold = loaded.config.advice.hold_down_seconds
         self._findings = FindingsLog(store.save_document, store.forget_document, hold)
@@ -321,9 +321,11 @@ def pyroscope_of(config: Config) -> "PyroscopePusher | None":
         raise CliError("config.bad-value", message, "write http://HOST:PORT or https://HOST") from error
 
 
-def sidecar_process(paths: Paths) -> SidecarProcess:
-    """The sidecar of its own unit where its socket is there, else a child of ours."""
-    return SidecarProcess(sidecar_command(), str(paths.sidecar_socket))
+def sidecar_process(paths: Paths, config: Config) -> SidecarProcess:
+    """The sidecar that runs on its own where the configuration names its socket, which it may make after we started, or where
+    one is there; else a child of ours."""
+    command = sidecar_command() if config.agent.sidecar_socket is None else None
+    return SidecarProcess(command, str(paths.sidecar_socket))
 
 
 def sidecar_command() -> Sequence[str]:

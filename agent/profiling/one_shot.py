@@ -111,13 +111,14 @@ def best_take(host: Host, key: WorkerKey) -> tuple[Take, str]:
         return own, ""
     except OSError:
         pass
-    paths = find_paths(load_config().config, os.environ)
+    config = load_config().config
+    paths = find_paths(config, os.environ)
     if not paths.sidecar_socket.is_socket():
         return own, ""
     from agent.daemon import sidecar_process
     from agent.profiling.through_sidecar import through_sidecar
 
-    sidecar = sidecar_process(paths)
+    sidecar = sidecar_process(paths, config)
     sidecar.start()
     return through_sidecar(sidecar.client), " through the sidecar"
 
