@@ -37,6 +37,18 @@ def test_the_sidecar_holds_two_capabilities_and_no_network() -> None:
     assert service["RestrictAddressFamilies"] == "AF_UNIX"
 
 
+def test_webhooks_and_profiles_can_leave_the_agents_unit() -> None:
+    service = unit("nodewright.service")["Service"]
+    families = set(service["RestrictAddressFamilies"].split())
+    assert {"AF_INET", "AF_INET6"} <= families, "connections"
+    assert {"AF_UNIX", "AF_NETLINK"} <= families, "getaddrinfo(3) asks systemd-resolved and for the interfaces"
+    closed = {"IPAddressDeny", "IPAddressAllow", "PrivateNetwork", "InaccessiblePaths", "SocketBindDeny", "RootDirectory"}
+    assert not closed & set(service)
+    assert "~@network-io" not in service["SystemCallFilter"]
+    assert service["ProtectSystem"] == "strict", "the system's authorities stay readable"
+    assert service["ProtectHome"] == "yes", "so ca_file, url_file and secret_file do not lie in a home folder: the docs say so"
+
+
 @pytest.mark.parametrize("name", ["nodewright.service", "nodewright-sidecar.service"])
 def test_other_users_processes_stay_visible(name: str) -> None:
     service = unit(name)["Service"]

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,9 @@ sys.stdin.read()
 
 
 @contextmanager
-def python_server(folder: Path, *arguments: str) -> Iterator[tuple[WorkerKey, int]]:
-    """A Python process that listens, with its key and its port. `planted` stands in everything secret about it."""
+def python_server(folder: Path, *arguments: str, prefix: Sequence[str] = ()) -> Iterator[tuple[WorkerKey, int]]:
+    """A Python process that listens, with its key and its port. `planted` stands in everything secret about it. `prefix` is
+    a program that becomes it."""
     (folder / "mlserver").write_text(_LISTENS)
     (folder / "settings.json").write_text(json.dumps({"parallel_workers": 2, "db_password": "planted-settings"}))
     env = {
@@ -32,7 +33,7 @@ def python_server(folder: Path, *arguments: str) -> Iterator[tuple[WorkerKey, in
         "MLSERVER_URL": "redis://u:planted-pw@h",
         "HOME": "/x",
     }
-    command = [sys.executable, *(arguments or ("-c", _LISTENS)), "--api-key", "planted-argv"]
+    command = [*prefix, sys.executable, *(arguments or ("-c", _LISTENS)), "--api-key", "planted-argv"]
     with subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None

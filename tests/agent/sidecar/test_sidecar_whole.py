@@ -18,6 +18,7 @@ from collectors.facts import Environ, ProcessFacts
 from collectors.framework import SettingsRequest
 from collectors.inside.memory import ProcessMemory
 from collectors.reading import Unsupported
+from tests.agent.running import agent
 from tests.agent.sidecar.targets_of_tests import PROGRAM, key_of, python_server
 
 REQUEST = SettingsRequest(name="settings", pattern="settings.json", keys=("parallel_workers", "db_password"))
@@ -162,3 +163,15 @@ def test_a_socket_that_cannot_be_bound_is_one_line_and_status_5(tmp_path: Path) 
 def test_a_wrong_descriptor_is_one_line_and_status_5() -> None:
     ended = subprocess.run([*PROGRAM, "--fd", "77"], capture_output=True, text=True)
     assert (ended.returncode, ended.stderr.count("\n")) == (5, 1)
+
+
+def test_an_agent_that_starts_before_the_sidecar_of_its_pod_finds_it_once_it_listens(tmp_path: Path) -> None:
+    path = tmp_path / "private" / "sidecar.sock"
+    with agent(tmp_path / "a", environ={"NODEWRIGHT_AGENT_SIDECAR_SOCKET": str(path)}) as running_agent:
+        running_agent.wait_for("/v1/self", lambda self: self["sidecar"] == "missing")
+        children = Path(f"/proc/{running_agent.process.pid}/task/{running_agent.process.pid}/children").read_text()
+        assert children == "", "none of its own was started, which would lack the rights"
+        with python_server(tmp_path), subprocess.Popen([*PROGRAM, "--socket", str(path)]) as process:
+            running_agent.wait_for("/v1/self", lambda self: self["sidecar"] == "running")
+            process.terminate()
+            assert process.wait(10) == 0
