@@ -1,5 +1,5 @@
-"""What do the generated pages say? `make docs` writes docs/reference.md, docs/frameworks.md and docs/rules/; `--check` fails
-if they are out of date.
+"""What do the generated pages say? `make docs` writes docs/reference.md, docs/frameworks.md, docs/rules/ and the table in
+docs/kubernetes.md; `--check` fails if they are out of date.
 
 Every table comes from the declaration that the program itself runs on: nothing here is written twice.
 """
@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from docs import frameworks as frameworks_page  # noqa: E402
 from docs import rules as rules_pages  # noqa: E402
+from docs import values as values_table  # noqa: E402
 from docs.tables import section, table  # noqa: E402
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def main() -> int:
     check = parser.parse_args().check
     stale = False
     made_pages = {"reference.md": page(), "frameworks.md": frameworks_page.page(), **rules_pages.pages()}
+    made_pages["kubernetes.md"] = values_table.page((FOLDER / "kubernetes.md").read_text("utf-8"))
     for gone in sorted({f"rules/{one.name}" for one in (FOLDER / "rules").glob("*.md")} - made_pages.keys()):
         stale |= check
         if not check:

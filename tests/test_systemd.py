@@ -42,11 +42,20 @@ def test_webhooks_and_profiles_can_leave_the_agents_unit() -> None:
     families = set(service["RestrictAddressFamilies"].split())
     assert {"AF_INET", "AF_INET6"} <= families, "connections"
     assert {"AF_UNIX", "AF_NETLINK"} <= families, "getaddrinfo(3) asks systemd-resolved and for the interfaces"
-    closed = {"IPAddressDeny", "IPAddressAllow", "PrivateNetwork", "InaccessiblePaths", "SocketBindDeny", "RootDirectory"}
+    closed = {
+        "IPAddressDeny",
+        "IPAddressAllow",
+        "PrivateNetwork",
+        "InaccessiblePaths",
+        "SocketBindDeny",
+        "RootDirectory",
+    }
     assert not closed & set(service)
     assert "~@network-io" not in service["SystemCallFilter"]
     assert service["ProtectSystem"] == "strict", "the system's authorities stay readable"
-    assert service["ProtectHome"] == "yes", "so ca_file, url_file and secret_file do not lie in a home folder: the docs say so"
+    assert service["ProtectHome"] == "yes", (
+        "so ca_file, url_file and secret_file do not lie in a home folder: the docs say so"
+    )
 
 
 @pytest.mark.parametrize("name", ["nodewright.service", "nodewright-sidecar.service"])

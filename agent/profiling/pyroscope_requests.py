@@ -19,8 +19,8 @@ _MOST_LINE_BYTES = 60_000
 _NO_NAME = re.compile(r"[^0-9A-Za-z_./-]")
 """What may not be in an application's name; the server refuses the profile with 400."""
 _APPLICATION: dict[Side, str] = {"cpu": "", "gil": "/gil", "native": "/native"}
-"""An application for each side that is sent, so that no graph adds up two of them. Waits are not: they are joined with stacks at
-rare looks, and no seconds can be made of them."""
+"""An application for each side that is sent, so that no graph adds up two of them. Waits are not: they are joined with stacks
+at rare looks, and no seconds can be made of them."""
 
 
 def requests_of(profile: StoredProfile, labels: Mapping[str, str]) -> list[tuple[str, bytes]]:

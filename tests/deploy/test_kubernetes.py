@@ -19,6 +19,7 @@ import nodewright
 from agent.notify.kubernetes import again, event_of
 from agent.notify.message import Message
 from agent.sidecar.privileges import NEEDED
+from docs.values import rows as values_rows
 from tests.deploy.manifests import (
     CHART,
     KUSTOMIZE,
@@ -296,6 +297,20 @@ def test_an_event_of_a_finding_holds_before_the_schema(tools: Tools) -> None:
             event = event_of(message, environment, "models")
             assert tools.problems([msgspec.to_builtins(event), event | again(2)]) == []
             assert tools.problems([event | {"series": {"count": 2}}]) != []
+
+
+def test_every_value_is_explained_in_the_docs(tools: Tools) -> None:
+    def leaves(value: Any, path: str) -> Iterator[str]:
+        if isinstance(value, dict) and value and set(value) != {"cpu", "memory"} and path != "nodeSelector":
+            for key, each in value.items():
+                yield from leaves(each, f"{path}.{key}".lstrip("."))
+        else:
+            yield path
+
+    [values] = tools.ask("yaml", (CHART / "values.yaml").read_text())
+    rows = list(values_rows((CHART / "values.yaml").read_text()))
+    assert [key for key, _, _ in rows] == list(leaves(values, ""))
+    assert [key for key, _, text in rows if not text] == []
 
 
 def test_versions_and_sizes_agree(tools: Tools, node: list[Object], beside: list[Object]) -> None:

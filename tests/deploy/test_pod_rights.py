@@ -4,10 +4,12 @@ No cluster runs here: setpriv gives user, group, capabilities and no_new_privs a
 and AppArmor are not tried.
 """
 
+import json
 import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,10 +17,11 @@ import pytest
 from agent.sidecar.client import SidecarClient
 from collectors.facts import Environ
 from collectors.reading import Unsupported
-from tests.agent.running import agent
+from tests.agent.running import agent, command
 from tests.agent.sidecar.targets_of_tests import python_server
 from tests.agent.sidecar.test_sidecar_whole import running
 from tests.deploy.manifests import KUSTOMIZE, ROOT, Object, Tools, containers, of_kind, running_tools
+from tests.live.servers import program
 from tests.live.test_other_users import REACHABLE
 
 pytestmark = [
@@ -28,7 +31,6 @@ pytestmark = [
     ),
 ]
 SERVER = 1000
-_READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
 
 
 @pytest.fixture(scope="module")
@@ -81,21 +83,42 @@ def test_under_the_servers_user_and_group_no_capability_is_needed(tools: Tools, 
     assert isinstance(environ_seen(own, servers(group=2000), shared), Unsupported), "the group has to be the server's"
 
 
+READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
+
+
+def contained(context: Object, volume: Path) -> list[str]:
+    """A prefix for a program with a container's rights, before a read-only root with one volume in it."""
+    reach = ":".join(map(str, (sys.base_prefix, Path(sys.executable).resolve().parents[1], sys.prefix, ROOT)))
+    alone = ["/usr/bin/unshare", "--mount", "--propagation", "private", sys.executable, str(REACHABLE), reach]
+    return [*alone, "/bin/sh", "-c", READ_ONLY, "sh", str(volume), *under(context)]
+
+
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="no unshare")
 @pytest.mark.parametrize("rights", ["sidecar", "same-uid"])
-def test_an_agent_works_on_a_read_only_root_with_a_folder_that_everybody_may_write(
-    tools: Tools, shared: Path, rights: str
-) -> None:
-    own = under(beside(tools, shared, rights)["nodewright"]["securityContext"])
+def test_the_containers_work_together_on_a_read_only_root(tools: Tools, shared: Path, rights: str) -> None:
+    own = beside(tools, shared, rights)
     volume = shared / "volume"
     volume.mkdir()
     volume.chmod(0o777)  # as the kubelet makes an emptyDir
-    reach = ":".join(map(str, (sys.base_prefix, Path(sys.executable).resolve().parents[1], sys.prefix, ROOT)))
-    alone = ["unshare", "--mount", "--propagation", "private", sys.executable, str(REACHABLE), reach]
-    alone += [shutil.which("sh") or "sh", "-c", _READ_ONLY, "sh", str(volume), *own]
-    with agent(volume, prefix=alone, environ={"PYTHONDONTWRITEBYTECODE": "1"}) as one:
+    socket = volume / "private" / "sidecar.sock"
+    environ = {"TMPDIR": str(volume)}
+    with ExitStack() as stack:
+        stack.enter_context(python_server(shared, "mlserver", "start", ".", prefix=servers()))
+        if rights == "sidecar":
+            environ["NODEWRIGHT_AGENT_SIDECAR_SOCKET"] = str(socket)
+            looker = contained(own["nodewright-sidecar"]["securityContext"], volume)
+            allowed = own["nodewright-sidecar"]["args"][-2:]
+            stack.enter_context(program([*looker, *command("sidecar", "--socket", str(socket), *allowed)]))
+        watcher = contained(own["nodewright"]["securityContext"], volume)
+        one = stack.enter_context(agent(volume, prefix=watcher, environ=environ))
         found = one.wait_for("/v1/self", lambda self: self["ticks"] > 2 and self["sidecar"] == "running")
         assert found["store_problem"] is None
         status = Path(f"/proc/{one.process.pid}/status").read_text()
         assert "CapEff:\t0000000000000000" in status
         assert "NoNewPrivs:\t1" in status
+        one.wait_for("/v1/services", lambda known: any(knows_threads(service) for service in known))
+
+
+def knows_threads(service: Object) -> bool:
+    """Whether a setting stands there that only a look into the process tells."""
+    return "OMP_NUM_THREADS" in json.dumps(service)

@@ -45,6 +45,7 @@ severity = {{ .Values.events.severity | quote }}
     {{- if not $own }}
     - {name: NODEWRIGHT_AGENT_SIDECAR_SOCKET, value: /run/nodewright/private/sidecar.sock}
     {{- end }}
+    - {name: TMPDIR, value: /var/lib/nodewright}
     - {name: NODEWRIGHT_STORE_SIZE_CAP, value: {{ .Values.state.sizeCap | quote }}}
     - name: NODEWRIGHT_AGENT_NODE
       valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
@@ -132,7 +133,7 @@ severity = {{ .Values.events.severity | quote }}
     {{- toYaml .Values.resources.sidecar | nindent 4 }}
   securityContext:
     runAsUser: 0
-    runAsGroup: 0
+    runAsGroup: 65532
     runAsNonRoot: false
     readOnlyRootFilesystem: true
     allowPrivilegeEscalation: false
