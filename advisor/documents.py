@@ -346,8 +346,8 @@ class ProfilingStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotifyStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook since the start. `dropped`: refused, tried in vain, or the queue was full. `problem`: why the newest attempt
-    failed; None while all is well."""
+    """One who is told of new findings, since the start. `dropped`: refused, tried in vain, or the queue was full. `problem`: why
+    the newest attempt failed; None while all is well."""
 
     name: str
     sent: int
@@ -378,7 +378,7 @@ class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
     readers: tuple[ReaderStatus, ...] = ()
     """Processes that read GPUs and other accelerators."""
     notify: tuple[NotifyStatus, ...] = ()
-    """Webhooks that are told of new findings."""
+    """Who is told of new findings."""
     replayed: bool = False
     """Of a recording: time, CPU and memory are those of its replay, and whether a tick was late is not known."""
 

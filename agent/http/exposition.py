@@ -111,7 +111,7 @@ def _of_self(snapshot: Snapshot) -> Iterator[Family]:
         for outcome, count in (("sent", one.sent), ("dropped", one.dropped))
     }
     if told:
-        yield Family(f"{PREFIX}_notifications", "Findings for webhooks, by what became of them.", True, told)
+        yield Family(f"{PREFIX}_notifications", "Findings that were to be told, by what became of them.", True, told)
     yield Family(f"{PREFIX}_self_ticks", "Rounds of sampling.", True, {(): float(own.ticks)})
     yield Family(f"{PREFIX}_self_late_ticks", "Rounds that began late.", True, {(): float(own.late_ticks)})
 

@@ -1,1 +1,1 @@
-"""Tells programs elsewhere of new findings, by webhooks."""
+"""Tells programs elsewhere of new findings, by webhooks and as Events of Kubernetes."""

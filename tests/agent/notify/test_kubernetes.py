@@ -16,7 +16,6 @@ from agent.notify.kubernetes import KubernetesEvents, event_of
 from agent.notify.message import Message
 from agent.notify.notifier import Target
 from tests.agent.notify.api_server import ApiServer, invalid
-from tests.agent.running import agent
 from tests.snapshots import example_findings
 
 FINDING = example_findings()[0]
@@ -140,11 +139,3 @@ def test_what_is_of_webhooks_only_is_refused(tmp_path: Path, capsys: pytest.Capt
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert "of webhooks only" in told
-
-
-def test_an_agent_outside_of_a_pod_starts_and_watches_all_the_same(tmp_path: Path) -> None:
-    config = tmp_path / "config.toml"
-    config.write_text('[notify.k8s]\nkind = "kubernetes"\nseverity = "medium"\n')
-    with agent(tmp_path / "a", "--no-sidecar", "--config", str(config)) as running:
-        found = running.wait_for("/v1/self", lambda self: self["ticks"] > 1)
-        assert [(one["name"], one["problem"]) for one in found["notify"]] == [("k8s", None)]

@@ -280,10 +280,13 @@ def test_a_bad_target_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_an_agent_tells_of_its_targets_and_the_secret_is_nowhere(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET)
     config = tmp_path / "config.toml"
-    config.write_text(f'[notify.ops]\nurl = "https://localhost:1/x"\nsecret_file = "{tmp_path}/secret"\n')
+    kubernetes = '[notify.k8s]\nkind = "kubernetes"\n'  # in no pod, which is said when there is something to tell
+    ops = f'[notify.ops]\nurl = "https://localhost:1/x"\nsecret_file = "{tmp_path}/secret"\n'
+    config.write_text(kubernetes + ops)
     with agent(tmp_path / "a", "--no-sidecar", "--config", str(config)) as running:
         found = running.wait_for("/v1/self", lambda self: self["ticks"] > 2)
-        assert [(one["name"], one["sent"], one["problem"]) for one in found["notify"]] == [("ops", 0, None)]
+        told = [(one["name"], one["sent"], one["problem"]) for one in found["notify"]]
+        assert told == [("k8s", 0, None), ("ops", 0, None)]
         page = running.text("/metrics")
         assert 'nodewright_notifications_total{notify="ops",outcome="sent"} 0.0' in page
         running.process.terminate()
