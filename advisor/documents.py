@@ -346,8 +346,8 @@ class ProfilingStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotifyStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One who is told of new findings, since the start. `dropped`: refused, tried in vain, or the queue was full. `problem`: why
-    the newest attempt failed; None while all is well."""
+    """One who is told of new findings, since the start. `dropped`: refused, tried in vain, or the queue was full. `problem`:
+    why the newest attempt failed; None while all is well."""
 
     name: str
     sent: int

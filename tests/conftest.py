@@ -21,8 +21,7 @@ ALONE = (
     "tests/collectors/profiles/", "tests/collectors/sources/test_connections", "tests/collectors/sources/test_nvidia",
     "tests/collectors/sources/test_serving", "tests/collectors/sources/test_threads", "tests/collectors/test_inside_facts",
     "tests/collectors/test_pod_resources", "tests/deploy/test_pod_rights", "tests/tui/test_reconnect",
-    "tests/tui/test_time_travel_recorded",
-    "tests/tui/test_web",
+    "tests/tui/test_time_travel_recorded", "tests/tui/test_web",
 )  # fmt: skip
 """Of those, what watches real programs, which others would disturb."""
 
