@@ -158,6 +158,7 @@ def assemble(
         on_failed=on_failed,
         on_learnt=told.learnt,
         on_ticked=told.ticked,
+        on_ended=told.ended,
         readings=readers.readings,
     )
     readers.on_change = sampler.judge_soon

@@ -51,6 +51,11 @@ class AgentSettings:
     sidecar_socket: Path | None = setting(
         Kind.PATH, None, "Unix socket of a sidecar that runs on its own; without it the agent starts one."
     )
+    past_socket: Path | None = setting(
+        Kind.PATH,
+        None,
+        "Unix socket of a process that works out moments of the past; without it the agent starts one for each.",
+    )
     node: str | None = setting(Kind.TEXT, None, "Name of this node. Without it: the host name.")
     log_level: str = setting(
         Kind.TEXT,

@@ -29,3 +29,6 @@ class Witness:
 
     def judged(self, now: Instant, advice: AdviceDocument) -> None:
         """The rules have judged, and this is what is said now."""
+
+    def ended(self, now: Instant, judged: bool) -> None:
+        """All that belongs to the tick is done; `judged`: the rules have judged in it."""

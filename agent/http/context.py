@@ -1,6 +1,7 @@
 """What do handlers share, and how do they answer from the newest snapshot?"""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -8,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from advisor.documents import Snapshot, Timeline
-from agent.http.deps import HttpDeps
+from agent.http.deps import HttpDeps, NotNow
 from agent.http.encoded import EncodedSnapshot
 from agent.http.envelope import JSON, Refused, data
 from agent.http.moments import moment
@@ -24,42 +25,62 @@ _BODY_SECONDS = 10.0
 T = TypeVar("T")
 
 
-AT = Query("at", "As it was then: Unix seconds or RFC 3339. A recording answers it, see /v1/timeline.")
+AT = Query("at", "As it was then: Unix seconds or RFC 3339, see /v1/timeline.")
+WAIT_SECONDS, MOST_WAIT_SECONDS = 20.0, 60.0
+"""For a moment of the past that has to be worked out, unless `Prefer: wait=N` (RFC 7240) says otherwise."""
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 
-def need_snapshot(request: web.Request) -> Snapshot:
-    """The newest snapshot, or that of `?at=`; Refused(503) before the first."""
+async def need_snapshot(request: web.Request) -> Snapshot:
+    """The newest snapshot, or that of `?at=`; Refused(503) before the first, and while that of the past is worked out."""
     if (at := request.query.get("at")) is not None:
-        return _past_snapshot(request, moment(at, "at", 0.0))
+        return await _past_snapshot(request, moment(at, "at", 0.0))
     snapshot = request.app[DEPS].snapshot()
     if snapshot is None:
         raise Refused(503, "not-ready", "nothing was sampled yet", "ask again in a second", {"Retry-After": "1"})
     return snapshot
 
 
-def from_snapshot(request: web.Request, name: str, pick: Callable[[Snapshot], object]) -> web.Response:
+async def from_snapshot(request: web.Request, name: str, pick: Callable[[Snapshot], object]) -> web.Response:
     """`pick(snapshot)` in the envelope; `name` is unique to `pick`, so that its bytes are made once a snapshot."""
+    snapshot = await need_snapshot(request)
     if "at" in request.query:
-        return data(pick(need_snapshot(request)))
-    body = request.app[ENCODED].body(need_snapshot(request), name, pick)
-    return web.Response(body=body, content_type=JSON)
+        return of_snapshot(snapshot, pick(snapshot))
+    return web.Response(body=request.app[ENCODED].body(snapshot, name, pick), content_type=JSON)
 
 
-def need_timeline(request: web.Request) -> Timeline:
+def of_snapshot(snapshot: Snapshot, document: object) -> web.Response:
+    """A document in the envelope; beside it, where it was worked out from what is stored, what is not known of that moment."""
+    return data(document, past=snapshot.node.past)
+
+
+async def need_timeline(request: web.Request, since: float | None = None, until: float | None = None) -> Timeline:
     """The moments that are kept; Refused(404) where none is."""
-    timeline = request.app[DEPS].past.timeline()
+    timeline = await request.app[DEPS].past.timeline(since, until)
     if timeline is None:
-        message, hint = "a running agent tells the present only", "nodewright record keeps what nodewright replay tells"
+        message, hint = "nothing of the past is stored", "an agent stores what it samples: ask again in a minute"
         raise Refused(404, "past.not-kept", message, hint)
     return timeline
 
 
-def _past_snapshot(request: web.Request, seconds: float) -> Snapshot:
-    timeline = need_timeline(request)
-    snapshot = request.app[DEPS].past.at(seconds)
+async def _past_snapshot(request: web.Request, seconds: float) -> Snapshot:
+    past = request.app[DEPS].past
+    try:
+        snapshot = await past.at(seconds, _wait_seconds(request))
+    except NotNow as refused:
+        again, problem = refused.again_seconds, refused.problem
+        headers = {} if again is None else {"Retry-After": f"{again:.0f}"}
+        status = 404 if again is None else 503
+        raise Refused(status, problem.key, problem.message, problem.hint, headers) from refused
     if snapshot is None:
+        timeline = await need_timeline(request)
         raise Refused(404, "past.before", f"nothing was recorded before {timeline.first}", "ask for a later moment")
     return snapshot
+
+
+def _wait_seconds(request: web.Request) -> float:
+    found = _WAIT.search(",".join(request.headers.getall("Prefer", ())))
+    return WAIT_SECONDS if found is None else min(float(found[1]), MOST_WAIT_SECONDS)
 
 
 def of_service(request: web.Request, snapshot: Snapshot) -> str | None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from advisor.documents import Problem, Snapshot
+from advisor.documents import PastStatus, Problem, Snapshot
 
 
 def encode(document: object) -> bytes:
@@ -16,9 +16,10 @@ def encode(document: object) -> bytes:
         return msgspec.json.encode(_clean(msgspec.to_builtins(document)))
 
 
-def data_body(document: object) -> bytes:
-    """`{"data": document}`."""
-    return b'{"data":' + encode(document) + b"}"
+def data_body(document: object, past: PastStatus | None = None) -> bytes:
+    """`{"data": document}`, or `{"data": document, "past": past}`."""
+    beside = b"" if past is None else b',"past":' + encode(past)
+    return b'{"data":' + encode(document) + beside + b"}"
 
 
 def error_body(problem: Problem) -> bytes:

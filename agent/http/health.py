@@ -19,7 +19,7 @@ async def get_health(request: web.Request) -> web.Response:
 
 
 async def get_ready(request: web.Request) -> web.Response:
-    need_snapshot(request)
+    await need_snapshot(request)
     return data(Health("ok"))
 
 
