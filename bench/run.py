@@ -26,6 +26,7 @@ from bench import (
     judging,
     memory,
     metrics,
+    past,
     profiling,
     replay_day,
     scale,
@@ -89,6 +90,10 @@ def _replay_day(_programs: Programs, folder: Path, wanted: argparse.Namespace) -
     replay_day.measure(folder, wanted.hours, wanted.rounds)
 
 
+def _past(_programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    past.measure(folder, wanted.rounds)
+
+
 def _migration(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
     migration.measure(programs, folder, wanted.pairs, wanted.seconds)
 
@@ -126,6 +131,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
     "metrics": (_metrics, "series on /metrics of a large node, CPU of a scrape", {"rounds": 20}),
     "fleet": (_fleet, "time and memory of `nodewright fleet` before many nodes", {"nodes": 1000, "rounds": 3}),
     "replay-day": (_replay_day, "CPU time to judge a recorded day again", {"hours": 24, "rounds": 3}),
+    "past": (_past, "time and memory to show a stored moment of 128 workers, 2,048 threads", {"rounds": 3}),
     "migration": (
         _migration,
         "what is said of other forms of models on these CPUs / what they bring",

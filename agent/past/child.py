@@ -21,8 +21,8 @@ from agent.past.play import play
 from agent.store.stored_moments import StoredMoments
 from collectors.reading import Instant
 
-MEMORY_BYTES = 512 << 20
-"""Of its own data. The largest node that was tried, of 128 processes and 2,000 threads, takes a fifth of it."""
+MEMORY_BYTES = 256 << 20
+"""Of its own data. The largest node that was tried, of 128 processes and 2,000 threads, takes a third of it."""
 TELL_TICKS = 25
 FIRST_TO_GO = b"1000"
 """Where memory runs out, the kernel takes this process before any other."""

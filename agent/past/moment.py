@@ -24,7 +24,7 @@ from collectors.topology import Topology
 SECOND_NS = 1_000_000_000
 LEAST_LOST_SECONDS = 3.0
 PARTS_MISSING = (
-    "of threads: seconds in which one ran less than 5 % of the time; how one sleeps is as of up to 5 min before",
+    "of threads: seconds in which one ran and waited less than 5 % of the time; how one sleeps is as of up to 5 min before",
     "what profiles had told the rules",
     "what watching cost",
 )

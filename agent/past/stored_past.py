@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import floor
 from pathlib import Path
 
 from advisor.board import timestamp
@@ -89,7 +90,8 @@ class StoredPast:
         newest = self._newest()
         if newest is not None and seconds >= _seconds(newest.node.at) + 1:
             return newest
-        found = await asyncio.to_thread(self._moments.times, 0.0, seconds + 0.0005, 1)
+        until = (floor(seconds * 1000 + 0.001) + 1) / 1000  # moments are told to the millisecond
+        found = await asyncio.to_thread(self._moments.times, 0.0, until, 1)
         if not found:
             return None
         time_ms = round(found[0] * 1000)
@@ -244,8 +246,8 @@ class StoredPast:
 
 
 def _computing(job: _Job) -> Problem:
-    done = f"{100 * job.done // job.of} %" if job.of else "not begun"
-    return Problem("past.computing", f"this moment is being worked out: {done}", "ask again in a second")
+    done = f"{100 * job.done // job.of} %" if job.of else "not begun yet"
+    return Problem("past.computing", f"being worked out: {done}", "ask again in a second")
 
 
 def _no_room(folder: Path, error: OSError) -> Problem:
