@@ -55,12 +55,9 @@ def play(
         player = _Player(state_path, stored, window)
         count = stored.count(window.start_ns, window.last_ns)
         for number, tick in enumerate(stored.ticks(window.start_ns, window.last_ns, player.skips), 1):
-            if tick.whole:
-                moment = player.tick(tick)
-                if moment is not None and tick.at.mono_ns >= window.first_ns:
-                    look(tick.at, moment)
-            else:
-                player.lost(tick)
+            snapshot = player.tick(tick)
+            if snapshot is not None and tick.at.mono_ns >= window.first_ns:
+                look(tick.at, snapshot)
             progress(number, count)
 
 
@@ -103,18 +100,19 @@ class _Player:
         """Threads are most of what is stored, and matter for a few minutes only."""
         return kind == "thread" and not self._sees_threads(mono_ns)
 
-    def lost(self, tick: StoredTick) -> None:
-        """It is passed over, as some of it is gone."""
-        self._moment.lost(tick.at)
-
     def tick(self, tick: StoredTick) -> Snapshot | None:
-        """Go through one; the moment, where the rules judged after it and its pictures are wanted."""
+        """Go through one; the moment, where the rules judged after it and its pictures are wanted. One of which something is gone
+        is passed over, but for what was there from then on."""
         seconds = tick.at.wall_ns / SECOND_NS
         if not self._begun:
             self._learn(self._stored.present(tick.at.mono_ns), seconds)
         elif tick.present is not None:
             self._learn(tick.present, seconds)
         self._know_sleepers(tick)
+        self._begun = True
+        if not tick.whole:
+            self._moment.lost(tick.at)
+            return None
         threads = self._sees_threads(tick.at.mono_ns)
         for reading in tick.readings:
             taken = self._sleepers.joined(reading) if threads else reading
@@ -122,7 +120,6 @@ class _Player:
             self._newest.take(taken)
         self._history.end_tick(self._moment.services, tick.at)
         self._moment.ticked(tick.at)
-        self._begun = True
         if not tick.judged or not self._judges(tick.at.mono_ns):
             if tick.judged:
                 for service in self._moment.services:

@@ -17,7 +17,9 @@ from collectors.reading import Instant
 
 WRITTEN_NS = 250_000_000
 """A turn is written this long after the judgement that made it, at most."""
-SUMMARY = "It stood at this moment, as its history says, which has this title; what was measured of it then is not kept."
+SUMMARY = (
+    "It stood at this moment, as its history says, which has this title; what was measured of it then is not kept."
+)
 _UNTIL = re.compile(r" \(until (\S+)\)$")
 
 

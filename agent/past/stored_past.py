@@ -99,11 +99,11 @@ class StoredPast:
 
     async def close(self) -> None:
         """End what is being worked out."""
-        for task in (self._runner, self._current[1] if self._current else None):
-            if task is not None:
-                task.cancel()
-        if self._runner is not None:
-            await asyncio.wait([self._runner])
+        tasks = [task for task in (self._runner, self._current[1] if self._current else None) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
         self._results.close()
 
     def _timeline(self, since: float | None, until: float | None) -> Timeline | None:

@@ -10,7 +10,7 @@ from msgspec.structs import astuple
 from agent.store.columns import column_sql, insert_sql, quoted, table_name, table_sql, view_sql
 from agent.store.files import open_writable
 from agent.store.names import Names, clean_text
-from agent.store.schema import RAW, migrate
+from agent.store.schema import RAW, SHARD, migrate
 from agent.store.tick_rows import TickRows
 from collectors.reading import Reading
 from collectors.sample import Sample, fields_of
@@ -45,7 +45,10 @@ class RawFile:
         """Where it is the shard of a running agent."""
         self.entity = self._names.entity
         """The number of an entity by its kind and key. Raises sqlite3.Error."""
-        migrate(connection, "raw", RAW)
+        if everything:
+            migrate(connection, "raw", RAW)
+        else:
+            migrate(connection, "shard", SHARD)
         connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch_unix_seconds', ?)", (epoch_unix_seconds,))
 
     def insert(self, readings: Iterable[Reading], rows_of: RowsOf | None = None) -> int:
@@ -56,7 +59,7 @@ class RawFile:
             chosen = reading.samples if self._everything else self._chosen(reading)
             self._add(rows, reading, chosen)
             if rows_of is not None:
-                rows_of[reading.collector, reading.at.mono_ns] = len(chosen)
+                rows_of[reading.collector, reading.at.mono_ns] = len({(one.kind, one.entity) for one in chosen})
         for kind, its_rows in rows.items():
             self._insert(kind, its_rows)
         return sum(map(len, rows.values()))

@@ -335,9 +335,10 @@ TICKS: tuple[Step, ...] = (
         ),
     ),
 )
-"""Of a raw shard beside RAW: when the agent sampled and judged, and what was there, so that it can be played again."""
+"""When the agent sampled and judged, and what was there, so that it can be played again."""
+SHARD = (*RAW, *TICKS)
 
-SETS: Mapping[str, tuple[Step, ...]] = {"raw": RAW, "state": STATE, "recording": RECORDING, "ticks": TICKS}
+SETS: Mapping[str, tuple[Step, ...]] = {"raw": RAW, "shard": SHARD, "state": STATE, "recording": RECORDING}
 
 
 def migrate(connection: Connection, name: str, steps: Sequence[Step]) -> None:

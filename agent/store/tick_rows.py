@@ -15,7 +15,6 @@ import msgspec
 from agent.http.encoded import encode
 from agent.recorded import redacted_worker
 from agent.store.names import clean_text
-from agent.store.schema import TICKS, migrate
 from agent.store.ticks import Present, Run, Tick
 from collectors.reading import Failed, Reading, Unsupported
 
@@ -68,8 +67,6 @@ class TickRows:
     """The ticks of an open shard. After a rollback, make a new one: its numbers may be gone."""
 
     def __init__(self, connection: Connection) -> None:
-        """Raises sqlite3.Error."""
-        migrate(connection, "ticks", TICKS)
         self._connection = connection
         self._documents = KeptDocuments(connection)
         self._collectors: dict[str, int] = {}

@@ -1,6 +1,6 @@
 """Is a stored moment what was said at that moment?"""
 
-from collections.abc import Iterator
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +52,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Live:
 
 
 @pytest.fixture
-def short_look(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def short_look(monkeypatch: pytest.MonkeyPatch) -> None:
     """A recording of three minutes is long enough for this."""
     monkeypatch.setattr(past_moment.Window, "LOOK_BACK_SECONDS", 100)
-    yield
 
 
 def test_played_from_the_start_of_the_agent_every_moment_is_what_was_said_then(live: Live, tmp_path: Path) -> None:
@@ -180,8 +179,6 @@ def test_after_a_restart_of_the_agent_a_moment_knows_no_more_than_the_agent_did(
 
 
 def test_a_tick_of_which_rows_are_gone_is_passed_over_and_told(tmp_path: Path) -> None:
-    import sqlite3
-
     db, start = tmp_path / "state.db", 1_793_448_000
     storing = Storing(db)
     storing.begin(run_at(start * SECOND))

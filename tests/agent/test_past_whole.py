@@ -1,0 +1,59 @@
+"""Does a real agent tell, after a restart too, what it said at a moment that is past?"""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agent.running import Agent, agent, prefork_server
+
+NO_PROFILES = {"NODEWRIGHT_PROFILING_ENABLED": "false"}
+"""What a rule was told of them is not stored."""
+
+
+def said(running: Agent, count: int) -> dict[str, dict[str, Any]]:
+    """Documents of so many moments, by their time."""
+    found: dict[str, dict[str, Any]] = {}
+    while len(found) < count:
+        at = running.wait_for("/v1/node", lambda node: node["at"] not in found)["at"]
+        documents = {name: running.get(f"/v1/{name}") for name in ("services", "workers", "node", "advice")}
+        if documents["node"]["at"] == at == running.get("/v1/node")["at"]:
+            found[at] = documents
+    return found
+
+
+@pytest.mark.slow
+def test_what_an_agent_said_is_told_again_after_its_restart(tmp_path: Path) -> None:
+    with prefork_server(tmp_path / "server", environ={"SHARE": "0.4"}):
+        with agent(tmp_path / "agent", "--no-sidecar", environ=NO_PROFILES) as first:
+            first.wait_for("/v1/services", lambda services: any(one["state"] == "loaded" for one in services))
+            live = said(first, 5)
+            begun = first.get("/v1/timeline")
+        with agent(tmp_path / "agent", "--no-sidecar", environ=NO_PROFILES) as second:
+            second.wait_for("/v1/services", lambda services: services)
+            timeline = second.wait_for("/v1/timeline", lambda timeline: len(timeline["stretches"]) == 2)
+            assert timeline["first"] == begun["first"]
+            assert timeline["moments"][: len(begun["moments"])] == begun["moments"]
+            for at, documents in live.items():
+                asked = datetime.fromisoformat(at).timestamp() + 0.999
+                then = {name: second.get(f"/v1/{name}?at={asked}", timeout=60) for name in documents}
+                assert then["node"]["at"] == at
+                assert then["services"] == documents["services"]
+                assert then["node"]["cores"] == documents["node"]["cores"]
+                assert then["advice"]["findings"] == documents["advice"]["findings"]
+                for now, before in zip(then["workers"], documents["workers"], strict=True):
+                    for known in (
+                        "pid",
+                        "slot",
+                        "cores_used",
+                        "waiting_cores",
+                        "resident_bytes",
+                        "threads",
+                        "allowed_cpus",
+                    ):
+                        assert now[known] == before[known], (at, known)
+            past = second.get("/v1/self")
+            assert past["late_ticks"] is not None
+            assert second.get(f"/v1/self?at={asked}")["late_ticks"] is None
+            assert "past.before" in second.text("/v1/node?at=1000")
