@@ -119,7 +119,7 @@ class _Daemon:
             on_reading=store.put,
             on_snapshot=self._on_snapshot,
             on_failed=self._on_failed,
-            witness=TickLog(store.put_tick),
+            witness=TickLog(store.put_tick, loaded.config),
         )
         store.begin_run(run_of(loaded.config, self._watch.host))
         self._requests = Requests(

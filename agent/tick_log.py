@@ -21,14 +21,18 @@ from nodewright import __version__
 class TickLog(Witness):
     """Hands on each tick once it is over. `keep` must not block."""
 
-    def __init__(self, keep: Callable[[Tick], None]) -> None:
+    def __init__(self, keep: Callable[[Tick], None], config: Config) -> None:
         self._keep = keep
-        self._present = Present((), {})
+        self._present = Present((), {}, settings_of(config))
         self._readings: list[Reading] = []
 
     def learnt(self, services: Sequence[Service], facts: Facts) -> None:
         keys = (worker.key for service in services for worker in service.workers)
-        self._present = Present(tuple(services), {key: facts[key] for key in keys if key in facts})
+        known = {key: facts[key] for key in keys if key in facts}
+        self._present = Present(tuple(services), known, self._present.settings)
+
+    def reconfigured(self, config: Config) -> None:
+        self._present = msgspec.structs.replace(self._present, settings=settings_of(config))
 
     def took(self, reading: Reading) -> None:
         self._readings.append(reading)
@@ -46,7 +50,6 @@ def run_of(config: Config, host: Host) -> Run:
         version=__version__,
         ticks_per_second=host.ticks_per_second,
         interval_ns=round(config.agent.interval_seconds * 1e9),
-        settings=settings_of(config),
         topology=msgspec.json.encode(read_topology(host)),
         rules=versions(),
     )

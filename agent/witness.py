@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from advisor.documents import AdviceDocument
+from agent.config import Config
 from collectors.entities import Service
 from collectors.facts import Facts
 from collectors.reading import Instant, Reading
@@ -20,6 +21,9 @@ class Witness:
 
     def learnt(self, services: Sequence[Service], facts: Facts) -> None:
         """The services, or what is known of their processes, are others from this tick on."""
+
+    def reconfigured(self, config: Config) -> None:
+        """Other settings hold from this tick on."""
 
     def took(self, reading: Reading) -> None:
         """A reading was taken into the history."""

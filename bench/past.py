@@ -19,6 +19,7 @@ import msgspec
 
 from agent.config import Config
 from agent.past.worker import ProcessWorker
+from agent.recorded import settings_of
 from agent.store.retention import Retention
 from agent.store.ticks import Present, Tick
 from agent.store.writer import Writer
@@ -57,7 +58,8 @@ def write(db: Path, seconds: int) -> None:
     """A store of so many seconds of the crowd."""
     crowd, clock, kinds = Crowd(sleeping=SLEEPING), _Clock(), _collectors()
     writer = Writer(db, Retention(), clock, {}, 1200)
-    present, run = Present(crowd.services, crowd.facts()), run_of(Config(), Host.real())
+    present = Present(crowd.services, crowd.facts(), settings_of(Config()))
+    run = run_of(Config(), Host.real())
     cpu = 0.0
     for second in range(seconds):
         now, samples = crowd.second()

@@ -9,6 +9,7 @@ import msgspec
 from advisor.board import timestamp
 from advisor.documents import AdviceDocument, PastStatus, SelfStatus, Snapshot
 from advisor.finding import Finding, Inconclusive
+from advisor.prices import NodePrice
 from agent.judging import Judging
 from agent.past.standing import Standing, Told, told, without_profiles
 from agent.played import Newest, Played, changed_rules
@@ -55,6 +56,7 @@ class PastMoment(Played):
     ) -> None:
         super().__init__((), judging, newest, topology, Instant(0, 0), Beat(), changed_rules(run.rules))
         self.facts: Mapping[WorkerKey, ProcessFacts] = {}
+        self.price: NodePrice | None = None
         self._run = run
         self._window = window
         self._standing = standing
@@ -81,7 +83,9 @@ class PastMoment(Played):
             self._snapshots = Snapshots(self)
         snapshot = self._snapshots.take(0)
         collectors = tuple(msgspec.structs.replace(one, runs=None) for one in snapshot.node.collectors)
-        node = msgspec.structs.replace(snapshot.node, collectors=collectors, past=self._status(snapshot))
+        node = msgspec.structs.replace(
+            snapshot.node, collectors=collectors, price=self.price, past=self._status(snapshot)
+        )
         own = SelfStatus(
             version=self._run.version,
             uptime_seconds=round(max(0, self.now.wall_ns - self._run.started_ns) / SECOND_NS, 3),

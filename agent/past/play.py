@@ -22,6 +22,7 @@ from agent.past.moment import PastMoment, Window
 from agent.past.sleepers import Sleepers
 from agent.past.standing import Standing
 from agent.played import Newest
+from agent.prices import node_price
 from agent.recorded import with_settings
 from agent.store.reader import StoreReader
 from agent.store.stored_moments import Stretch, within
@@ -80,13 +81,13 @@ class _Player:
         self._history = History(run.ticks_per_second)
         topology = msgspec.json.decode(run.topology, type=Topology)
         self._history.know_cpus(topology)
-        judging = self._judging = Judging(
-            with_settings(Config(), run.settings, run.node), self._history, lambda: self._moment.now
-        )
+        self._settings = stored.present(window.start_ns).settings
+        judging = self._judging = Judging(self._config(), self._history, lambda: self._moment.now)
         judging.cpu = topology.features
         self._newest = Newest()
         self._standing = Standing(reader.turns(), {one.id: one for one in reader.findings()})
         self._moment = PastMoment(judging, self._newest, topology, run, window, self._standing)
+        self._moment.price = node_price(self._config().prices)
         self._earlier = Earlier(reader, self._history, judging, run.started_ns / SECOND_NS)
         self._sleepers = Sleepers(self._history)
         self._knows_sleepers = False
@@ -101,8 +102,8 @@ class _Player:
         return kind == "thread" and not self._sees_threads(mono_ns)
 
     def tick(self, tick: StoredTick) -> Snapshot | None:
-        """Go through one; the moment, where the rules judged after it and its pictures are wanted. One of which something is gone
-        is passed over, but for what was there from then on."""
+        """Go through one; the moment, where the rules judged after it and its pictures are wanted. One of which something is
+        gone is passed over, but for what was there from then on."""
         seconds = tick.at.wall_ns / SECOND_NS
         if not self._begun:
             self._learn(self._stored.present(tick.at.mono_ns), seconds)
@@ -155,8 +156,13 @@ class _Player:
         self._muted = frozenset(muted)
 
     def _learn(self, present: Present, seconds: float) -> None:
+        if present.settings != self._settings:
+            self._settings = present.settings
+            config = self._config()
+            self._judging.reconfigure(config, present.services, present.facts)
+            self._moment.price = node_price(config.prices)
         if self._begun and (present.services, present.facts) == (self._moment.services, self._moment.facts):
-            return  # said again at the beginning of a day
+            return  # as at the beginning of a day, where all is said again
         self._moment.services, self._moment.facts = present.services, present.facts
         self._judging.learn(present.services, present.facts)
         self._sleepers.keep_only(frozenset(w.key.entity for s in present.services for w in s.workers))
@@ -168,6 +174,9 @@ class _Player:
                 else:
                     self._earlier.resume(service, seconds)
         self._services = names
+
+    def _config(self) -> Config:
+        return with_settings(Config(), self._settings, self._stored.run.node)
 
     def _know_sleepers(self, tick: StoredTick) -> None:
         if not self._sees_threads(tick.at.mono_ns):

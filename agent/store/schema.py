@@ -306,7 +306,7 @@ TICKS: tuple[Step, ...] = (
   id INTEGER PRIMARY KEY,
   started_ns INTEGER NOT NULL UNIQUE, -- Unix time at which the agent was started: the same in all shards
   node TEXT NOT NULL, version TEXT NOT NULL, ticks_per_second INTEGER NOT NULL, interval_ns INTEGER NOT NULL,
-  settings INTEGER NOT NULL, topology INTEGER NOT NULL, rules INTEGER NOT NULL -- kept_document.id
+  topology INTEGER NOT NULL, rules INTEGER NOT NULL -- kept_document.id
 )""",
             """CREATE TABLE kept_document (
   id INTEGER PRIMARY KEY,
@@ -322,7 +322,7 @@ TICKS: tuple[Step, ...] = (
   PRIMARY KEY (run, mono_ns)
 ) WITHOUT ROWID""",
             """CREATE TABLE kept_change (
-  run INTEGER NOT NULL, mono_ns INTEGER NOT NULL, -- of the tick from which on these services and no others are there
+  run INTEGER NOT NULL, mono_ns INTEGER NOT NULL, -- of the tick from which on these services and settings hold, and no others
   body BLOB NOT NULL, -- numbers of their documents, see agent/store/tick_rows.py
   PRIMARY KEY (run, mono_ns)
 ) WITHOUT ROWID""",

@@ -62,14 +62,12 @@ class StoredShard:
         self._connection.close()
 
     def read_run(self, started_ns: int) -> Run:
-        query = (
-            "SELECT node, version, ticks_per_second, interval_ns, settings, topology, rules FROM kept_run WHERE id = ?"
-        )
+        query = "SELECT node, version, ticks_per_second, interval_ns, topology, rules FROM kept_run WHERE id = ?"
         node, version, hertz, interval_ns, *numbers = self._all(query, self._run)[0]
-        settings, topology, rules = (self._body(number) for number in numbers)
+        topology, rules = (self._body(number) for number in numbers)
         return Run(
             started_ns=started_ns, node=node, version=version, ticks_per_second=hertz, interval_ns=interval_ns,
-            settings=settings, topology=topology, rules=msgspec.json.decode(rules, type=dict[str, str]),
+            topology=topology, rules=msgspec.json.decode(rules, type=dict[str, str]),
         )  # fmt: skip
 
     def first_mono_ns(self) -> int | None:
@@ -140,7 +138,7 @@ class StoredShard:
             workers = tuple(self.document(Worker, number) for number in kept.workers)
             services.append(msgspec.structs.replace(self.document(Service, kept.service), workers=workers))
         facts = [self.document(ProcessFacts, number) for number in change.facts]
-        return Present(tuple(services), {one.key: one for one in facts})
+        return Present(tuple(services), {one.key: one for one in facts}, self._body(change.settings))
 
     def _samples(self, body: bytes) -> list[Sample]:
         found: list[Sample] = []

@@ -17,6 +17,7 @@ from collectors.sample import Sample
 
 START_NS = 5_000_000_000
 """The first tick comes within so long after the start of the agent."""
+GONE = "nothing is stored any more of the run of the agent at that time"
 _DAY_MS = DAY_SECONDS * 1000
 _KEPT: msgspec.msgpack.Decoder[list[KeptReading]] = msgspec.msgpack.Decoder(list[KeptReading])
 
@@ -49,7 +50,7 @@ class StoredTicks:
                 self._shards[day] = shard
                 self._stack.callback(shard.close)
         if not self._shards:
-            raise LookupError("nothing is stored any more of the run of the agent at that time")
+            raise LookupError(GONE)
         self.run = next(iter(self._shards.values())).read_run(started_ns)
 
     def __enter__(self) -> "StoredTicks":
@@ -73,9 +74,11 @@ class StoredTicks:
         return sum(shard.count(first_mono_ns, last_mono_ns) for shard in self._shards.values())
 
     def present(self, mono_ns: int) -> Present:
-        """What was there as of this tick."""
+        """What was there as of this tick. Raises LookupError where that is not stored any more."""
         found = [one for shard in self._shards.values() if (one := shard.present_at(mono_ns)) is not None]
-        return max(found, key=lambda one: one[0])[1] if found else Present((), {})
+        if not found:
+            raise LookupError(GONE)
+        return max(found, key=lambda one: one[0])[1]
 
     def asleep(self, mono_ns: int) -> Sequence[Sample]:
         """The samples of which no rows are kept, as they were when they were kept last until this tick."""

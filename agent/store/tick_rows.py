@@ -45,10 +45,11 @@ class KeptService(msgspec.Struct, frozen=True, array_like=True):
 
 
 class KeptChange(msgspec.Struct, frozen=True, array_like=True):
-    """What is there: numbers of documents. `facts`: of what is known inside of processes."""
+    """What holds: numbers of documents. `facts`: of what is known inside of processes."""
 
     services: tuple[KeptService, ...]
     facts: tuple[int, ...]
+    settings: int
 
 
 class KeptSamples(msgspec.Struct, frozen=True, array_like=True):
@@ -105,11 +106,11 @@ class TickRows:
     def _number_of(self, run: Run) -> int:
         if self._run is not None and self._run[0] is run:
             return self._run[1]
-        parts = (run.settings, run.topology, encode(run.rules))
+        parts = (run.topology, encode(run.rules))
         values = (run.started_ns, run.node, run.version, run.ticks_per_second, run.interval_ns)
         self._connection.execute(
-            "INSERT OR IGNORE INTO kept_run (started_ns, node, version, ticks_per_second, interval_ns, settings, topology,"
-            " rules) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO kept_run (started_ns, node, version, ticks_per_second, interval_ns, topology, rules)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (*values, *map(self._documents.number, parts)),
         )
         found = self._connection.execute("SELECT id FROM kept_run WHERE started_ns = ?", (run.started_ns,)).fetchone()
@@ -127,7 +128,10 @@ class TickRows:
             services.append(KeptService(self._documents.number(alone), workers))
             inside = (present.facts.get(worker.key) for worker in service.workers)
             facts += [self._once(one, lambda one=one: encode(one)) for one in inside if one is not None]
-        body = zlib.compress(msgspec.msgpack.encode(KeptChange(tuple(services), tuple(facts))), 1)
+        body = zlib.compress(
+            msgspec.msgpack.encode(KeptChange(tuple(services), tuple(facts), self._documents.number(present.settings))),
+            1,
+        )
         self._connection.execute("INSERT OR REPLACE INTO kept_change VALUES (?, ?, ?)", (run, tick.at.mono_ns, body))
         self._present = present
         alive = {worker.key for service in present.services for worker in service.workers}

@@ -10,23 +10,24 @@ from collectors.reading import Instant, Reading
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the agent. `started_ns` (Unix time) names it. `settings` and `topology` are JSON; `rules`: version by rule."""
+    """One run of the agent. `started_ns` (Unix time) names it. `topology` is JSON; `rules`: version by rule."""
 
     started_ns: int
     node: str
     version: str
     ticks_per_second: int
     interval_ns: int
-    settings: bytes
     topology: bytes
     rules: Mapping[str, str] = {}
 
 
 class Present(msgspec.Struct, frozen=True):
-    """The services that are there, and what is known of their processes. Neither changes any more."""
+    """The services that are there, what is known of their processes, and the settings that bear on advice, as JSON. None of
+    them changes any more."""
 
     services: tuple[Service, ...]
     facts: Mapping[WorkerKey, ProcessFacts]
+    settings: bytes
 
 
 class Tick(msgspec.Struct, frozen=True, kw_only=True):

@@ -66,7 +66,7 @@ class Storing:
 def run_at(wall_ns: int, **changes: object) -> Run:
     run = Run(
         started_ns=wall_ns, node="node-1", version="0.0.1", ticks_per_second=100, interval_ns=SECOND,
-        settings=settings_of(Config()), topology=msgspec.json.encode(Topology(())),
+        topology=msgspec.json.encode(Topology(())),
     )  # fmt: skip
     return msgspec.structs.replace(run, **changes)
 
@@ -98,13 +98,14 @@ class Live:
 
     def ticks(self) -> Iterator[Tick]:
         """As the agent would have kept them."""
-        present = Present((), {})
         with Replay(self.recording) as replay:
+            settings = replay.meta.settings or b""
+            present = Present((), {}, settings)
             for tick in replay.ticks():
                 if tick.change is not None:
                     services = [msgspec.json.decode(replay.document(n), type=Service) for n in tick.change.services]
                     facts = [msgspec.json.decode(replay.document(n), type=ProcessFacts) for n in tick.change.processes]
-                    present = Present(tuple(services), {one.key: one for one in facts})
+                    present = Present(tuple(services), {one.key: one for one in facts}, settings)
                 judged = tick.at.wall_ns in self.snapshots
                 readings = tuple(self._judged_busy(reading) for reading in tick.readings)
                 yield Tick(at=tick.at, readings=readings, judged=judged, present=present)
@@ -127,11 +128,10 @@ class Live:
         """That began so long before the first tick."""
         with Replay(self.recording) as replay:
             meta, first = replay.meta, next(replay.ticks()).at.wall_ns
-        assert meta.settings is not None
         assert meta.topology is not None
         return Run(
             started_ns=first - round(before_seconds * 1e9), node=meta.node, version=meta.version,
-            ticks_per_second=meta.ticks_per_second, interval_ns=SECOND, settings=meta.settings, topology=meta.topology,
+            ticks_per_second=meta.ticks_per_second, interval_ns=SECOND, topology=meta.topology,
             rules=meta.rules,
         )  # fmt: skip
 
@@ -145,11 +145,16 @@ class Live:
 
 
 def crowd_ticks(
-    seconds: int, wall_ns: Callable[[int], int], *, mono_ns: int = 0, crowd: Crowd | None = None
+    seconds: int,
+    wall_ns: Callable[[int], int],
+    *,
+    mono_ns: int = 0,
+    crowd: Crowd | None = None,
+    config: Config | None = None,
 ) -> Iterator[Tick]:
     """So many seconds of a small crowd; `wall_ns`: of each second, whose monotonic instant is `mono_ns` and the second."""
     crowd = crowd or Crowd(services=2, workers=2)
-    present = Present(crowd.services, crowd.facts())
+    present = Present(crowd.services, crowd.facts(), settings_of(config or Config()))
     for second in range(seconds):
         _, samples = crowd.second()
         at = Instant(mono_ns + second * SECOND, wall_ns(second))

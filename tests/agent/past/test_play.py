@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from advisor.documents import Snapshot
+from agent.config import AdviceSettings, Config, RuleSettings
 from agent.past import moment as past_moment
 from agent.past.play import play
 from agent.past.standing import SUMMARY
@@ -194,3 +195,27 @@ def test_a_tick_of_which_rows_are_gone_is_passed_over_and_told(tmp_path: Path) -
     assert "5 s of the time before it: they are not stored" in last.missing
     (tmp_path / "state.db").unlink()
     assert moments(db).keys() == found.keys()
+
+
+def test_settings_are_those_of_then(tmp_path: Path) -> None:
+    """A rule was switched off after half a minute, by a configuration that was re-read."""
+    db, start = tmp_path / "state.db", 1_793_448_000
+    rule = "cpu-noisy-neighbour"
+    storing, crowd = Storing(db), Crowd(services=1, workers=2)
+    storing.begin(run_at(start * SECOND))
+    off = Config(rule={rule: RuleSettings(enabled=False)}, advice=AdviceSettings(hold_down_seconds=0))
+    for first, config in ((0, Config(advice=AdviceSettings(hold_down_seconds=0))), (30, off)):
+        for tick in crowd_ticks(
+            30,
+            lambda second, first=first: (start + first + second) * SECOND,
+            mono_ns=first * SECOND,
+            crowd=crowd,
+            config=config,
+        ):
+            storing.put(tick)
+    storing.close()
+    spoke = {
+        at // SECOND - start: rule in [one.rule for one in snapshot.advice.findings]
+        for at, snapshot in moments(db).items()
+    }
+    assert [spoke[second] for second in (29, 59)] == [True, False]
