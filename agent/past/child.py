@@ -29,32 +29,34 @@ FIRST_TO_GO = b"1000"
 _NICE = 19
 
 
-def run_child(fd: int) -> int:
-    """Serve the agent at the other end of this socket. Returns an exit status."""
+def run_child(fd: int, *, alone: bool = False) -> int:
+    """Serve the agent at the other end of this socket. `alone`: a CPU quota is shared with nobody. Returns an exit status."""
     _be_small()
     with socket.socket(fileno=fd) as connection:
         try:
             body = receive(connection)
             if body is not None:
-                _answer(connection, msgspec.json.decode(body, type=Asked))
+                pace = Pace(None) if alone else Pace.here()
+                _answer(_Teller(connection, pace), msgspec.json.decode(body, type=Asked))
         except (OSError, BadFrame, msgspec.MsgspecError):  # the agent has ended, or wants to know no more
             return 1
     return 0
 
 
 def _be_small() -> None:
-    """Take what nobody else wants, and no more than that much memory."""
-    os.nice(_NICE - os.getpriority(os.PRIO_PROCESS, 0))
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    own = MEMORY_BYTES if most == resource.RLIM_INFINITY else min(MEMORY_BYTES, most)
-    resource.setrlimit(resource.RLIMIT_DATA, (own, most))
+    """Take what nobody else wants, and no more than that much memory, as far as a sandbox lets it."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    with suppress(OSError, ValueError):
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        own = MEMORY_BYTES if most == resource.RLIM_INFINITY else min(MEMORY_BYTES, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (own, most))
     with suppress(OSError), open("/proc/self/oom_score_adj", "wb", buffering=0) as file:
         file.write(FIRST_TO_GO)
     logging.disable(logging.CRITICAL)  # what there was to be said was said then
 
 
-def _answer(connection: socket.socket, asked: Asked) -> None:
-    teller = _Teller(connection)
+def _answer(teller: "_Teller", asked: Asked) -> None:
     problem: Problem | None = None
     try:
         path = Path(asked.db)
@@ -75,13 +77,13 @@ def _answer(connection: socket.socket, asked: Asked) -> None:
         traceback.print_exc(file=sys.stderr)
         said = f"a fault of nodewright: {type(error).__name__}: {' '.join(str(error).split())}"
         problem = Problem("past.failed", said, "the agent's log has more; please report it")
-    connection.sendall(frame(DONE) if problem is None else frame(TROUBLE, encode(problem)))
+    teller.end(problem)
 
 
 class _Teller:
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, pace: Pace) -> None:
         self._connection = connection
-        self._pace = Pace.here()
+        self._pace = pace
 
     def look(self, at: Instant, snapshot: Snapshot) -> None:
         self._connection.sendall(moment(at.wall_ns, snapshot))
@@ -90,3 +92,6 @@ class _Teller:
         self._pace.keep()
         if done % TELL_TICKS == 0 or done == of:
             self._connection.sendall(frame(PROGRESS, encode(Progress(done, of))))
+
+    def end(self, problem: Problem | None) -> None:
+        self._connection.sendall(frame(DONE) if problem is None else frame(TROUBLE, encode(problem)))
