@@ -6,7 +6,7 @@ from typing import get_args
 import msgspec
 from aiohttp import web
 
-from advisor.documents import AdviceDocument, Snapshot
+from advisor.documents import AdviceDocument
 from advisor.evidence_series import evidence_series
 from advisor.finding import Finding, Inconclusive, Severity, Subject
 from advisor.series import EvidenceSeries
@@ -14,6 +14,7 @@ from agent.http.context import AT, DEPS, from_snapshot, need_snapshot, of_servic
 from agent.http.deps import AckRequest
 from agent.http.envelope import Refused, data
 from agent.http.moments import moment
+from agent.http.past_snapshot import AnySnapshot
 from agent.http.route import Query, Route
 
 STATES: tuple[str, ...] = get_args(Finding.__annotations__["state"])
@@ -21,7 +22,7 @@ STATES: tuple[str, ...] = get_args(Finding.__annotations__["state"])
 
 async def get_advice(request: web.Request) -> web.Response:
     if not request.query:
-        return await from_snapshot(request, "advice", lambda snapshot: snapshot.advice)
+        return await from_snapshot(request, "advice")
     snapshot = await need_snapshot(request)
     rules = [page.id for page in request.app[DEPS].rules()]
     rule = request.query.get("rule")
@@ -52,7 +53,7 @@ async def get_finding_series(request: web.Request) -> web.Response:
     return data(await asyncio.to_thread(evidence_series, found, until, snapshot, cgroup, deps.several))
 
 
-async def need_finding(request: web.Request, name: str, snapshot: Snapshot) -> Finding:
+async def need_finding(request: web.Request, name: str, snapshot: AnySnapshot) -> Finding:
     """As it stands, or as it was when it ended; Refused(404) where it is not known."""
     found = next((one for one in snapshot.advice.findings if one.id == name), None)
     if found is None:
@@ -77,7 +78,7 @@ async def post_finding(request: web.Request) -> web.Response:
 
 
 def filtered(
-    snapshot: Snapshot, *, service: str | None, severity: Severity | None, state: str | None, rule: str | None
+    snapshot: AnySnapshot, *, service: str | None, severity: Severity | None, state: str | None, rule: str | None
 ) -> AdviceDocument:
     """The advice cut to what was asked for. An inconclusive rule has neither severity nor state, so those leave it."""
     document = snapshot.advice

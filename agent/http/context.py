@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +13,7 @@ from agent.http.encoded import EncodedSnapshot
 from agent.http.envelope import JSON, Refused, data
 from agent.http.moments import moment
 from agent.http.page import Pages
+from agent.http.past_snapshot import AnySnapshot, PastSnapshot
 from agent.http.route import Query
 
 DEPS = web.AppKey("deps", HttpDeps)
@@ -31,27 +31,34 @@ WAIT_SECONDS, MOST_WAIT_SECONDS = 20.0, 60.0
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 
-async def need_snapshot(request: web.Request) -> Snapshot:
+async def need_snapshot(request: web.Request) -> AnySnapshot:
     """The newest snapshot, or that of `?at=`; Refused(503) before the first, and while that of the past is worked out."""
     if (at := request.query.get("at")) is not None:
         return await _past_snapshot(request, moment(at, "at", 0.0))
+    return present_snapshot(request)
+
+
+def present_snapshot(request: web.Request) -> Snapshot:
+    """The newest snapshot; Refused(503) before the first."""
     snapshot = request.app[DEPS].snapshot()
     if snapshot is None:
         raise Refused(503, "not-ready", "nothing was sampled yet", "ask again in a second", {"Retry-After": "1"})
     return snapshot
 
 
-async def from_snapshot(request: web.Request, name: str, pick: Callable[[Snapshot], object]) -> web.Response:
-    """`pick(snapshot)` in the envelope; `name` is unique to `pick`, so that its bytes are made once a snapshot."""
+async def from_snapshot(request: web.Request, name: str) -> web.Response:
+    """A part of the snapshot in the envelope, by its name; of the present one its bytes are made once."""
     snapshot = await need_snapshot(request)
+    if isinstance(snapshot, PastSnapshot):
+        return of_snapshot(snapshot, snapshot.raw(name))
     if "at" in request.query:
-        return of_snapshot(snapshot, pick(snapshot))
-    return web.Response(body=request.app[ENCODED].body(snapshot, name, pick), content_type=JSON)
+        return data(getattr(snapshot, name))
+    return web.Response(body=request.app[ENCODED].body(snapshot, name), content_type=JSON)
 
 
-def of_snapshot(snapshot: Snapshot, document: object) -> web.Response:
+def of_snapshot(snapshot: AnySnapshot, document: object) -> web.Response:
     """A document in the envelope; beside it, where it was worked out from what is stored, what is not known of that moment."""
-    return data(document, past=snapshot.node.past)
+    return data(document, past=snapshot.past if isinstance(snapshot, PastSnapshot) else None)
 
 
 async def need_timeline(request: web.Request, since: float | None = None, until: float | None = None) -> Timeline:
@@ -63,7 +70,7 @@ async def need_timeline(request: web.Request, since: float | None = None, until:
     return timeline
 
 
-async def _past_snapshot(request: web.Request, seconds: float) -> Snapshot:
+async def _past_snapshot(request: web.Request, seconds: float) -> AnySnapshot:
     past = request.app[DEPS].past
     try:
         snapshot = await past.at(seconds, _wait_seconds(request))
@@ -83,7 +90,7 @@ def _wait_seconds(request: web.Request) -> float:
     return WAIT_SECONDS if found is None else min(float(found[1]), MOST_WAIT_SECONDS)
 
 
-def of_service(request: web.Request, snapshot: Snapshot) -> str | None:
+def of_service(request: web.Request, snapshot: AnySnapshot) -> str | None:
     """The value of `?service=`; Refused(400) naming the services if there is none of that name."""
     name = request.query.get("service")
     known = [service.name for service in snapshot.services]

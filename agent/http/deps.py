@@ -12,6 +12,7 @@ from advisor.ledger.outcome import Outcome
 from advisor.measured import MeasuredCapacity
 from advisor.series import Point, Series
 from agent.capacities import CapacityRequest
+from agent.http.past_snapshot import AnySnapshot
 from agent.http.updates import Updates
 from agent.profiling.access import NoProfiles, ProfileAccess
 from collectors.sample import Sample
@@ -110,7 +111,7 @@ class PastSnapshots(Protocol):
     async def timeline(self, since: float | None, until: float | None, /) -> Timeline | None:
         """The moments that are kept, from `since` to before `until` (Unix seconds); None: of none there is anything."""
 
-    async def at(self, seconds: float, wait_seconds: float, /) -> Snapshot | None:
+    async def at(self, seconds: float, wait_seconds: float, /) -> AnySnapshot | None:
         """The newest snapshot that is not after `seconds` (Unix); None: all are. Raises NotNow, also where it is not there
         within `wait_seconds`."""
 
@@ -121,7 +122,7 @@ class PresentOnly:
     async def timeline(self, since: float | None, until: float | None, /) -> Timeline | None:
         return None
 
-    async def at(self, seconds: float, wait_seconds: float, /) -> Snapshot | None:
+    async def at(self, seconds: float, wait_seconds: float, /) -> AnySnapshot | None:
         return None
 
 

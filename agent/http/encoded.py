@@ -1,6 +1,5 @@
 """What are the bytes of a document, and how often are they made?"""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -34,13 +33,13 @@ class EncodedSnapshot:
         self._snapshot: Snapshot | None = None
         self._bodies: dict[str, bytes] = {}
 
-    def body(self, snapshot: Snapshot, name: str, pick: Callable[[Snapshot], object]) -> bytes:
-        """The enveloped bytes of `pick(snapshot)`, kept under `name` until another snapshot comes."""
+    def body(self, snapshot: Snapshot, name: str) -> bytes:
+        """The enveloped bytes of a part, kept until another snapshot comes."""
         if snapshot is not self._snapshot:
             self._snapshot, self._bodies = snapshot, {}
         body = self._bodies.get(name)
         if body is None:
-            body = self._bodies[name] = data_body(pick(snapshot))
+            body = self._bodies[name] = data_body(getattr(snapshot, name))
         return body
 
 

@@ -9,7 +9,7 @@ from agent.http.route import Query, Route
 
 async def get_migration(request: web.Request) -> web.Response:
     if "service" not in request.query:
-        return await from_snapshot(request, "migration", lambda snapshot: snapshot.migrations)
+        return await from_snapshot(request, "migrations")
     snapshot = await need_snapshot(request)
     service = of_service(request, snapshot)
     return of_snapshot(snapshot, [one for one in snapshot.migrations if one.service == service])

@@ -9,7 +9,7 @@ from agent.http.route import Query, Route
 
 async def get_models(request: web.Request) -> web.Response:
     if "service" not in request.query:
-        return await from_snapshot(request, "models", lambda snapshot: snapshot.models)
+        return await from_snapshot(request, "models")
     snapshot = await need_snapshot(request)
     service = of_service(request, snapshot)
     return of_snapshot(snapshot, [model for model in snapshot.models if model.service == service])

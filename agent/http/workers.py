@@ -13,7 +13,7 @@ _PID_DIGITS = 10
 
 async def get_workers(request: web.Request) -> web.Response:
     if "service" not in request.query:
-        return await from_snapshot(request, "workers", lambda snapshot: snapshot.workers)
+        return await from_snapshot(request, "workers")
     snapshot = await need_snapshot(request)
     service = of_service(request, snapshot)
     return of_snapshot(snapshot, [worker for worker in snapshot.workers if worker.service == service])

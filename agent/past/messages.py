@@ -10,6 +10,7 @@ import msgspec
 
 from advisor.documents import Problem, Snapshot
 from agent.http.encoded import encode
+from agent.http.past_snapshot import PastSnapshot
 
 PROGRESS, MOMENT, TROUBLE, DONE = b"P", b"M", b"T", b"D"
 FRAME_LIMIT_BYTES = 32 << 20
@@ -46,8 +47,8 @@ def parts(body: bytes) -> tuple[int, bytes]:
     return _INSTANT.unpack_from(body)[0] // 1_000_000, body[_INSTANT.size :]
 
 
-def unpacked(packed: bytes) -> Snapshot:
-    return msgspec.json.decode(zlib.decompress(packed), type=Snapshot)
+def unpacked(packed: bytes) -> PastSnapshot:
+    return PastSnapshot(zlib.decompress(packed))
 
 
 def trouble(body: bytes) -> Problem:

@@ -14,6 +14,7 @@ from pathlib import Path
 from advisor.board import timestamp
 from advisor.documents import Problem, Snapshot, Timeline, TimelineStretch
 from agent.http.deps import NotNow
+from agent.http.past_snapshot import AnySnapshot, PastSnapshot
 from agent.past.computed import Computed, Results
 from agent.past.messages import unpacked
 from agent.past.worker import Failed, Worker
@@ -33,7 +34,7 @@ FAILED_SECONDS = 10.0
 """What has failed is not tried again sooner."""
 MOST_MOMENTS = 10_000
 DEFAULT_SPAN_SECONDS = 3600.0
-_KEPT_SNAPSHOTS, _KEPT_FAILURES = 4, 32
+_KEPT_SNAPSHOTS, _KEPT_FAILURES = 2, 32
 """A reader asks for the parts of one moment one after the other."""
 log = logging.getLogger("nodewright.past")
 
@@ -79,13 +80,13 @@ class StoredPast:
         self._failed: dict[int, tuple[float, Problem]] = {}
         self._current: tuple[_Job, asyncio.Task[None]] | None = None
         self._runner: asyncio.Task[None] | None = None
-        self._snapshots: dict[int, Snapshot] = {}
+        self._snapshots: dict[int, PastSnapshot] = {}
 
     async def timeline(self, since: float | None, until: float | None) -> Timeline | None:
         """The moments of that time, of the last hour where it is not said; None where nothing is stored."""
         return await asyncio.to_thread(self._timeline, since, until)
 
-    async def at(self, seconds: float, wait_seconds: float) -> Snapshot | None:
+    async def at(self, seconds: float, wait_seconds: float) -> AnySnapshot | None:
         """The newest moment that is not after `seconds`; None: nothing so old is stored. Raises NotNow."""
         newest = self._newest()
         if newest is not None and seconds >= _seconds(newest.node.at) + 1:
@@ -125,7 +126,7 @@ class StoredPast:
             ),
         )
 
-    async def _snapshot(self, time_ms: int, wait_seconds: float) -> Snapshot:
+    async def _snapshot(self, time_ms: int, wait_seconds: float) -> PastSnapshot:
         number, loop = time_ms // RANGE_MS, asyncio.get_running_loop()
         end = loop.time() + wait_seconds
         job: _Job | None = None
@@ -146,7 +147,7 @@ class StoredPast:
             if job.problem is not None:
                 raise NotNow(job.problem, FAILED_SECONDS)
 
-    async def _unpacked(self, time_ms: int, packed: bytes) -> Snapshot:
+    async def _unpacked(self, time_ms: int, packed: bytes) -> PastSnapshot:
         snapshot = await asyncio.to_thread(unpacked, packed)
         while len(self._snapshots) >= _KEPT_SNAPSHOTS:
             del self._snapshots[next(iter(self._snapshots))]

@@ -10,9 +10,10 @@ import msgspec
 import psutil
 import pytest
 
-from advisor.documents import Problem, Snapshot
+from advisor.documents import Problem
 from agent.http.deps import NotNow
 from agent.http.encoded import encode
+from agent.http.past_snapshot import PastSnapshot
 from agent.past import stored_past
 from agent.past.stored_past import StoredPast
 from agent.past.worker import Failed, Moment, ProcessWorker, Told
@@ -50,7 +51,10 @@ class FakeWorker:
 
 
 def packed(time_ms: int, size: int = 0) -> bytes:
-    shown = msgspec.structs.replace(example_snapshot(), generation=time_ms // 1000 - START)
+    example = example_snapshot()
+    shown = msgspec.structs.replace(
+        example, node=msgspec.structs.replace(example.node, node=str(time_ms // 1000 - START))
+    )
     body = zlib.compress(encode(shown), 1)
     return body + bytes(max(0, size - len(body)))
 
@@ -94,11 +98,11 @@ async def test_many_who_ask_for_the_same_minutes_wait_for_one_process(past: Stor
     worker.go.set()
     found = await asyncio.gather(*asked)
     assert worker.asked == [0]
-    seconds = [snapshot.generation for snapshot in found if snapshot is not None]
+    seconds = [int(snapshot.node.node) for snapshot in found if snapshot is not None]
     assert seconds[:4] == [9, 11, 11, 13]
     again = await past.at(START + 200, 0)
     assert again is not None
-    assert again.generation == 199
+    assert int(again.node.node) == 199
     assert worker.asked == [0]
 
 
@@ -121,7 +125,7 @@ async def test_moments_are_answered_as_they_come(db: Path) -> None:
     past = StoredPast(db, Slow(), lambda: None)
     first = await past.at(START + 2, 20)
     assert first is not None
-    assert first.generation == 1
+    assert int(first.node.node) == 1
     await past.close()
 
 
@@ -138,7 +142,7 @@ async def test_of_too_many_the_oldest_is_told_to_ask_again_and_the_newest_is_nex
     assert len(past._jobs) == stored_past.MOST_WANTED
     worker.go.set()
     found = await asyncio.gather(*asked, return_exceptions=True)
-    assert [isinstance(one, Snapshot) for one in found] == [True, False, False, True, True, True]
+    assert [isinstance(one, PastSnapshot) for one in found] == [True, False, False, True, True, True]
     assert worker.asked[:2] == [0, 5]
 
 
@@ -175,7 +179,7 @@ async def test_times_before_the_store_in_gaps_and_after_the_present(db: Path, wo
     assert await past.at(START - 1, 20) is None
     last = await past.at(at - 3000, 20)
     assert last is not None
-    assert last.generation == 300 * RANGES - 1
+    assert int(last.node.node) == 300 * RANGES - 1
     assert await past.at(at + 300, 0) is shown
     await past.close()
 
