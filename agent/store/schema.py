@@ -318,12 +318,12 @@ TICKS: tuple[Step, ...] = (
   run INTEGER NOT NULL, -- kept_run.id
   mono_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL,
   judged INTEGER NOT NULL, -- 1 where the rules judged after it
-  readings BLOB NOT NULL, -- what it took in, see agent/store/tick_rows.py
+  readings BLOB NOT NULL, -- what it took in, see agent/store/tick_form.py
   PRIMARY KEY (run, mono_ns)
 ) WITHOUT ROWID""",
             """CREATE TABLE kept_change (
   run INTEGER NOT NULL, mono_ns INTEGER NOT NULL, -- of the tick from which on these services and settings hold, and no others
-  body BLOB NOT NULL, -- numbers of their documents, see agent/store/tick_rows.py
+  body BLOB NOT NULL, -- numbers of their documents, see agent/store/tick_form.py
   PRIMARY KEY (run, mono_ns)
 ) WITHOUT ROWID""",
             """CREATE TABLE kept_threads (

@@ -12,7 +12,7 @@ from agent.store.columns import Kinds, producers, quoted
 from agent.store.faults import Fault, fault_of
 from agent.store.files import open_readable
 from agent.store.recorded_samples import maker
-from agent.store.tick_rows import KeptChange, KeptSamples
+from agent.store.tick_form import KeptChange, KeptSamples
 from agent.store.ticks import Present, Run
 from collectors.entities import Service, Worker
 from collectors.facts import ProcessFacts

@@ -10,7 +10,7 @@ import msgspec
 from agent.store.columns import known_kinds
 from agent.store.files import DAY_SECONDS, shards
 from agent.store.stored_shard import StoredShard, opened
-from agent.store.tick_rows import FAILED, UNSUPPORTED, KeptReading
+from agent.store.tick_form import FAILED, UNSUPPORTED, KeptReading
 from agent.store.ticks import Present
 from collectors.reading import Failed, Instant, Ok, Outcome, Reading, Unsupported
 from collectors.sample import Sample

@@ -6,7 +6,6 @@ each reading where its samples lie: they are stored once, as rows of their kinds
 
 import zlib
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from sqlite3 import Connection
 from typing import Any, Protocol
 
@@ -14,49 +13,14 @@ import msgspec
 
 from agent.http.encoded import encode
 from agent.recorded import redacted_worker
+from agent.store.kept_documents import KeptDocuments
 from agent.store.names import clean_text
+from agent.store.tick_form import FAILED, UNSUPPORTED, KeptChange, KeptReading, KeptSamples, KeptService
 from agent.store.ticks import Present, Run, Tick
 from collectors.reading import Failed, Reading, Unsupported
 
 THREADS_EVERY_NS = 300_000_000_000
 """So often the samples of which no rows are stored are kept, all of them together."""
-UNSUPPORTED, FAILED = -1, -2
-"""In the place of a number of rows."""
-
-
-class KeptReading(msgspec.Struct, frozen=True, array_like=True):
-    """A reading as the row of its tick names it, in the order of a running agent. `wall_ms` and `mono_ns` are counted from
-    the instant of the tick. `why`: the document with reason and hint, where nothing was read."""
-
-    collector: int
-    wall_ms: int
-    mono_ns: int
-    duration_ns: int
-    late_us: int
-    rows: int
-    why: int | None = None
-
-
-class KeptService(msgspec.Struct, frozen=True, array_like=True):
-    """Numbers of the documents of a service without its processes, and of these."""
-
-    service: int
-    workers: tuple[int, ...]
-
-
-class KeptChange(msgspec.Struct, frozen=True, array_like=True):
-    """What holds: numbers of documents. `facts`: of what is known inside of processes."""
-
-    services: tuple[KeptService, ...]
-    facts: tuple[int, ...]
-    settings: int
-
-
-class KeptSamples(msgspec.Struct, frozen=True, array_like=True):
-    """Samples of one kind."""
-
-    names: tuple[str, ...]
-    rows: list[list[Any]]
 
 
 class _Seen(Protocol):
@@ -185,25 +149,6 @@ class TickRows:
         self._connection.execute(
             "INSERT OR REPLACE INTO kept_threads VALUES (?, ?, ?, ?)", (run, tick.at.mono_ns, int(not but), body)
         )
-
-
-class KeptDocuments:
-    """The table `kept_document` of an open shard."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def number(self, body: bytes) -> int:
-        """The number of a text, given at first sight. Raises sqlite3.Error."""
-        digest = blake2b(body, digest_size=16).digest()
-        query = "SELECT id FROM kept_document WHERE digest = ?"
-        found = self._connection.execute(query, (digest,)).fetchone()
-        if found is None:
-            values = (digest, zlib.compress(body, 6))
-            found = (
-                self._connection.execute("INSERT INTO kept_document (digest, body) VALUES (?, ?)", values).lastrowid,
-            )
-        return int(found[0])
 
 
 def _plain(value: Any) -> Any:

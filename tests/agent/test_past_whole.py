@@ -35,8 +35,10 @@ def test_what_an_agent_said_is_told_again_after_its_restart(tmp_path: Path) -> N
             timeline = second.wait_for("/v1/timeline", lambda timeline: len(timeline["stretches"]) == 2)
             assert timeline["first"] == begun["first"]
             assert timeline["moments"][: len(begun["moments"])] == begun["moments"]
+            restarted = timeline["stretches"][1]["first"]
             for at, documents in live.items():
-                asked = datetime.fromisoformat(at).timestamp() + 0.999
+                second_of = datetime.fromisoformat(at).timestamp()
+                (asked,) = (one for one in timeline["moments"] if second_of <= one < min(second_of + 1, restarted))
                 then = {name: second.get(f"/v1/{name}?at={asked}", timeout=60) for name in documents}
                 assert then["node"]["at"] == at
                 assert then["services"] == documents["services"]

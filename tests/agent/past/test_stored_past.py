@@ -14,7 +14,7 @@ from advisor.documents import Problem
 from agent.http.deps import NotNow
 from agent.http.encoded import encode
 from agent.http.past_snapshot import PastSnapshot
-from agent.past import stored_past
+from agent.past import jobs
 from agent.past.stored_past import StoredPast
 from agent.past.worker import Failed, Moment, ProcessWorker, Told
 from tests.agent.past.stores import SECOND, Storing, crowd_ticks, run_at
@@ -135,11 +135,11 @@ async def test_of_too_many_the_oldest_is_told_to_ask_again_and_the_newest_is_nex
     asked = []
     for number in range(RANGES - 1):
         asked.append(asyncio.create_task(past.at(START + 300 * number + 100, 20)))
-        await when(lambda number=number: START // 300 + number in past._jobs)
+        await when(lambda number=number: START // 300 + number in past.jobs.wanted)
     with pytest.raises(NotNow) as told:
         await asked[1]
     assert told.value.problem.key == "past.busy"
-    assert len(past._jobs) == stored_past.MOST_WANTED
+    assert len(past.jobs.wanted) == jobs.MOST_WANTED
     worker.go.set()
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert [isinstance(one, PastSnapshot) for one in found] == [True, False, False, True, True, True]
@@ -149,7 +149,7 @@ async def test_of_too_many_the_oldest_is_told_to_ask_again_and_the_newest_is_nex
 async def test_what_nobody_waits_for_any_more_gives_way(
     past: StoredPast, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored_past, "ABANDONED_SECONDS", 0.0)
+    monkeypatch.setattr(jobs, "ABANDONED_SECONDS", 0.0)
     with pytest.raises(NotNow):
         await past.at(START + 100, 0)
     await when(lambda: worker.asked == [0])
@@ -188,7 +188,7 @@ async def test_what_was_worked_out_is_kept_within_its_bound(
     past: StoredPast, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = 20_000
-    past._results._most_bytes = 2 * 150 * size
+    past.jobs.results._most_bytes = 2 * 150 * size
     worker.size = size
     worker.go.set()
     for number in range(4):
@@ -196,7 +196,7 @@ async def test_what_was_worked_out_is_kept_within_its_bound(
     await past.at(START + 300 + 100, 20)
     assert worker.asked == [0, 1, 2, 3, 1]
     await past.at(START + 900 + 100, 0)
-    assert len(past._results._kept) == 2
+    assert len(past.jobs.results._kept) == 2
 
 
 async def test_the_timeline_names_an_hour_of_moments_and_all_stretches(past: StoredPast) -> None:
