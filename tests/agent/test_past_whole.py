@@ -35,7 +35,7 @@ def test_what_an_agent_said_is_told_again_after_its_restart(tmp_path: Path) -> N
             timeline = second.wait_for("/v1/timeline", lambda timeline: len(timeline["stretches"]) == 2)
             assert timeline["first"] == begun["first"]
             assert timeline["moments"][: len(begun["moments"])] == begun["moments"]
-            restarted = timeline["stretches"][1]["first"]
+            restarted = timeline["stretches"][1]["first"] - 0.001  # moments are told to the millisecond
             for at, documents in live.items():
                 second_of = datetime.fromisoformat(at).timestamp()
                 (asked,) = (one for one in timeline["moments"] if second_of <= one < min(second_of + 1, restarted))
