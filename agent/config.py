@@ -76,6 +76,11 @@ class StoreSettings:
     size_cap_bytes: int = setting(
         Kind.SIZE, "2GiB", "Raw shards are dropped, oldest first, above this size of all files.", minimum=16 << 20
     )
+    moments: bool = setting(
+        Kind.FLAG,
+        True,
+        "Keep with the samples what is needed to show a moment of the past again: 10 to 20 MB a day.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,9 +119,10 @@ class _Daemon:
             on_reading=store.put,
             on_snapshot=self._on_snapshot,
             on_failed=self._on_failed,
-            witness=TickLog(store.put_tick, loaded.config),
+            witness=TickLog(store.put_tick, loaded.config) if loaded.config.store.moments else None,
         )
-        store.begin_run(run_of(loaded.config, self._watch.host))
+        if loaded.config.store.moments:
+            store.begin_run(run_of(loaded.config, self._watch.host))
         self._requests = Requests(
             take or direct_take(self._watch.host),
             self._keep_now,

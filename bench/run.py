@@ -119,7 +119,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
     "memory": (_memory, "memory of agent and sidecar after --seconds", {"seconds": 600}),
     "throughput": (_throughput, "throughput of a watched server / alone", {"seconds": 10, "pairs": 12}),
     "profiling": (_profiling, "a server with continuous profiling / without", {"seconds": 20, "pairs": 12}),
-    "store": (_store, "bytes per stored value, CPU of the writer", {"seconds": 3600}),
+    "store": (_store, "bytes per stored value, CPU of the writer, without and with moments", {"seconds": 3600}),
     "advice": (_advice, "latency of /v1/advice while sampling", {"seconds": 60, "rate": 50, "warm_up": 30}),
     "discovery": (_discovery, "CPU of one search for services among 500 processes", {"rounds": 40}),
     "gpu-reader": (_gpu_reader, "CPU and memory of the reader of 8 GPUs with 64 processes", {"seconds": 60}),

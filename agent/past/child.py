@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import sys
 import traceback
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from agent.past.messages import DONE, PROGRESS, TROUBLE, Asked, Progress, frame,
 from agent.past.pace import Pace
 from agent.past.play import play
 from agent.store.stored_moments import StoredMoments
+from agent.store.stored_ticks import NotKept
 from collectors.reading import Instant
 
 MEMORY_BYTES = 256 << 20
@@ -62,22 +64,28 @@ def _answer(teller: "_Teller", asked: Asked) -> None:
         path = Path(asked.db)
         for stretch in StoredMoments(path).stretches():
             play(path, stretch, asked.since_ns, asked.until_ns, teller.look, teller.progress)
-    except LookupError as error:
-        problem = Problem("past.not-kept", str(error.args[0] if error.args else error), "ask for a later moment")
+    except NotKept as error:
+        problem = Problem("past.not-kept", str(error), "ask for a later moment")
     except MemoryError:
         limit = f"it takes more than {MEMORY_BYTES >> 20} MiB to work it out"
         problem = Problem("past.failed", limit, "copy the store to a larger machine, or ask for a moment of less load")
-    except (sqlite3.Error, msgspec.MsgspecError, ValueError) as error:
-        problem = Problem(
-            "past.failed", f"the store cannot be read: {' '.join(str(error).split())}", "see nodewright doctor"
-        )
+    except msgspec.MsgspecError as error:
+        form = f"what is kept of this time has a form that is not known here: {_line(error)}"
+        problem = Problem("past.failed", form, "another version of nodewright has kept it: ask for another time")
+    except (sqlite3.Error, zlib.error, LookupError, ValueError) as error:
+        damaged = f"what is kept of this time cannot be read: {_line(error)}"
+        problem = Problem("past.failed", damaged, "the file of that day is damaged: ask for another day")
     except OSError:
         raise
     except Exception as error:
         traceback.print_exc(file=sys.stderr)
-        said = f"a fault of nodewright: {type(error).__name__}: {' '.join(str(error).split())}"
+        said = f"a fault of nodewright: {type(error).__name__}: {_line(error)}"
         problem = Problem("past.failed", said, "the agent's log has more; please report it")
     teller.end(problem)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 class _Teller:

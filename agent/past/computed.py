@@ -1,5 +1,6 @@
 """Where do moments lie that were worked out, so that the next who asks need not wait?"""
 
+import errno
 import os
 import tempfile
 from array import array
@@ -26,7 +27,7 @@ class Computed:
         if self.times and time_ms <= self.times[-1]:
             return
         if os.pwrite(self._file.fileno(), packed, self._ends[-1]) != len(packed):
-            raise OSError(28, os.strerror(28))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._ends.append(self._ends[-1] + len(packed))
         self.times.append(time_ms)
 

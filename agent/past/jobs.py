@@ -4,7 +4,10 @@ One process at a time; what was asked for last comes first, and what nobody wait
 """
 
 import asyncio
+import errno
 import logging
+import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +21,8 @@ RANGE_SECONDS = 300
 RANGE_MS = RANGE_SECONDS * 1000
 MOST_BYTES = 64 << 20
 """Of what was worked out, on disk."""
+LEAST_FREE_BYTES = 4 * MOST_BYTES
+"""With less room on the disk the store itself may soon need it: nothing is worked out."""
 MOST_WANTED = 4
 """Stretches that are wanted at once; who asked for the oldest is told to ask again."""
 ABANDONED_SECONDS = 5.0
@@ -151,6 +156,8 @@ class Jobs:
             job.tell()
 
         try:
+            if shutil.disk_usage(self._folder).free < LEAST_FREE_BYTES:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             computed = job.computed = Computed(self._folder)
             await self._worker.work_out(job.number * RANGE_MS, (job.number + 1) * RANGE_MS, moment, progress)
             self.results.put(job.number, computed)

@@ -24,9 +24,10 @@ from agent.past.standing import Standing
 from agent.played import Newest
 from agent.prices import node_price
 from agent.recorded import with_settings
+from agent.store.files import day_of
 from agent.store.reader import StoreReader
 from agent.store.stored_moments import Stretch, within
-from agent.store.stored_ticks import StoredTick, StoredTicks
+from agent.store.stored_ticks import NotKept, StoredTick, StoredTicks
 from agent.store.ticks import Present, Run
 from collectors.reading import Instant
 from collectors.topology import Topology
@@ -38,6 +39,8 @@ JUDGED_SECONDS = 90
 """The rules judge that long before the first moment: a judgement is carried on for 30 s, and a finding opens after another."""
 PICTURED_SECONDS = 10
 """Cores are told of the time since the moment before, which is no longer ago."""
+_SLACK_SECONDS = 60
+"""A clock that is slewed, and readings that were taken before the instant of their tick."""
 Look = Callable[[Instant, Snapshot], None]
 Progress = Callable[[int, int], None]
 
@@ -47,11 +50,11 @@ def play(
     progress: Progress = lambda done, of: None,
 ) -> None:  # fmt: skip
     """Hand each moment of a stretch from `since_ns` to before `until_ns` (Unix time) to `look`, oldest first; `progress` is
-    told how many ticks are done, of how many. Raises LookupError where they are not stored any more, and sqlite3.Error."""
+    told how many ticks are done, of how many. Raises NotKept, and sqlite3.Error."""
     bounds = within(stretch, since_ns, until_ns)
     if bounds is None:
         return
-    with StoredTicks(state_path, stretch.started_ns) as stored:
+    with StoredTicks(state_path, stretch.started_ns, _days(stretch, since_ns)) as stored:
         window = _window(stored, since_ns, *bounds)
         player = _Player(state_path, stored, window)
         count = stored.count(window.start_ns, window.last_ns)
@@ -62,10 +65,16 @@ def play(
             progress(number, count)
 
 
+def _days(stretch: Stretch, since_ns: int) -> range:
+    """Of the ticks that are gone through. Where the clock was set over midnight meanwhile, that is less."""
+    first = max(since_ns, stretch.first_wall_ns) - (Window.LOOK_BACK_SECONDS + _SLACK_SECONDS) * SECOND_NS
+    return range(day_of(first), day_of(stretch.last_wall_ns) + 1)
+
+
 def _window(stored: StoredTicks, since_ns: int, first_ns: int, last_ns: int) -> Window:
     oldest = stored.first_mono_ns()
     if oldest is None:
-        raise LookupError("the ticks of that time are not stored any more")
+        raise NotKept("the ticks of that time are not stored any more")
     start = max(oldest, first_ns - Window.LOOK_BACK_SECONDS * SECOND_NS)
     whole = start == oldest and stored.begins_with(oldest)
     return Window(start_ns=start, first_ns=first_ns, last_ns=last_ns, first_wall_ns=since_ns, whole_run=whole)

@@ -163,8 +163,7 @@ class StoreReader:
         rows = _ask(
             self._path, "SELECT at_ns, finding, event, severity, title, owner, note FROM finding_event ORDER BY at_ns"
         )
-        fields = StoredTurn.__struct_fields__
-        return tuple(msgspec.convert(dict(zip(fields, row, strict=True)), type=StoredTurn) for row in rows)
+        return tuple(turn for row in rows if (turn := _turn(row)) is not None)
 
     def service_facts(self) -> dict[str, bytes]:
         """The newest facts of each service, by its id, as they were saved."""
@@ -319,6 +318,13 @@ def _decoded(body: str) -> Finding | None:
     try:
         return msgspec.json.decode(body, type=Finding)
     except msgspec.DecodeError:
+        return None
+
+
+def _turn(row: Sequence[Any]) -> StoredTurn | None:
+    try:
+        return msgspec.convert(dict(zip(StoredTurn.__struct_fields__, row, strict=True)), type=StoredTurn)
+    except msgspec.ValidationError:  # of a kind that a later version wrote
         return None
 
 

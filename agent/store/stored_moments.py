@@ -4,6 +4,7 @@ Stretches come from the rows of ticks: what SQLite looks through, it does so wit
 has not changed is not looked through again.
 """
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from agent.store.files import open_readable, shards
 GAP_NS = 10_000_000_000
 """After so long without a tick, and after twenty intervals, it is a gap."""
 SECOND_NS = 1_000_000_000
+log = logging.getLogger("nodewright.store")
 
 _BREAKS = """WITH each AS (
   SELECT run, mono_ns, wall_ns, lag(mono_ns) OVER w AS mono_before, lag(wall_ns) OVER w AS wall_before
@@ -57,15 +59,19 @@ class _Shard:
     stretches: list[Stretch]
     ticks: int
     judgements: int
+    problem: str | None = None
+    """Why it cannot be read."""
 
 
 class StoredMoments:
-    """The moments of the store at `state_path`. Any thread may call; a shard that cannot be read holds none."""
+    """The moments of the store at `state_path`. Any thread may call; a shard that cannot be read holds none, which is logged
+    in one line."""
 
     def __init__(self, state_path: Path) -> None:
         self._path = state_path
         self._lock = Lock()
         self._shards: dict[Path, _Shard] = {}
+        self._said: set[Path] = set()
 
     def stretches(self) -> list[Stretch]:
         """Oldest first, none reaching into the next. Where the clock was set back, what came later counts."""
@@ -102,7 +108,10 @@ class StoredMoments:
             for path in paths:
                 known, changed = self._shards.get(path), _changed(path)
                 if known is None or known.changed != changed:
-                    self._shards[path] = _read(path, changed, known)
+                    found = self._shards[path] = _read(path, changed, known)
+                    if found.problem is not None and path not in self._said:
+                        self._said.add(path)
+                        log.warning("%s is left out of the past that can be shown: %s", path, found.problem)
             return [self._shards[path] for path in paths]
 
 
@@ -110,6 +119,8 @@ def _read(path: Path, changed: tuple[int, ...], known: _Shard | None) -> _Shard:
     """What came since `known` is added to it, where that still holds."""
     try:
         with closing(open_readable(path)) as connection:
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'kept_tick'").fetchone():
+                return _Shard(changed, [], 0, 0)  # it is of a version that kept no ticks
             if known is None or not _is_there(connection, known.stretches):
                 known = _Shard(changed, [], 0, 0)
             last = known.stretches[-1] if known.stretches else None
@@ -120,7 +131,7 @@ def _read(path: Path, changed: tuple[int, ...], known: _Shard | None) -> _Shard:
     except READ_ERRORS as error:
         if known is not None and fault_of(error) is Fault.BLOCKED:
             return known
-        return _Shard(changed, [], 0, 0)  # it is damaged, was unlinked meanwhile, or is of a version that kept no ticks
+        return _Shard(changed, [], 0, 0, problem=str(error) if path.exists() else None)
 
 
 def _is_there(connection: sqlite3.Connection, stretches: Sequence[Stretch]) -> bool:

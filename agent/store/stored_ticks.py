@@ -18,6 +18,12 @@ from collectors.sample import Sample
 START_NS = 5_000_000_000
 """The first tick comes within so long after the start of the agent."""
 GONE = "nothing is stored any more of the run of the agent at that time"
+
+
+class NotKept(Exception):  # noqa: N818 - an answer, not a fault
+    """What is asked for is not stored any more."""
+
+
 _DAY_MS = DAY_SECONDS * 1000
 _KEPT: msgspec.msgpack.Decoder[list[KeptReading]] = msgspec.msgpack.Decoder(list[KeptReading])
 
@@ -39,18 +45,19 @@ class StoredTick(msgspec.Struct, frozen=True, kw_only=True):
 class StoredTicks:
     """The ticks of one run of the agent, named by its start. A context manager; all methods raise sqlite3.Error."""
 
-    def __init__(self, state_path: Path, started_ns: int) -> None:
-        """Raises LookupError where nothing of the run is kept."""
+    def __init__(self, state_path: Path, started_ns: int, days: range | None = None) -> None:
+        """`days`: since 1970, those of which ticks are wanted, so that a shard that is broken spoils no other day; None = all.
+        Raises NotKept where nothing of the run is kept there."""
         self._stack = ExitStack()
         self._shards: dict[int, StoredShard] = {}
         kinds = known_kinds()
         for day, path in shards(state_path).items():
-            shard = opened(path, started_ns, kinds)
+            shard = opened(path, started_ns, kinds) if days is None or day in days else None
             if shard is not None:
                 self._shards[day] = shard
                 self._stack.callback(shard.close)
         if not self._shards:
-            raise LookupError(GONE)
+            raise NotKept(GONE)
         self.run = next(iter(self._shards.values())).read_run(started_ns)
 
     def __enter__(self) -> "StoredTicks":
@@ -74,10 +81,10 @@ class StoredTicks:
         return sum(shard.count(first_mono_ns, last_mono_ns) for shard in self._shards.values())
 
     def present(self, mono_ns: int) -> Present:
-        """What was there as of this tick. Raises LookupError where that is not stored any more."""
+        """What was there as of this tick. Raises NotKept."""
         found = [one for shard in self._shards.values() if (one := shard.present_at(mono_ns)) is not None]
         if not found:
-            raise LookupError(GONE)
+            raise NotKept(GONE)
         return max(found, key=lambda one: one[0])[1]
 
     def asleep(self, mono_ns: int) -> Sequence[Sample]:
@@ -119,7 +126,7 @@ class StoredTicks:
                 outcome = _why_not(shard, kept)
             else:
                 own = self._shards.get(wall_ms // _DAY_MS)
-                samples, complete = ([], False) if own is None else own.samples(collector, wall_ms, at.mono_ns, skip)
+                samples, complete = ([], True) if own is None else own.samples(collector, wall_ms, at.mono_ns, skip)
                 outcome = Ok(samples)
                 whole &= not complete or len(samples) >= kept.rows
             readings.append(

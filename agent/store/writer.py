@@ -114,7 +114,7 @@ class Writer:
         for reading in self._readings:
             by_day.setdefault(day_of(reading.at.wall_ns), []).append(reading)
         for day, readings in by_day.items():
-            insert = partial(RawFile.insert, readings=readings, rows_of=self._rows_of)
+            insert = partial(RawFile.insert, readings=readings, rows_of=None if self.run is None else self._rows_of)
             if self._files.on_shard(day, insert) is None:
                 return False
         self._readings.clear()
@@ -132,7 +132,7 @@ class Writer:
             for reading in tick.readings:
                 self._rows_of.pop((reading.collector, reading.at.mono_ns), None)
         self._ticks.clear()
-        if self.run is None or len(self._rows_of) > _MOST_ROWS_OF:
+        if len(self._rows_of) > _MOST_ROWS_OF:
             self._rows_of.clear()
         return True
 

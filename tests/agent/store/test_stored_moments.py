@@ -8,7 +8,7 @@ import pytest
 
 from agent.store.retention import Retention
 from agent.store.stored_moments import StoredMoments, within
-from agent.store.stored_ticks import StoredTicks
+from agent.store.stored_ticks import NotKept, StoredTicks
 from collectors.reading import Instant
 from tests.agent.past.stores import SECOND, Storing, crowd_ticks, run_at
 
@@ -108,16 +108,21 @@ def test_a_shard_that_is_unlinked_while_it_is_read_is_read_to_its_end(db: Path) 
     assert len(rest) == 29
     assert all(tick.whole for tick in rest)
     storing.close()
-    with pytest.raises(LookupError, match="nothing is stored any more"):
+    with pytest.raises(NotKept, match="nothing is stored any more"):
         StoredTicks(db, began)
 
 
-def test_shards_without_ticks_and_damaged_ones_hold_no_moments(db: Path) -> None:
+def test_shards_without_ticks_and_damaged_ones_hold_no_moments_and_are_named_once(
+    db: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     write(db, (NOON, range(NOON, NOON + 4))).close()
     (db.parent / "raw-20261101.db").write_bytes(b"no database")
     with sqlite3.connect(db.parent / "raw-20261102.db") as connection:
         connection.execute("CREATE TABLE core (time INTEGER)")
-    assert spans(StoredMoments(db)) == [(0, 3)]
+    moments = StoredMoments(db)
+    assert spans(moments) == spans(moments) == [(0, 3)]
+    damaged = f"{db.parent / 'raw-20261101.db'} is left out of the past that can be shown: file is not a database"
+    assert caplog.messages == [damaged]
     assert StoredMoments(db.parent / "elsewhere" / "state.db").stretches() == []
 
 
