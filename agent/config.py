@@ -79,7 +79,7 @@ class StoreSettings:
     moments: bool = setting(
         Kind.FLAG,
         True,
-        "Keep with the samples what is needed to show a moment of the past again: 10 to 20 MB a day.",
+        "Keep with the samples what is needed to show a moment of the past again: about 20 MB a day.",
     )
 
 

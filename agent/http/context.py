@@ -65,8 +65,8 @@ async def need_timeline(request: web.Request, since: float | None = None, until:
     """The moments that are kept; Refused(404) where none is."""
     timeline = await request.app[DEPS].past.timeline(since, until)
     if timeline is None:
-        message, hint = "nothing of the past is stored", "an agent stores what it samples: ask again in a minute"
-        raise Refused(404, "past.not-kept", message, hint)
+        hint = "an agent stores its moments, unless store.moments is off: ask again in a minute"
+        raise Refused(404, "past.not-kept", "nothing of the past is stored", hint)
     return timeline
 
 

@@ -73,7 +73,8 @@ def _answer(teller: "_Teller", asked: Asked) -> None:
         form = f"what is kept of this time has a form that is not known here: {_line(error)}"
         problem = Problem("past.failed", form, "another version of nodewright has kept it: ask for another time")
     except (sqlite3.Error, zlib.error, LookupError, ValueError) as error:
-        damaged = f"what is kept of this time cannot be read: {_line(error)}"
+        why = "a row that others name is missing" if isinstance(error, LookupError) else _line(error)
+        damaged = f"what is kept of this time cannot be read: {why}"
         problem = Problem("past.failed", damaged, "the file of that day is damaged: ask for another day")
     except OSError:
         raise

@@ -1,4 +1,4 @@
-"""Does a real agent tell, after a restart too, what it said at a moment that is past?"""
+"""Does a real agent tell what it said at a moment that is past, also after it was killed, and nothing where it is not to?"""
 
 from datetime import datetime
 from pathlib import Path
@@ -24,12 +24,14 @@ def said(running: Agent, count: int) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.slow
-def test_what_an_agent_said_is_told_again_after_its_restart(tmp_path: Path) -> None:
+def test_what_an_agent_said_is_told_again_after_it_was_killed(tmp_path: Path) -> None:
     with prefork_server(tmp_path / "server", environ={"SHARE": "0.4"}):
         with agent(tmp_path / "agent", "--no-sidecar", environ=NO_PROFILES) as first:
             first.wait_for("/v1/services", lambda services: any(one["state"] == "loaded" for one in services))
-            live = said(first, 5)
-            begun = first.get("/v1/timeline")
+            live = said(first, 3)
+            last = datetime.fromisoformat(max(live)).timestamp()
+            begun = first.wait_for("/v1/timeline", lambda timeline: timeline["moments"][-1] >= last)
+            first.process.kill()
         with agent(tmp_path / "agent", "--no-sidecar", environ=NO_PROFILES) as second:
             second.wait_for("/v1/services", lambda services: services)
             timeline = second.wait_for("/v1/timeline", lambda timeline: len(timeline["stretches"]) == 2)
@@ -59,3 +61,12 @@ def test_what_an_agent_said_is_told_again_after_its_restart(tmp_path: Path) -> N
             assert past["late_ticks"] is not None
             assert second.get(f"/v1/self?at={asked}")["late_ticks"] is None
             assert "past.before" in second.text("/v1/node?at=1000")
+            assert second.get("/v1/node?at=9999999999")["past"] is None
+
+
+def test_an_agent_that_is_to_keep_no_moments_says_so(tmp_path: Path) -> None:
+    with agent(tmp_path, "--no-sidecar", environ={"NODEWRIGHT_STORE_MOMENTS": "false"}) as running:
+        running.wait_for("/v1/self", lambda status: status["ticks"] >= 2)
+        assert running.get(f"/v1/node?at={2**32}")["past"] is None
+        for asked in ("timeline", "node?at=1000"):
+            assert "past.not-kept" in running.text(f"/v1/{asked}")

@@ -197,6 +197,23 @@ def test_a_tick_of_which_rows_are_gone_is_passed_over_and_told(tmp_path: Path) -
     assert moments(db).keys() == found.keys()
 
 
+def test_a_shard_that_is_broken_inside_spoils_no_other_day(tmp_path: Path) -> None:
+    db, start, day = tmp_path / "state.db", 1_793_448_000, 86_400
+    storing, crowd = Storing(db), Crowd(services=1, workers=2)
+    storing.begin(run_at(start * SECOND))
+    for first in (0, day):
+        for tick in crowd_ticks(
+            20, lambda second, first=first: (start + first + second) * SECOND, mono_ns=first * SECOND, crowd=crowd
+        ):
+            storing.put(tick)
+    storing.close()
+    with sqlite3.connect(min(tmp_path.glob("raw-*.db"))) as connection:
+        connection.execute("DROP TABLE kept_change")
+    assert len(moments(db, (start + day) * SECOND)) == 10
+    with pytest.raises(sqlite3.OperationalError, match="no such table: kept_change"):
+        moments(db)
+
+
 def test_settings_are_those_of_then(tmp_path: Path) -> None:
     """A rule was switched off after half a minute, by a configuration that was re-read."""
     db, start = tmp_path / "state.db", 1_793_448_000
