@@ -30,6 +30,7 @@ ABANDONED_SECONDS = 5.0
 FAILED_SECONDS = 10.0
 """What has failed is not tried again sooner."""
 _KEPT_FAILURES = 32
+_ENDS = Problem("past.busy", "the agent ends", "ask again when it runs")
 log = logging.getLogger("nodewright.past")
 
 
@@ -72,14 +73,19 @@ class Jobs:
         self._failed: dict[int, tuple[float, Problem]] = {}
         self._current: tuple[Job, asyncio.Task[None]] | None = None
         self._runner: asyncio.Task[None] | None = None
+        self._closing = False
 
     async def close(self) -> None:
-        """End what is being worked out."""
+        """End what is being worked out, and tell whoever waits."""
+        self._closing = True
+        wanted = list(self.wanted.values())
         tasks = [task for task in (self._runner, self._current[1] if self._current else None) if task is not None]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        for job in wanted:
+            job.end(_ENDS)
         self.results.close()
 
     def packed(self, number: int, time_ms: int, *, nearest: bool) -> bytes | None:
@@ -101,7 +107,9 @@ class Jobs:
         return None
 
     def job(self, number: int, now: float) -> Job:
-        """The one that works it out, begun where there is none. Raises NotNow where that failed a moment ago."""
+        """The one that works it out, begun where there is none. Raises NotNow where that failed a moment ago, and at the end."""
+        if self._closing:
+            raise NotNow(_ENDS, FAILED_SECONDS)
         failed = self._failed.get(number)
         if failed is not None and now - failed[0] < FAILED_SECONDS:
             raise NotNow(failed[1], FAILED_SECONDS)

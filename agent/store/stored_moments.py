@@ -29,7 +29,8 @@ WHERE mono_before IS NULL OR wall_ns <= wall_before
   OR max(mono_ns - mono_before, wall_ns - wall_before) > max(?, 20 * interval_ns)
 ORDER BY run, mono_ns"""
 _LAST = """SELECT run, mono_ns, wall_ns FROM kept_run
-JOIN kept_tick ON run = id AND mono_ns = (SELECT max(mono_ns) FROM kept_tick WHERE run = id)"""
+CROSS JOIN kept_tick ON run = id AND mono_ns = (SELECT max(mono_ns) FROM kept_tick WHERE run = id)"""
+"""In this order: the planner would go through all ticks."""
 _COUNTS = "SELECT count(*), coalesce(sum(judged), 0) FROM kept_tick WHERE (run, mono_ns) > (?, ?)"
 _FROM = "SELECT mono_ns, wall_ns FROM kept_tick WHERE run = ? AND mono_ns >= ? ORDER BY mono_ns LIMIT 1"
 _BEFORE = "SELECT mono_ns, wall_ns FROM kept_tick WHERE run = ? AND mono_ns < ? ORDER BY mono_ns DESC LIMIT 1"

@@ -160,6 +160,17 @@ async def test_what_nobody_waits_for_any_more_gives_way(
     assert worker.asked == [0, 1]
 
 
+async def test_at_the_end_of_the_agent_whoever_waits_is_told(past: StoredPast, worker: FakeWorker) -> None:
+    asked = [asyncio.create_task(past.at(START + second, 60)) for second in (100, 400)]
+    await when(lambda: len(worker.asked) == 1 and len(past.jobs.wanted) == 2)
+    await past.close()
+    for one in (*asked, past.at(START + 700, 60)):
+        with pytest.raises(NotNow) as told:
+            await one
+        assert told.value.problem.message == "the agent ends"
+    assert (worker.cancelled, len(worker.asked)) == (worker.asked, 1)
+
+
 async def test_what_failed_is_told_and_not_tried_again_at_once(past: StoredPast, worker: FakeWorker) -> None:
     worker.trouble = Problem("past.failed", "it has broken", "mend it")
     worker.go.set()
