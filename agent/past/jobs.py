@@ -107,7 +107,7 @@ class Jobs:
         return None
 
     def job(self, number: int, now: float) -> Job:
-        """The one that works it out, begun where there is none. Raises NotNow where that failed a moment ago, and at the end."""
+        """The one that works it out, begun where there is none. Raises NotNow where that failed a moment ago, or all ends."""
         if self._closing:
             raise NotNow(_ENDS, FAILED_SECONDS)
         failed = self._failed.get(number)
