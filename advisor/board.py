@@ -74,6 +74,7 @@ class Board:
         self._longest_hold_seconds = longest_hold_seconds
         self._desks: dict[str, _Desk] = {}
         self._acknowledged: dict[str, Acknowledged] = {}
+        self._stood: dict[str, Instant] = {}
         self.ended: list[tuple[Finding, Ended]] = []
         """Findings that ended since the caller last took them."""
         self.expired: list[tuple[str, Acknowledged]] = []
@@ -98,7 +99,10 @@ class Board:
             known = desk.standing.get(judged.rule)
             if known is None:
                 name = finding_id(judged.rule, judged.conclusion.subject, service.id)
-                desk.standing[judged.rule] = _Standing(judged, name, now, now, rank=position)
+                first = self._stood.pop(name, None)
+                desk.standing[judged.rule] = _Standing(
+                    judged, name, first or now, now, rank=position, open=first is not None
+                )
             else:
                 opened |= known.renew(judged, now, position)
         judged_now = view.loaded_now and view.samples >= 15
@@ -136,6 +140,10 @@ class Board:
     def restore(self, entries: Mapping[str, Acknowledged]) -> None:
         """Acknowledgements from before a restart, by finding id: they hold when the finding is seen again."""
         self._acknowledged.update(entries)
+
+    def recall(self, stood: Mapping[str, Instant]) -> None:
+        """Findings that are known to stand already, by id, with when each was seen first: one opens when it is seen."""
+        self._stood.update(stood)
 
     def findings(self, now: Instant) -> tuple[Finding, ...]:
         """Open findings, by service and rank."""

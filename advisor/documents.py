@@ -52,7 +52,8 @@ class CollectorStatus(msgspec.Struct, frozen=True, kw_only=True):
     hint: str | None
     duration_seconds: float
     late_seconds: float
-    runs: int
+    runs: int | None
+    """Since the agent was started; None = not known, of a moment of the past."""
 
 
 class ReaderStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +150,22 @@ class GpuStatus(msgspec.Struct, frozen=True, kw_only=True):
     unsupported: tuple[str, ...]
 
 
+class PastStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How a moment of the past comes to be known: what was sampled before it was judged again."""
+
+    seen_seconds: float
+    """How much of the time before it was gone through; the next: as much as any rule looks back on single samples."""
+    wanted_seconds: float
+    shorter: str | None
+    """Why less was gone through; None = there was enough."""
+    version: str
+    """Of the agent that sampled."""
+    rules_changed: tuple[str, ...]
+    """Rules that are not those of then: what they say is what they say today."""
+    missing: tuple[str, ...]
+    """What is not known of that moment, each in a sentence."""
+
+
 class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The node at one moment. None = not readable here."""
 
@@ -167,6 +184,8 @@ class NodeStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Empty where no reader was started, and in a recording."""
     price: NodePrice | None = None
     """None = its owner has not said what it costs."""
+    past: PastStatus | None = None
+    """Of a moment that a running agent worked out from what it has stored, else None."""
 
 
 class LimitsStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -357,18 +376,19 @@ class NotifyStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SelfStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What watching costs: this process and its sidecars since start."""
+    """What watching costs: this process and its sidecars since start. Of a moment of the past that was stored, None = it was
+    not kept."""
 
     version: str
     uptime_seconds: float
-    cpu_seconds: float
+    cpu_seconds: float | None
     resident_bytes: int | None
-    sidecar: Literal["running", "off", "restarting", "missing"]
+    sidecar: Literal["running", "off", "restarting", "missing"] | None
     sidecar_cpu_seconds: float | None
     sidecar_resident_bytes: int | None
-    ticks: int
-    late_ticks: int
-    worst_late_seconds: float
+    ticks: int | None
+    late_ticks: int | None
+    worst_late_seconds: float | None
     interval_seconds: float
     collectors: tuple[CollectorStatus, ...]
     store_bytes: int | None
@@ -443,6 +463,13 @@ class RulePage(msgspec.Struct, frozen=True, kw_only=True):
     """A hash of its source: another one means that it may judge otherwise."""
 
 
+class TimelineStretch(msgspec.Struct, frozen=True, kw_only=True):
+    """A time without a gap. Unix seconds of its first and last tick."""
+
+    first: float
+    last: float
+
+
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """`GET /v1/timeline`: the moments for which `at=` has an answer of its own, oldest first."""
 
@@ -453,7 +480,9 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     judgements: int
     """How often the rules judged; of a very long recording not each of them is a moment."""
     moments: tuple[float, ...]
-    """Unix seconds."""
+    """Unix seconds. Of a running agent those of the time that was asked for, the newest where they are too many."""
+    stretches: tuple[TimelineStretch, ...] = ()
+    """Of a running agent: when anything was stored."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

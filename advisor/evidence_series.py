@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
-from advisor.documents import Snapshot
+from advisor.documents import NodeStatus, ServiceStatus, WorkerStatus
 from advisor.finding import Evidence, Finding
 from advisor.gpu.view import device_name
 from advisor.series import EvidenceSeries, Point
@@ -27,6 +28,19 @@ Read = Callable[[str, Sequence[str], str, float, float, float], Mapping[str, Seq
 that was never stored."""
 
 
+class Known(Protocol):
+    """What was there at the moment of the finding: a `Snapshot`, or one of the past."""
+
+    @property
+    def node(self) -> NodeStatus: ...
+
+    @property
+    def services(self) -> tuple[ServiceStatus, ...]: ...
+
+    @property
+    def workers(self) -> tuple[WorkerStatus, ...]: ...
+
+
 class Span(msgspec.Struct, frozen=True, kw_only=True):
     """Unix seconds."""
 
@@ -42,11 +56,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def evidence_series(
-    finding: Finding, until: float, snapshot: Snapshot, cgroup: str | None, read: Read
+    finding: Finding, until: float, known: Known, cgroup: str | None, read: Read
 ) -> tuple[EvidenceSeries, ...]:
     """Of each figure of which something is stored, in the order of the evidence. `until`: the end of what was judged (Unix
     seconds). `cgroup`: entity of the service's."""
-    groups = groups_of(finding, snapshot, cgroup)
+    groups = groups_of(finding, known, cgroup)
     found = []
     for one in {one.metric: one for one in finding.evidence}.values():
         figure = FIGURES.get(one.metric)
@@ -76,17 +90,17 @@ def span_of(evidence: Evidence, figure: Figure, until: float) -> Span:
     return Span(judged_from=until - judged, judged_to=until, start=end - steps * step, steps=steps, step=step)
 
 
-def groups_of(finding: Finding, snapshot: Snapshot, cgroup: str | None) -> Mapping[str, Groups]:
+def groups_of(finding: Finding, known: Known, cgroup: str | None) -> Mapping[str, Groups]:
     """By kind: whose samples belong to the subject. Of several devices of a service none: which is meant is not said."""
     subject = finding.subject
-    service = next((one for one in snapshot.services if one.name == subject.name), None)
+    service = next((one for one in known.services if one.name == subject.name), None)
     workers = [
         f"worker:{one.pid}:{one.started}"
-        for one in snapshot.workers
+        for one in known.workers
         if (one.service == subject.name if service is not None else one.pid in subject.pids)
     ]
     devices = [
-        gpu.uuid for gpu in snapshot.node.gpus if device_name(gpu.uuid, gpu.index, gpu.name, gpu.parent) == subject.name
+        gpu.uuid for gpu in known.node.gpus if device_name(gpu.uuid, gpu.index, gpu.name, gpu.parent) == subject.name
     ]
     if service is not None and len(service.gpus) == 1:
         devices = list(service.gpus)

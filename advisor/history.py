@@ -101,6 +101,11 @@ class History:
             elif handler := self._add.get(type(sample)):
                 handler(sample)
 
+    def rebase(self, sample: ThreadSample) -> None:
+        """The thread's counters grow from here: what it did since it was seen last is not known."""
+        if (known := self.tracks.threads.get(sample.entity)) is not None:
+            known.sample = sample
+
     def _worker(self, entity: str) -> WorkerTrack:
         found = self.tracks.workers.get(entity)
         if found is None:

@@ -6,7 +6,7 @@ Kept as plain arrays: a day of minutes and eight days of hours of a service take
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import Any, TypeVar
 
 SLICE_SECONDS = 5.0
@@ -194,12 +194,12 @@ class Trend:
         self._unmerged += 1
         return minute_ended
 
-    def restore(self, minutes: Rows, hours: Rows) -> None:
+    def restore(self, minutes: Rows, hours: Rows, began: float = inf) -> None:
         """Put in front what an earlier run of the agent has kept. What was set then is not known to be what is set now: its
-        generations become negative, the newest -1."""
-        newest = max((_generation(values) for _, values in (*minutes, *hours)), default=0.0)
-        self.minutes.before([(end, _of_earlier_run(values, newest)) for end, values in minutes])
-        self.hourly.before([(end, _of_earlier_run(values, newest)) for end, values in hours])
+        generations become negative, the newest -1. What ended after `began` (Unix time) is of this run itself."""
+        newest = max((_generation(values) for end, values in (*minutes, *hours) if end <= began), default=0.0)
+        for stretches, rows in ((self.minutes, minutes), (self.hourly, hours)):
+            stretches.before([(end, v if end > began else _of_earlier_run(v, newest)) for end, v in rows])
         if len(self.minutes):
             self._end_hours(int(self.minutes.ends[-1] // 3600))
 

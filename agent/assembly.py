@@ -51,6 +51,7 @@ class Watch:
     cost: SelfCost
     profiler: Profiler
     readers: Readers
+    witness: Witness
     snapshot: Snapshot | None = None
 
     def start(self) -> None:
@@ -68,6 +69,16 @@ class Watch:
         self.readers.stop(timeout_seconds)
         for collector in self.collectors:
             collector.close()
+
+    def reconfigure(self, config: Config) -> None:
+        """Judge by other settings from the next tick on. Any thread may call it."""
+
+        def task() -> None:
+            self.judging.reconfigure(config, self.discovery.services, self.discovery.facts)
+            self.witness.reconfigured(config)
+
+        self.sampler.before_next_tick(task)
+        self.sampler.judge_soon()
 
     def take_picture(self, now: Instant) -> Snapshot:
         """The documents of this moment. Called in the sampler thread, after judging."""
@@ -158,6 +169,7 @@ def assemble(
         on_failed=on_failed,
         on_learnt=told.learnt,
         on_ticked=told.ticked,
+        on_ended=told.ended,
         readings=readers.readings,
     )
     readers.on_change = sampler.judge_soon
@@ -174,6 +186,7 @@ def assemble(
         cost=cost,
         profiler=profiler,
         readers=readers,
+        witness=told,
     )
     return watch
 

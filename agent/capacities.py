@@ -20,6 +20,8 @@ from collectors.levers import Value
 log = logging.getLogger("nodewright.capacities")
 
 MOST_STEPS = 100
+LATEST = "9999"
+"""After every instant in RFC 3339."""
 Rate = Annotated[float, msgspec.Meta(gt=0, le=1e9)]
 Save = Callable[[DocumentKind, str, bytes], None]
 Forget = Callable[[DocumentKind, str], None]
@@ -62,15 +64,20 @@ class Capacities:
         self._lock = threading.Lock()
         self._kept: dict[str, _Kept] = {}
 
-    def restore(self, documents: Mapping[str, bytes]) -> None:
+    def restore(self, documents: Mapping[str, bytes], began: str = LATEST, until: str = LATEST) -> None:
+        """What was kept, but for what was measured after `until`. What was measured after `began` is of this run of the agent
+        itself. Both RFC 3339 in UTC."""
         for service, body in documents.items():
             try:
                 kept = msgspec.json.decode(body, type=_Kept)
             except msgspec.DecodeError as error:
                 log.warning("the capacity kept of service %s is left out: %s", service, error)
                 continue
+            if kept.capacity.at > until:
+                continue
+            generation = kept.capacity.generation if kept.capacity.at > began else 0
             self._kept[service] = _Kept(
-                capacity=msgspec.structs.replace(kept.capacity, generation=0), levers=kept.levers
+                capacity=msgspec.structs.replace(kept.capacity, generation=generation), levers=kept.levers
             )
 
     def measured(self, service: str, generation: int, levers: Callable[[], Configuration]) -> MeasuredCapacity | None:

@@ -23,8 +23,9 @@ def cli() -> None:
 
 
 for _command in (running.run, running.advise, asking.top, profiling.profile, running.sidecar, asking.explain, asking.doctor,
-                 asking.config, running.record, running.replay, running.demo, life.ack, life.snooze, life.reopen, life.history,
-                 loadtest.loadtest, ledger.verify, ledger.outcomes, migrating.migrate, fleet.fleet):  # fmt: skip
+                 asking.config, running.record, running.replay, running.demo, running.past, life.ack, life.snooze,
+                 life.reopen, life.history, loadtest.loadtest, ledger.verify, ledger.outcomes, migrating.migrate,
+                 fleet.fleet):  # fmt: skip
     cli.add_command(_command)
 
 

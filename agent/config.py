@@ -51,6 +51,11 @@ class AgentSettings:
     sidecar_socket: Path | None = setting(
         Kind.PATH, None, "Unix socket of a sidecar that runs on its own; without it the agent starts one."
     )
+    past_socket: Path | None = setting(
+        Kind.PATH,
+        None,
+        "Unix socket of a process that works out moments of the past; without it the agent starts one for each.",
+    )
     node: str | None = setting(Kind.TEXT, None, "Name of this node. Without it: the host name.")
     log_level: str = setting(
         Kind.TEXT,
@@ -70,6 +75,11 @@ class StoreSettings:
     minute_retention_seconds: float = setting(Kind.DURATION, "90d", "How long the minute rows are kept.", minimum=86400)
     size_cap_bytes: int = setting(
         Kind.SIZE, "2GiB", "Raw shards are dropped, oldest first, above this size of all files.", minimum=16 << 20
+    )
+    moments: bool = setting(
+        Kind.FLAG,
+        True,
+        "Keep with the samples what is needed to show a moment of the past again: about 20 MB a day.",
     )
 
 

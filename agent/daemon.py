@@ -35,6 +35,8 @@ from agent.ledger_log import LedgerLog, kept
 from agent.limits import raise_descriptor_limit
 from agent.listen import parse_listen
 from agent.managed import Managed
+from agent.past.stored_past import StoredPast
+from agent.past.worker import ProcessWorker
 from agent.paths import Paths, find_paths, make_state_folders
 from agent.profiling.access import KeptProfiles
 from agent.profiling.requests import Requests
@@ -46,6 +48,7 @@ from agent.sidecar.supervisor import SidecarProcess
 from agent.store.reader import StoreReader
 from agent.store.retention import Retention
 from agent.store.store import Store
+from agent.tick_log import TickLog, run_of
 from agent.token import ensure_token
 from agent.trend_history import TrendLog, last_days
 from collectors.cgroup_paths import cgroups_of
@@ -116,7 +119,10 @@ class _Daemon:
             on_reading=store.put,
             on_snapshot=self._on_snapshot,
             on_failed=self._on_failed,
+            witness=TickLog(store.put_tick, loaded.config) if loaded.config.store.moments else None,
         )
+        if loaded.config.store.moments:
+            store.begin_run(run_of(loaded.config, self._watch.host))
         self._requests = Requests(
             take or direct_take(self._watch.host),
             self._keep_now,
@@ -133,6 +139,7 @@ class _Daemon:
         cost.profiling = self._profiling
         if self._notifier is not None:
             self._findings.on_news, cost.notify = self._notifier.news, self._notifier.status
+        self._past = StoredPast(paths.db, past_worker(loaded.config, paths), lambda: self._watch.snapshot)
         self._restore()
 
     async def run(self, manager: ServiceManager, reread: Callable[[], LoadedConfig]) -> int:
@@ -160,6 +167,7 @@ class _Daemon:
             managed.stop()
             self._updates.close()
             self._requests.end()
+            await self._past.close()
             await asyncio.to_thread(self._watch.stop, 0.5)
             await asyncio.to_thread(self._requests.stop, 0.4)
             await asyncio.to_thread(self._known.finish, self._watch.discovery)
@@ -230,6 +238,7 @@ class _Daemon:
             learn_capacity=self._learn_capacity,
             profiles=KeptProfiles(self._reader, self._requests),
             kept=self._reader,
+            past=self._past,
             outcomes=self._watch.judging.outcomes,
             verify=self._watch.judging.verify,
         )
@@ -326,6 +335,12 @@ def sidecar_process(paths: Paths, config: Config) -> SidecarProcess:
     one is there; else a child of ours."""
     command = sidecar_command() if config.agent.sidecar_socket is None else None
     return SidecarProcess(command, str(paths.sidecar_socket))
+
+
+def past_worker(config: Config, paths: Paths) -> ProcessWorker:
+    """The process that works out the past: of its own unit where that is configured, else a child of ours."""
+    own = config.agent.past_socket
+    return ProcessWorker(paths.db, [sys.executable, "-I", str(LAUNCHER), "past"], None if own is None else str(own))
 
 
 def sidecar_command() -> Sequence[str]:

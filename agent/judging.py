@@ -11,7 +11,7 @@ from advisor.catalogue import all_rules
 from advisor.documents import AdviceDocument, OutcomesDocument, ServiceVerdict
 from advisor.engine import Engine, Judgement
 from advisor.facts import ServiceFacts
-from advisor.finding import Finding, Severity
+from advisor.finding import Finding, Inconclusive, Severity
 from advisor.gist import Gist, gist_of
 from advisor.gpu.devices import device_views
 from advisor.gpu.view import GpuView
@@ -51,6 +51,7 @@ log = logging.getLogger("nodewright.judging")
 
 MeasuredOf = Callable[[str, int, Callable[[], Configuration]], MeasuredCapacity | None]
 """By the id of a service, the generation of its levers, and what tells these."""
+Told = Callable[[tuple[Finding, ...], tuple[Inconclusive, ...]], tuple[tuple[Finding, ...], tuple[Inconclusive, ...]]]
 
 
 class Judging:
@@ -155,9 +156,7 @@ class Judging:
         if judgement is None:
             facts = self._beside(service, view, now)
             if self._changed(service, view, facts, now):
-                self._history.restart_window(service)
-                self._generations[service.id] = self.generation(service) + 1
-                self.migrations.vram.restart(service.id)
+                self.restart(service)
                 return
             judgement = self._judge(view, facts)
             self._steady.keep(service, gist, view, judgement, now)
@@ -213,6 +212,17 @@ class Judging:
     def gpus(self) -> tuple[GpuView, ...]:
         """Every device over as many seconds as services are judged on."""
         return self._history.gpus(self._config.advice.window_seconds)
+
+    def restart(self, service: Service) -> None:
+        """A lever of it was changed: what was seen of it was another configuration."""
+        self._history.restart_window(service)
+        self._generations[service.id] = self.generation(service) + 1
+        self.migrations.vram.restart(service.id)
+
+    def resume(self, service: Service, generation: int) -> None:
+        """A lever of it was seen to change so often already in this run of the agent: before its first tick."""
+        self._history.tracks.service(f"service:{service.id}").generation = generation
+        self._generations[service.id] = generation
 
     def generation(self, service: Service) -> int:
         """How often a lever of the service was seen to change."""
@@ -294,10 +304,16 @@ class Judging:
             expired, board.expired = board.expired, []
         return ended, expired
 
-    def document(self, services: Sequence[Service], now: Instant) -> AdviceDocument:
+    def document(
+        self,
+        services: Sequence[Service],
+        now: Instant,
+        told: Told = lambda findings, inconclusive: (findings, inconclusive),
+    ) -> AdviceDocument:
+        """What is said now. `told`: what becomes of it before it is summed up."""
         with self._lock:
-            findings = self.board.findings(now)
-        plans = [self.plan(service, findings) for service in services]
+            findings, inconclusive = told(self.board.findings(now), self.board.inconclusive())
+        plans = [self.plan(service, findings, inconclusive) for service in services]
         return AdviceDocument(
             node=self._config.node_name,
             generated_at=timestamp(now),
@@ -306,11 +322,11 @@ class Judging:
                 for s, plan in zip(services, plans, strict=True)
             ),
             findings=findings,
-            inconclusive=self.board.inconclusive(),
+            inconclusive=inconclusive,
             plans=tuple(plans),
         )
 
-    def plan(self, service: Service, findings: Sequence[Finding]) -> Plan:
+    def plan(self, service: Service, findings: Sequence[Finding], inconclusive: Sequence[Inconclusive]) -> Plan:
         """What to do about the service, in order, and its state in one sentence."""
         pids = frozenset(service.pids)
         own = [
@@ -323,10 +339,10 @@ class Judging:
         facts = self.facts(service)
         return plan_of(
             service.name, self._views.get(service.id), own, self._recovers, facts.objective, facts.slo_p99_seconds,
-            self._quiet(service),
+            self._quiet(service, inconclusive),
         )  # fmt: skip
 
-    def _quiet(self, service: Service) -> str:
+    def _quiet(self, service: Service, inconclusive: Sequence[Inconclusive]) -> str:
         """The verdict where no finding is open."""
         if service.orphaned:
             return f"its front-end is gone: {len(service.serving)} of its workers are still there"
@@ -335,7 +351,7 @@ class Judging:
             return "idle: nothing to judge"
         if view.samples < 15:
             return f"watching: {view.samples} of 15 s of load seen"
-        open_questions = [i for i in self.board.inconclusive() if i.subject.name == service.name]
+        open_questions = [i for i in inconclusive if i.subject.name == service.name]
         if open_questions:
             return f"cannot tell: {open_questions[0].rule} needs {open_questions[0].needs.text}"
         return f"nothing holds it back: {view.cores_used:.2f} of {view.effective_cores:.2f} cores used, no rule speaks"

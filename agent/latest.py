@@ -37,7 +37,7 @@ class Latest:
             hint=hint,
             duration_seconds=reading.duration_ns * 1e-9,
             late_seconds=max(0, reading.late_ns) * 1e-9,
-            runs=(before.runs if before else 0) + runs,
+            runs=((before.runs if before else 0) or 0) + runs,
         )
 
     def samples(self) -> Mapping[str, Mapping[str, Sample]]:

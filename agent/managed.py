@@ -59,11 +59,7 @@ class Managed:
         before, config = self._loaded, applied(self._loaded.config, wanted.config)
         self._loaded = replace(wanted, config=config)
         logging.getLogger().setLevel(config.agent.log_level.upper())
-        watch = self._watch
-        watch.sampler.before_next_tick(
-            lambda: watch.judging.reconfigure(config, watch.discovery.services, watch.discovery.facts)
-        )
-        watch.sampler.judge_soon()
+        self._watch.reconfigure(config)
         log.info(told(before, self._loaded, wanted))
         self._manager.ready(self._where)
 

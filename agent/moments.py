@@ -6,6 +6,7 @@ import zlib
 from array import array
 from bisect import bisect_right
 from functools import lru_cache
+from math import inf
 
 import msgspec
 
@@ -99,3 +100,20 @@ class Moments:
         start, end = self._ends[number], self._ends[number + 1]
         self._file.seek(start)
         return msgspec.json.decode(zlib.decompress(self._file.read(end - start)), type=Snapshot)
+
+
+class RecordedPast:
+    """The moments of a recording, as the interface asks for them."""
+
+    def __init__(self, moments: Moments) -> None:
+        self._moments = moments
+
+    async def timeline(self, since: float | None, until: float | None) -> Timeline | None:
+        found = self._moments.timeline()
+        if found is None or (since is None and until is None):
+            return found
+        first, last = since if since is not None else 0.0, until if until is not None else inf
+        return msgspec.structs.replace(found, moments=tuple(at for at in found.moments if first <= at < last))
+
+    async def at(self, seconds: float, wait_seconds: float) -> Snapshot | None:
+        return self._moments.at(seconds)

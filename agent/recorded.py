@@ -78,10 +78,11 @@ def _harmless(table: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _redacted(service: Service) -> Service:
-    return msgspec.structs.replace(service, workers=tuple(_redacted_worker(w) for w in service.workers))
+    return msgspec.structs.replace(service, workers=tuple(redacted_worker(w) for w in service.workers))
 
 
-def _redacted_worker(worker: Worker) -> Worker:
+def redacted_worker(worker: Worker) -> Worker:
+    """The process without arguments that look like secrets."""
     process: Process = msgspec.structs.replace(worker.process, argv=_text(redact_argv(worker.process.argv)))
     return msgspec.structs.replace(worker, process=process)
 

@@ -14,7 +14,7 @@ from agent.http.deps import HttpDeps
 from agent.http.server import serve
 from agent.http.updates import Updates
 from agent.listen import parse_listen
-from agent.moments import Moments
+from agent.moments import Moments, RecordedPast
 from agent.paths import find_paths, make_state_folders
 from agent.played import Played, play
 from agent.store.reader import StoreReader
@@ -67,7 +67,7 @@ def deps_of(replayed: Replayed, loaded: LoadedConfig, path: Path, token: str) ->
         allowed_hosts=frozenset(loaded.config.http.allowed_hosts),
         read_only=True,
         kept=replayed.findings,
-        past=replayed.moments,
+        past=RecordedPast(replayed.moments),
         service_cgroups=lambda: cgroups_of(services),
     )
 

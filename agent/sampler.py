@@ -62,10 +62,12 @@ class Sampler:
         on_failed: Callable[[], None] = lambda: None,
         on_learnt: Callable[[Sequence[Service], Facts], None] = lambda services, facts: None,
         on_ticked: Callable[[Instant], None] = lambda now: None,
+        on_ended: Callable[[Instant, bool], None] = lambda now, judged: None,
         readings: Callable[[], Iterable[Reading]] = lambda: (),
     ) -> None:
         """`readings`: what processes of their own have read since the last tick. `on_learnt` is called where services or what
-        is known of them changed, `on_ticked` after each tick and before its judgement."""
+        is known of them changed, `on_ticked` after each tick and before its judgement, `on_ended` after that, with whether it
+        was judged."""
         self.beat = Beat()
         self.latest = Latest(c.name for c in collectors if c.process is not None)
         self.discovery = discovery
@@ -81,6 +83,7 @@ class Sampler:
         self._on_failed = on_failed
         self._on_learnt = on_learnt
         self._on_ticked = on_ticked
+        self._on_ended = on_ended
         self._readings = readings
         self._due = [
             _Due(c, max(1, round(c.cadence_seconds / interval_seconds)))
@@ -166,10 +169,11 @@ class Sampler:
         self._history.end_tick(services, now)
         self.beat.ticks += 1
         self._on_ticked(now)
-        if (started - self._judged_ns) * 1e-9 >= self._evaluate_seconds - 0.05:
+        if judges := (started - self._judged_ns) * 1e-9 >= self._evaluate_seconds - 0.05:
             self._judged_ns = started
             self.judging.judge(services, now)
             self._on_judged(now)
+        self._on_ended(now, judges)
         self._budget.spent(time.thread_time_ns() - cpu, self.interval_seconds)
 
     def _take(self, reading: Reading) -> None:

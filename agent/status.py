@@ -56,7 +56,7 @@ class NodePicture:
         self._pressure: Mapping[str, Sample] = {}
         self._at: Instant | None = None
         """Of the pressure."""
-        self._runs: dict[str, int] = {}
+        self._runs: dict[str, int | None] = {}
         self._busy: tuple[CoreStatus, ...] = ()
         self._stalls: tuple[float | None, float | None, float | None] = (None, None, None)
 

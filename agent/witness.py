@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from advisor.documents import AdviceDocument
+from agent.config import Config
 from collectors.entities import Service
 from collectors.facts import Facts
 from collectors.reading import Instant, Reading
@@ -21,6 +22,9 @@ class Witness:
     def learnt(self, services: Sequence[Service], facts: Facts) -> None:
         """The services, or what is known of their processes, are others from this tick on."""
 
+    def reconfigured(self, config: Config) -> None:
+        """Other settings hold from this tick on."""
+
     def took(self, reading: Reading) -> None:
         """A reading was taken into the history."""
 
@@ -29,3 +33,6 @@ class Witness:
 
     def judged(self, now: Instant, advice: AdviceDocument) -> None:
         """The rules have judged, and this is what is said now."""
+
+    def ended(self, now: Instant, judged: bool) -> None:
+        """All that belongs to the tick is done; `judged`: the rules have judged in it."""

@@ -47,6 +47,13 @@ class Crowd:
 
     def tick(self, history: History) -> Instant:
         """One second of all of them."""
+        now, samples = self.second()
+        history.add(Reading(collector="all", at=now, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok(tuple(samples))))
+        history.end_tick(self.services, now)
+        return now
+
+    def second(self) -> tuple[Instant, list[Sample]]:
+        """What is read in the next second."""
         self._second += 1
         now = Instant(self._second * SECOND, 1_790_000_000 * SECOND + self._second * SECOND)
         samples: list[Sample] = [self._core(cpu) for cpu in range(CORES)]
@@ -57,12 +64,10 @@ class Crowd:
             samples.append(self._cgroup(service))
             for worker in service.workers:
                 samples += self._worker(number, worker)
-        history.add(Reading(collector="all", at=now, duration_ns=0, cpu_ns=0, late_ns=0, outcome=Ok(tuple(samples))))
-        history.end_tick(self.services, now)
         self.newest = {}
         for sample in samples:
             self.newest.setdefault(sample.kind, {})[sample.entity] = sample
-        return now
+        return now, samples
 
     def _grow(self, name: str, by: float) -> int:
         self._counters[name] = self._counters.get(name, 0) + round(by * (1 + 0.1 * (self._draw.random() - 0.5)))

@@ -26,6 +26,7 @@ from bench import (
     judging,
     memory,
     metrics,
+    past,
     profiling,
     replay_day,
     scale,
@@ -89,6 +90,10 @@ def _replay_day(_programs: Programs, folder: Path, wanted: argparse.Namespace) -
     replay_day.measure(folder, wanted.hours, wanted.rounds)
 
 
+def _past(_programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    past.measure(folder, wanted.rounds)
+
+
 def _migration(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
     migration.measure(programs, folder, wanted.pairs, wanted.seconds)
 
@@ -114,7 +119,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
     "memory": (_memory, "memory of agent and sidecar after --seconds", {"seconds": 600}),
     "throughput": (_throughput, "throughput of a watched server / alone", {"seconds": 10, "pairs": 12}),
     "profiling": (_profiling, "a server with continuous profiling / without", {"seconds": 20, "pairs": 12}),
-    "store": (_store, "bytes per stored value, CPU of the writer", {"seconds": 3600}),
+    "store": (_store, "bytes per stored value, CPU of the writer, without and with moments", {"seconds": 3600}),
     "advice": (_advice, "latency of /v1/advice while sampling", {"seconds": 60, "rate": 50, "warm_up": 30}),
     "discovery": (_discovery, "CPU of one search for services among 500 processes", {"rounds": 40}),
     "gpu-reader": (_gpu_reader, "CPU and memory of the reader of 8 GPUs with 64 processes", {"seconds": 60}),
@@ -126,6 +131,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
     "metrics": (_metrics, "series on /metrics of a large node, CPU of a scrape", {"rounds": 20}),
     "fleet": (_fleet, "time and memory of `nodewright fleet` before many nodes", {"nodes": 1000, "rounds": 3}),
     "replay-day": (_replay_day, "CPU time to judge a recorded day again", {"hours": 24, "rounds": 3}),
+    "past": (_past, "time and memory to show a stored moment of 128 workers, 2,048 threads", {"rounds": 3}),
     "migration": (
         _migration,
         "what is said of other forms of models on these CPUs / what they bring",

@@ -1,4 +1,4 @@
-"""How many bytes does a stored value take, and how much CPU does the writer need?
+"""How many bytes does a stored value take, how much CPU does the writer need, and what does it add to keep the moments?
 
     python bench/store_bytes.py [SECONDS]
 
@@ -16,11 +16,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from agent.config import Config
+from agent.recorded import settings_of
 from agent.store.columns import known_kinds
 from agent.store.retention import Retention
+from agent.store.ticks import Present, Tick
 from agent.store.writer import Writer
+from agent.tick_log import run_of
 from bench.synthetic import NOON_NS, SyntheticNode
-from collectors.reading import Instant, Reading
+from collectors.host import Host
+from collectors.reading import Instant
 from collectors.sample import Sample, fields_of
 
 
@@ -62,17 +67,20 @@ class _TickClock:
         return self.instant
 
 
-def measure(folder: Path, seconds: int) -> StoreCost:
-    """Store a synthetic node second by second, one commit each, and fold the logs into the files."""
+def measure(folder: Path, seconds: int, *, moments: bool = True) -> StoreCost:
+    """Store a synthetic node second by second, one commit each, and fold the logs into the files. `moments`: its ticks too."""
     clock = _TickClock()
     state = folder / "state.db"
     writer = Writer(state, Retention(), clock, {}, 1200)
+    writer.run = run_of(Config(), Host.real()) if moments else None
+    present = Present((), {}, settings_of(Config()))
     given = 0
     cpu = 0.0
     for readings in SyntheticNode().readings(seconds):
         clock.instant = readings[0].at
         given += sum(_values(reading.samples) for reading in readings)
-        cpu += _cpu_of(writer, readings)
+        tick = Tick(at=clock.instant, readings=tuple(readings), judged=given % 2 == 0, present=present)
+        cpu += _cpu_of(writer, tick)
     writer.close()
     if writer.problem:
         raise OSError(writer.problem)
@@ -84,9 +92,9 @@ def measure(folder: Path, seconds: int) -> StoreCost:
     )  # fmt: skip
 
 
-def _cpu_of(writer: Writer, readings: Sequence[Reading]) -> float:
+def _cpu_of(writer: Writer, tick: Tick) -> float:
     before = time.thread_time()
-    writer.write(readings, {})
+    writer.write(tick.readings, {}, (), [tick] if writer.run is not None else ())
     return time.thread_time() - before
 
 
@@ -112,5 +120,7 @@ def _one(path: Path, query: str) -> int:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        print(measure(Path(temporary), int(sys.argv[1]) if len(sys.argv) > 1 else 3600))
+    for moments in (False, True):
+        print("with its moments:" if moments else "without its moments:")
+        with tempfile.TemporaryDirectory() as temporary:
+            print(measure(Path(temporary), int(sys.argv[1]) if len(sys.argv) > 1 else 3600, moments=moments))

@@ -10,7 +10,7 @@ from collectors.kept import STAT_BYTES, DescriptorBudget, RepeatedFile, read_onc
 from collectors.procfs import parse_schedstat, parse_status_fields
 
 BUSY_SHARE = 0.05
-"""A thread that ran at least this share of the time is worth storing by itself."""
+"""A thread that ran, or waited for a core, at least this share of the time is worth storing by itself."""
 
 _NO_SCHEDSTAT = b"0 0 0\n"
 """What a kernel without CONFIG_SCHED_INFO says of every thread; elsewhere only of one that never ran."""
@@ -72,13 +72,13 @@ class WatchedThread:
             self._settled = False
             if self._line and self._stat is None:
                 self._stat = RepeatedFile(f"{self._folder}/stat", self._budget)
-        run_before = self.run_ns
+        before = (self.run_ns, self.delay_ns)
         try:
             self.run_ns, self.delay_ns, self.timeslices = parse_schedstat(line)
         except ValueError as error:
             raise ProcessLookupError(errno.ESRCH, "schedstat is cut short") from error
         self._line = line
-        self._judge(run_before, elapsed_ns)
+        self._judge(*before, elapsed_ns)
         self._read_placement()
         return True
 
@@ -86,7 +86,7 @@ class WatchedThread:
         run_before = self.run_ns
         fields = self._read_placement()
         self.run_ns = (int(fields[11]) + int(fields[12])) * self._tick_ns
-        self._judge(run_before, elapsed_ns)
+        self._judge(run_before, None, elapsed_ns)
         return True
 
     def _read_placement(self) -> list[bytes]:
@@ -98,8 +98,10 @@ class WatchedThread:
         self.last_cpu = int(fields[_LAST_CPU_FIELD])
         return fields
 
-    def _judge(self, run_before: int, elapsed_ns: int | None) -> None:
-        self.busy = None if not elapsed_ns else int(self.run_ns - run_before >= BUSY_SHARE * elapsed_ns)
+    def _judge(self, run_before: int, delay_before: int | None, elapsed_ns: int | None) -> None:
+        waited = 0 if self.delay_ns is None or delay_before is None else self.delay_ns - delay_before
+        moved = max(self.run_ns - run_before, waited)
+        self.busy = None if not elapsed_ns else int(moved >= BUSY_SHARE * elapsed_ns)
 
     def close(self) -> None:
         for file in (self._stat, self._schedstat):

@@ -19,6 +19,10 @@ def unit(name: str) -> configparser.ConfigParser:
     return parser
 
 
+def lines_of(name: str) -> list[str]:
+    return (UNITS / name).read_text("ascii").splitlines()
+
+
 def test_the_agent_holds_no_privilege() -> None:
     service = unit("nodewright.service")["Service"]
     assert service["User"] == "nodewright"
@@ -67,7 +71,7 @@ def test_other_users_processes_stay_visible(name: str) -> None:
     assert "PrivatePIDs" not in service
 
 
-@pytest.mark.parametrize("name", ["nodewright.service", "nodewright-sidecar.service"])
+@pytest.mark.parametrize("name", ["nodewright.service", "nodewright-sidecar.service", "nodewright-past@.service"])
 def test_each_unit_limits_what_it_may_cost(name: str) -> None:
     service = unit(name)["Service"]
     assert service["MemoryMax"].endswith("M")
@@ -77,10 +81,17 @@ def test_each_unit_limits_what_it_may_cost(name: str) -> None:
 
 def test_agent_and_sidecar_meet_at_one_socket_that_only_the_agents_group_may_open() -> None:
     socket = unit("nodewright-sidecar.socket")["Socket"]
-    environment = unit("nodewright.service")["Service"]["Environment"]
-    assert environment == f"NODEWRIGHT_AGENT_SIDECAR_SOCKET={socket['ListenStream']}"
+    assert f"Environment=NODEWRIGHT_AGENT_SIDECAR_SOCKET={socket['ListenStream']}" in lines_of("nodewright.service")
     assert socket["SocketMode"] == "0660"
     assert socket["SocketGroup"] == unit("nodewright.service")["Service"]["Group"]
+
+
+def test_the_past_is_worked_out_by_the_agents_user_within_limits_that_are_not_the_agents() -> None:
+    socket, service = unit("nodewright-past.socket")["Socket"], unit("nodewright-past@.service")["Service"]
+    assert f"Environment=NODEWRIGHT_AGENT_PAST_SOCKET={socket['ListenStream']}" in lines_of("nodewright.service")
+    assert (socket["Accept"], socket["SocketMode"], socket["SocketUser"]) == ("yes", "0600", service["User"])
+    assert service["User"] == unit("nodewright.service")["Service"]["User"]
+    assert (service["Nice"], service["CapabilityBoundingSet"], service["PrivateNetwork"]) == ("19", "", "yes")
 
 
 def test_every_user_of_the_units_is_created() -> None:
@@ -108,6 +119,7 @@ def test_the_drop_in_for_gpus_opens_devices_and_grants_nothing_else() -> None:
         ("nodewright.service", (), 1.5),
         ("nodewright.service", ("nodewright.service.d",), 1.6),
         ("nodewright-sidecar.service", (), 1.3),
+        ("nodewright-past@.service", (), 0.7),
     ],
 )
 def test_systemd_counts_little_exposure(name: str, drop_ins: Sequence[str], most: float, tmp_path: Path) -> None:

@@ -149,7 +149,8 @@ class TopApp(TimeTraveller):
         if self.travel.at is None:
             self.state = self.state.arrived(message.picture)
         else:
-            self.state = self.state.kept_up(self.travel.moment())
+            shown = self.state.moment if self.state.going is not None else self.travel.moment()
+            self.state = self.state.kept_up(shown)
         if was_lost and before is not None and (gap := gap_text(before.node.at, message.picture.node.at)):
             self._tell(Notice(gap, good=True))
 

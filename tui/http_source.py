@@ -1,12 +1,13 @@
 """How does a running agent's HTTP become a picture?
 
-One kept connection, behind a lock: `http.client` loads in a few milliseconds, so that the first screen
+Kept connections, each behind a lock: `http.client` loads in a few milliseconds, so that the first screen
 is there at once.
 """
 
 import asyncio
 import http.client
 import socket
+from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +30,8 @@ from tui.source import Act, Answer, Picture, Unreachable
 DEADLINE_SECONDS = 3.0
 ANSWER_LIMIT_BYTES = 64 << 20
 """A node with a thousand workers answers with less than a tenth of it."""
+PAST_WAIT_SECONDS = 1
+"""For a moment of the past that has to be worked out; then it is asked for again, and how far it is can be told."""
 HISTORY_LIMIT = 20
 NO_TOKEN = Problem("no-token", "this user may only read", "run as the agent's user, or give --token-file")
 
@@ -77,8 +80,9 @@ class HttpSource:
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.origin = url
-        self._connection, self._base = open_connection(url)
-        self._lock = Lock()
+        self._present = _Line(url)
+        self._past = _Line(url)
+        """What of the past has to be worked out holds up nothing else."""
         self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self.read_only = None if token or url.startswith("unix:") else NO_TOKEN
 
@@ -108,7 +112,8 @@ class HttpSource:
         return begun
 
     def close(self) -> None:
-        self._connection.close()
+        self._present.connection.close()
+        self._past.connection.close()
 
     def _fetch(self) -> Picture:
         return Picture(
@@ -121,11 +126,12 @@ class HttpSource:
 
     def _ask(self, name: str, kind: Any, posted: bytes | None = None) -> Any:
         """`posted`: JSON to be sent there."""
+        of_past = "at=" in name.partition("?")[2]
+        line = self._past if of_past else self._present
+        headers = self._headers | ({"Prefer": f"wait={PAST_WAIT_SECONDS}"} if of_past else {})
         try:
-            with self._lock:
-                status, body = self._request(f"{self._base}/v1/{name}", posted)
+            status, body = line.request(f"/v1/{name}", headers, posted)
         except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
             raise Unreachable(_transport_problem(error)) from error
         try:
             envelope = msgspec.json.decode(body, type=_Envelope)
@@ -135,23 +141,39 @@ class HttpSource:
             raise Unreachable(_foreign_problem(name, status, str(error))) from error
         raise Unreachable(envelope.error or _foreign_problem(name, status, "no data in it"))
 
-    def _request(self, path: str, posted: bytes | None) -> tuple[int, bytes]:
-        fresh = self._connection.sock is None
-        try:
-            return self._exchange(path, posted)
-        except (ConnectionError, http.client.RemoteDisconnected):
-            if fresh:
-                raise
-            self._connection.close()  # the agent closed the kept connection between two requests
-            return self._exchange(path, posted)
 
-    def _exchange(self, path: str, posted: bytes | None) -> tuple[int, bytes]:
+class _Line:
+    """A kept connection; one request at a time. Raises ValueError where `url` is no address."""
+
+    def __init__(self, url: str) -> None:
+        self.connection, self._base = open_connection(url)
+        self._lock = Lock()
+
+    def request(self, path: str, headers: Mapping[str, str], posted: bytes | None) -> tuple[int, bytes]:
+        """Status and body. Raises OSError and http.client.HTTPException."""
+        with self._lock:
+            fresh = self.connection.sock is None
+            try:
+                return self._exchange(path, headers, posted)
+            except (ConnectionError, http.client.RemoteDisconnected):
+                self.connection.close()
+                if fresh:
+                    raise
+            except (OSError, http.client.HTTPException):
+                self.connection.close()
+                raise
+            try:  # the agent closed the kept connection between two requests
+                return self._exchange(path, headers, posted)
+            except (OSError, http.client.HTTPException):
+                self.connection.close()
+                raise
+
+    def _exchange(self, path: str, headers: Mapping[str, str], posted: bytes | None) -> tuple[int, bytes]:
         if posted is None:
-            self._connection.request("GET", path, headers=self._headers)
+            self.connection.request("GET", self._base + path, headers=dict(headers))
         else:
-            headers = self._headers | {"Content-Type": "application/json"}
-            self._connection.request("POST", path, posted, headers)
-        response = self._connection.getresponse()
+            self.connection.request("POST", self._base + path, posted, {**headers, "Content-Type": "application/json"})
+        response = self.connection.getresponse()
         body = response.read(ANSWER_LIMIT_BYTES + 1)
         if len(body) > ANSWER_LIMIT_BYTES:
             raise http.client.HTTPException(f"the answer is larger than {ANSWER_LIMIT_BYTES >> 20} MiB")

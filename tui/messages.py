@@ -38,6 +38,14 @@ class Went(Message):
         self.at, self.picture = at, picture
 
 
+class GoingOn(Message):
+    """The moment `at` (Unix seconds) is waited for; `said`: how far it is, None where it will not come."""
+
+    def __init__(self, at: float, said: str | None) -> None:
+        super().__init__()
+        self.at, self.said = at, said
+
+
 class AdviceWanted(Message):
     """A service was entered: show what there is to change on it."""
 

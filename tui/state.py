@@ -18,6 +18,13 @@ class Notice(msgspec.Struct, frozen=True):
     good: bool
 
 
+class Going(msgspec.Struct, frozen=True):
+    """To a moment of the past (Unix seconds) that has yet to come; `said`: how far it is."""
+
+    at: float
+    said: str = ""
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """`picture` stays when the connection is lost, so that the last numbers can still be read; `failures` counts the
     attempts since then. Neither picture nor problem: the first answer is still to come."""
@@ -34,6 +41,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     stale_pictures: int = 0
     moment: Moment | None = None
     """Which one of the past `picture` is of; None = it is the present one."""
+    going: Going | None = None
+    """What is waited for, while `picture` stays."""
 
     def arrived(self, picture: Picture) -> "State":
         arrived = msgspec.structs.replace(self, picture=picture, problem=None, failures=0)
@@ -46,11 +55,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, moment=moment, problem=None, failures=0)
 
     def went(self, picture: Picture, moment: Moment | None) -> "State":
-        return msgspec.structs.replace(self, picture=picture, moment=moment, stale_pictures=0)
+        return msgspec.structs.replace(self, picture=picture, moment=moment, stale_pictures=0, going=None)
 
     def returned(self, picture: Picture) -> "State":
         """To the present."""
-        return msgspec.structs.replace(self, picture=picture, moment=None)
+        return msgspec.structs.replace(self, picture=picture, moment=None, going=None)
 
     def lost(self, problem: Problem) -> "State":
         return msgspec.structs.replace(self, problem=problem, failures=self.failures + 1)

@@ -2,16 +2,17 @@
 
 from typing import ClassVar
 
+import msgspec
 from textual.app import App
 from textual.binding import Binding, BindingType
 
 from advisor.documents import Problem
 from tui import format as fmt
-from tui.messages import Refused, Went
+from tui.messages import GoingOn, Refused, Went
 from tui.past import instant
 from tui.screens.jump import JumpScreen
 from tui.source import Source, Unreachable
-from tui.state import State
+from tui.state import Going, State
 from tui.travel import Travel
 
 PLAY_SECONDS = 1.0
@@ -56,10 +57,11 @@ class TimeTraveller(App[None]):
             self._went(self.travel.step(by))
 
     async def action_move(self, seconds: float) -> None:
-        if await self._can_travel():
+        if await self._can_travel(seconds):
             self._went(self.travel.move(seconds))
 
     def action_now(self) -> None:
+        self.workers.cancel_group(self, "moment")
         self.travel.now()
         if self.travel.newest is not None:
             self.state = self.state.returned(self.travel.newest)
@@ -74,8 +76,13 @@ class TimeTraveller(App[None]):
         if self.travel.at == message.at:  # else somebody has gone on meanwhile
             self.state = self.state.went(message.picture, self.travel.moment())
 
-    def _jumped(self, at: float | None) -> None:
-        if at is not None:
+    def on_going_on(self, message: GoingOn) -> None:
+        if self.travel.at == message.at:
+            going = None if message.said is None else Going(message.at, message.said)
+            self.state = msgspec.structs.replace(self.state, going=going)
+
+    async def _jumped(self, at: float | None) -> None:
+        if at is not None and await self._can_travel(at=at):
             self._went(self.travel.to(at))
 
     def _went(self, found: bool) -> None:
@@ -88,21 +95,33 @@ class TimeTraveller(App[None]):
     def _go(self) -> None:
         picture = self.travel.remembered()
         if picture is not None:
+            self.workers.cancel_group(self, "moment")
             self.state = self.state.went(picture, self.travel.moment())
         else:
+            if self.travel.stored is not None and self.travel.at is not None:
+                self.state = msgspec.structs.replace(self.state, going=Going(self.travel.at))
             self.run_worker(self._fetch(), group="moment", exclusive=True)
 
     async def _fetch(self) -> None:
+        """Wait for the picture; the keys go on, and the next one that goes elsewhere ends this."""
         at = self.travel.at
+        if at is None:
+            return
         try:
-            if at is not None:
-                self.post_message(Went(at, await self.travel.picture()))
+            picture = await self.travel.picture(lambda far: self._tell_far(at, far))
+            self.post_message(Went(at, picture))
         except Unreachable as error:
+            self.post_message(GoingOn(at, None))
             self.post_message(Refused(error.problem))
 
-    async def _can_travel(self) -> bool:
+    def _tell_far(self, at: float, far: Problem) -> None:
+        self.post_message(GoingOn(at, far.message))
+
+    async def _can_travel(self, seconds: float = 0.0, at: float | None = None) -> bool:
+        """Learn which moments there are, also around where one goes."""
         try:
             await self.travel.learn()
+            await self.travel.look_around(seconds, at)
         except Unreachable as error:
             if not self.travel.times:
                 self.post_message(Refused(error.problem))
@@ -111,7 +130,7 @@ class TimeTraveller(App[None]):
         return bool(self.travel.times)
 
     def _play_on(self) -> None:
-        if not self.travel.playing or self.travel.at is None:
+        if not self.travel.playing or self.travel.at is None or self.state.going is not None:
             return
         before = self.travel.at
         self.travel.move(PLAY_SECONDS)
@@ -123,21 +142,26 @@ class TimeTraveller(App[None]):
 
 def kept_text(travel: Travel) -> tuple[str, ...]:
     """What can be shown, and where more would be."""
+    if travel.stored is not None:
+        return ("The agent has stored", f"{fmt.span(travel.stored.span[0], travel.newest_time)}.")
     span = f"{fmt.count(len(travel.times), 'moment')}, {fmt.span(travel.times[0], travel.times[-1])}."
     if travel.recorded:
         return ("The recording has", span)
     return (
         "These screens have seen",
         span,
-        "A running agent keeps no earlier ones; nodewright record does.",
+        "The agent has stored no earlier ones yet.",
     )
 
 
 def oldest_problem(travel: Travel) -> Problem:
+    if travel.stored is not None:
+        stored = fmt.instant(travel.stored.span[0])
+        return Problem("past.before", f"the agent has stored nothing before {stored}", "] goes on from there")
     oldest = fmt.instant(travel.times[0])
     if travel.recorded:
         return Problem("past.before", f"the recording begins at {oldest}", "] goes on from there")
-    return Problem("past.before", f"these screens have seen nothing before {oldest}", "nodewright record keeps all")
+    return Problem("past.before", f"these screens have seen nothing before {oldest}", "wait, or ask for a later moment")
 
 
 def gap_text(before: str, now: str) -> str | None:

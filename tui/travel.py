@@ -1,7 +1,8 @@
 """Which moment do the screens show: the present, or one that was kept, and what else is known of that moment?"""
 
+import asyncio
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from statistics import median
 
@@ -17,7 +18,8 @@ from advisor.documents import (
     WorkerStatus,
 )
 from tui.past import Past, instant
-from tui.source import Picture, Source, Unreachable
+from tui.source import Answer, Picture, Source, Unreachable
+from tui.stored import Stored
 
 OF_A_MOMENT = frozenset({"node", "services", "workers", "models", "migration", "advice", "self"})
 """What a recording answers of any moment of it."""
@@ -29,20 +31,24 @@ PAST = Problem("past", "what is shown is past", "press . for the present")
 """Why nothing can be done there."""
 NOT_KEPT = Problem("past.not-kept", "this is not kept of the past", "press . for the present")
 _NO_TIMELINE = frozenset({"past.not-kept", "path.unknown", "not-found"})
+_WORKED_OUT = "past.computing"
+_AGAIN_SECONDS = 0.25
 _LEAST_GAP_SECONDS = 5.0
+_SECOND = 0.999
+"""Pictures say their time to the second: one is of the newest moment in that second."""
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """A kept moment that is shown. `number` of `count`, from 1; `age_seconds` before the newest."""
+    """A kept moment that is shown. `number` of `count`, from 1, where there are so many; `age_seconds` before the newest."""
 
-    number: int
+    number: int | None
     count: int
     age_seconds: float
     gap_seconds: float | None
     """For how long nothing was seen before it; None = the moment before is as near as usual."""
     playing: bool
     recorded: bool
-    """Of a recording; else it is one that these screens have seen."""
+    """Of a recording; else it is one that these screens have seen, or that the agent has stored."""
 
 
 class Travel:
@@ -56,6 +62,8 @@ class Travel:
         self._source = source
         self._past = Past()
         self._timeline: Timeline | None = None
+        self.stored: Stored | None = None
+        """What the agent has stored, where it has."""
         self._has_learnt = False
 
     @property
@@ -65,18 +73,42 @@ class Travel:
     @property
     def times(self) -> Sequence[float]:
         """Moments that can be shown, oldest first, in Unix seconds."""
-        return self._past.times if self._timeline is None else self._timeline.moments
+        if self._timeline is not None:
+            return self._timeline.moments
+        own = self._past.times
+        return own if self.stored is None or not own else [*self.stored.before(own[0]), *own]
+
+    @property
+    def newest_time(self) -> float:
+        """Raises IndexError where there is no moment."""
+        return self.times[-1]
 
     async def learn(self) -> None:
-        """Ask once which moments the source has. Raises Unreachable where it does not answer."""
+        """Ask which moments the source has, until it has told. Raises Unreachable where it does not answer."""
         if self._has_learnt:
             return
         try:
-            self._timeline = await self._source.get("timeline", Timeline)
+            timeline = await self._source.get("timeline", Timeline)
         except Unreachable as error:
             if error.problem.key not in _NO_TIMELINE:
                 raise
+            self._has_learnt = error.problem.key != NOT_KEPT.key  # it may have stored something later
+            return
         self._has_learnt = True
+        if timeline.stretches:
+            self.stored = Stored(self._source, timeline)
+        else:
+            self._timeline = timeline
+
+    async def look_around(self, seconds: float = 0.0, at: float | None = None) -> None:
+        """Learn which moments there are around where one goes: so far from what is shown, or to `at`. Raises Unreachable."""
+        own = self._past.times
+        if self.stored is None or not own:
+            return
+        start = own[-1] if self.at is None else self.at
+        going = at if at is not None else start + seconds
+        if going <= own[0] + max(1.0, abs(seconds)):
+            await self.stored.look_around(going, own[0], own[-1])
 
     def arrived(self, picture: Picture) -> None:
         self.newest = picture
@@ -124,7 +156,7 @@ class Travel:
             return None
         number = bisect_right(times, self.at)
         return Moment(
-            number=number,
+            number=number if self.stored is None else None,
             count=len(times),
             age_seconds=max(0.0, times[-1] - self.at),
             gap_seconds=gap_before(times, number - 1),
@@ -136,31 +168,48 @@ class Travel:
         """The picture of the moment that is shown, where nobody has to be asked for it."""
         return None if self.at is None or self.recorded else self._past.at(self.at)
 
-    async def picture(self) -> Picture:
-        """The same, asked for where it has to be. Raises Unreachable."""
+    async def picture(self, wait: Callable[[Problem], None] = lambda problem: None) -> Picture:
+        """The same, asked for where it has to be. `wait` is told how far it is, while it is worked out. Raises Unreachable."""
         if (found := self.remembered()) is not None:
             return found
-        get = self._source.get
+        node = await self.get("node", NodeStatus, wait)
         return Picture(
-            node=await get(self.then("node"), NodeStatus),
-            services=await get(self.then("services"), tuple[ServiceStatus, ...]),
-            workers=await get(self.then("workers"), tuple[WorkerStatus, ...]),
-            advice=await get(self.then("advice"), AdviceDocument),
-            self_status=await get(self.then("self"), SelfStatus),
+            node=node,
+            services=await self.get("services", tuple[ServiceStatus, ...], wait),
+            workers=await self.get("workers", tuple[WorkerStatus, ...], wait),
+            advice=await self.get("advice", AdviceDocument, wait),
+            self_status=await self.get("self", SelfStatus, wait),
         )
+
+    async def get(
+        self, name: str, kind: type[Answer], wait: Callable[[Problem], None] = lambda problem: None
+    ) -> Answer:
+        """What the source answers to `GET /v1/NAME` of the moment that is shown, asked again while it is worked out. Raises
+        Unreachable."""
+        at, asked = self.at, self.then(name)
+        while True:
+            try:
+                return await self._source.get(asked, kind)
+            except Unreachable as error:
+                if error.problem.key != _WORKED_OUT or self.at != at:
+                    raise
+                wait(error.problem)
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     def then(self, name: str) -> str:
         """What to ask for `name` so that the answer is of the moment that is shown. Raises Unreachable where there is none."""
         head, _, query = name.partition("?")
         kind, _, part = head.partition("/")
         part = part.rpartition("/")[2]
-        if self.is_newest or kind in OF_ALL_TIME or part == "history":
+        if self.at is None or self.is_newest or kind in OF_ALL_TIME or part == "history":
             return name
         if part == "series" and not self.recorded:  # it says itself of which time it is
             return name
-        if not self.recorded or not (head in OF_A_MOMENT or (kind, part) in PARTS_OF_A_MOMENT):
+        known = self.recorded or self.stored is not None
+        if not known or not (head in OF_A_MOMENT or (kind, part) in PARTS_OF_A_MOMENT):
             raise Unreachable(NOT_KEPT)
-        return f"{head}?{query}{'&' if query else ''}at={self.at}"
+        own = self.remembered() is not None
+        return f"{head}?{query}{'&' if query else ''}at={self.at + _SECOND if own else self.at}"
 
     def is_past(self, at: str) -> bool:
         """Whether something that happened `at` (ISO 8601) had happened at the moment that is shown."""

@@ -130,6 +130,16 @@ def sidecar(socket_path: Path | None, fd: int | None, allow_uid: int | None) -> 
     return run_sidecar(None if socket_path is None else str(socket_path), fd, allow_uid, Host.real())
 
 
+@click.command(hidden=True)
+@click.option("--fd", type=click.IntRange(min=3), required=True, help="A connected socket inherited from the agent.")
+@click.option("--alone", is_flag=True, help="It shares its CPU quota with nobody.")
+def past(fd: int, alone: bool) -> int:
+    """Work out moments of the past for the agent at the other end of a socket: it starts this itself."""
+    from agent.past.child import run_child
+
+    return run_child(fd, alone=alone)
+
+
 @click.command(short_help="See it work: a bad setting, the advice, the gain.")
 @click.option("--seed", type=int, help="Draw another bad setting with this number.")
 @click.option("--keep-environment", is_flag=True, help="Leave the folder with settings, logs and database.")

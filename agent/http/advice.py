@@ -6,14 +6,15 @@ from typing import get_args
 import msgspec
 from aiohttp import web
 
-from advisor.documents import AdviceDocument, Snapshot
+from advisor.documents import AdviceDocument
 from advisor.evidence_series import evidence_series
 from advisor.finding import Finding, Inconclusive, Severity, Subject
 from advisor.series import EvidenceSeries
-from agent.http.context import AT, DEPS, from_snapshot, need_snapshot, of_service, read_body
+from agent.http.context import AT, DEPS, from_snapshot, need_snapshot, of_service, of_snapshot, read_body
 from agent.http.deps import AckRequest
 from agent.http.envelope import Refused, data
 from agent.http.moments import moment
+from agent.http.past_snapshot import AnySnapshot
 from agent.http.route import Query, Route
 
 STATES: tuple[str, ...] = get_args(Finding.__annotations__["state"])
@@ -21,39 +22,38 @@ STATES: tuple[str, ...] = get_args(Finding.__annotations__["state"])
 
 async def get_advice(request: web.Request) -> web.Response:
     if not request.query:
-        return from_snapshot(request, "advice", lambda snapshot: snapshot.advice)
-    snapshot = need_snapshot(request)
+        return await from_snapshot(request, "advice")
+    snapshot = await need_snapshot(request)
     rules = [page.id for page in request.app[DEPS].rules()]
     rule = request.query.get("rule")
     if rule is not None and rule not in rules:
         raise Refused(400, "query.bad-value", f"there is no rule {rule!r}", f"rules: {', '.join(rules)}")
     severity = request.query.get("severity")
-    return data(
-        filtered(
-            snapshot,
-            service=of_service(request, snapshot),
-            severity=None if severity is None else Severity(severity),
-            state=request.query.get("state"),
-            rule=rule,
-        )
+    document = filtered(
+        snapshot,
+        service=of_service(request, snapshot),
+        severity=None if severity is None else Severity(severity),
+        state=request.query.get("state"),
+        rule=rule,
     )
+    return of_snapshot(snapshot, document)
 
 
 async def get_finding(request: web.Request) -> web.Response:
     """As it stands, or as it was when it ended."""
-    return data(await need_finding(request, request.match_info["id"], need_snapshot(request)))
+    return data(await need_finding(request, request.match_info["id"], await need_snapshot(request)))
 
 
 async def get_finding_series(request: web.Request) -> web.Response:
     """Over the time that was judged last, and half as much before it."""
-    snapshot, deps = need_snapshot(request), request.app[DEPS]
+    snapshot, deps = await need_snapshot(request), request.app[DEPS]
     found = await need_finding(request, request.match_info["id"], snapshot)
     until = moment(request.query.get("until", found.last_seen), "until", 0.0)
     cgroup = deps.service_cgroups().get(found.subject.name)
     return data(await asyncio.to_thread(evidence_series, found, until, snapshot, cgroup, deps.several))
 
 
-async def need_finding(request: web.Request, name: str, snapshot: Snapshot) -> Finding:
+async def need_finding(request: web.Request, name: str, snapshot: AnySnapshot) -> Finding:
     """As it stands, or as it was when it ended; Refused(404) where it is not known."""
     found = next((one for one in snapshot.advice.findings if one.id == name), None)
     if found is None:
@@ -78,7 +78,7 @@ async def post_finding(request: web.Request) -> web.Response:
 
 
 def filtered(
-    snapshot: Snapshot, *, service: str | None, severity: Severity | None, state: str | None, rule: str | None
+    snapshot: AnySnapshot, *, service: str | None, severity: Severity | None, state: str | None, rule: str | None
 ) -> AdviceDocument:
     """The advice cut to what was asked for. An inconclusive rule has neither severity nor state, so those leave it."""
     document = snapshot.advice

@@ -1,18 +1,19 @@
 """What do handlers share, and how do they answer from the newest snapshot?"""
 
 import asyncio
-from collections.abc import Callable
+import re
 from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
 from advisor.documents import Snapshot, Timeline
-from agent.http.deps import HttpDeps
+from agent.http.deps import HttpDeps, NotNow
 from agent.http.encoded import EncodedSnapshot
 from agent.http.envelope import JSON, Refused, data
 from agent.http.moments import moment
 from agent.http.page import Pages
+from agent.http.past_snapshot import AnySnapshot, PastSnapshot
 from agent.http.route import Query
 
 DEPS = web.AppKey("deps", HttpDeps)
@@ -24,45 +25,72 @@ _BODY_SECONDS = 10.0
 T = TypeVar("T")
 
 
-AT = Query("at", "As it was then: Unix seconds or RFC 3339. A recording answers it, see /v1/timeline.")
+AT = Query("at", "As it was then: Unix seconds or RFC 3339, see /v1/timeline.")
+WAIT_SECONDS, MOST_WAIT_SECONDS = 20.0, 60.0
+"""For a moment of the past that has to be worked out, unless `Prefer: wait=N` (RFC 7240) says otherwise."""
+_WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?([0-9]{1,6})\"?\s*(?=$|[,;])", re.IGNORECASE)
 
 
-def need_snapshot(request: web.Request) -> Snapshot:
-    """The newest snapshot, or that of `?at=`; Refused(503) before the first."""
+async def need_snapshot(request: web.Request) -> AnySnapshot:
+    """The newest snapshot, or that of `?at=`; Refused(503) before the first, and while that of the past is worked out."""
     if (at := request.query.get("at")) is not None:
-        return _past_snapshot(request, moment(at, "at", 0.0))
+        return await _past_snapshot(request, moment(at, "at", 0.0))
+    return present_snapshot(request)
+
+
+def present_snapshot(request: web.Request) -> Snapshot:
+    """The newest snapshot; Refused(503) before the first."""
     snapshot = request.app[DEPS].snapshot()
     if snapshot is None:
         raise Refused(503, "not-ready", "nothing was sampled yet", "ask again in a second", {"Retry-After": "1"})
     return snapshot
 
 
-def from_snapshot(request: web.Request, name: str, pick: Callable[[Snapshot], object]) -> web.Response:
-    """`pick(snapshot)` in the envelope; `name` is unique to `pick`, so that its bytes are made once a snapshot."""
+async def from_snapshot(request: web.Request, name: str) -> web.Response:
+    """A part of the snapshot in the envelope, by its name; of the present one its bytes are made once."""
+    snapshot = await need_snapshot(request)
+    if isinstance(snapshot, PastSnapshot):
+        return of_snapshot(snapshot, snapshot.raw(name))
     if "at" in request.query:
-        return data(pick(need_snapshot(request)))
-    body = request.app[ENCODED].body(need_snapshot(request), name, pick)
-    return web.Response(body=body, content_type=JSON)
+        return data(getattr(snapshot, name))
+    return web.Response(body=request.app[ENCODED].body(snapshot, name), content_type=JSON)
 
 
-def need_timeline(request: web.Request) -> Timeline:
+def of_snapshot(snapshot: AnySnapshot, document: object) -> web.Response:
+    """A document in the envelope; beside it, where it was worked out from what is stored, what is not known of that moment."""
+    return data(document, past=snapshot.past if isinstance(snapshot, PastSnapshot) else None)
+
+
+async def need_timeline(request: web.Request, since: float | None = None, until: float | None = None) -> Timeline:
     """The moments that are kept; Refused(404) where none is."""
-    timeline = request.app[DEPS].past.timeline()
+    timeline = await request.app[DEPS].past.timeline(since, until)
     if timeline is None:
-        message, hint = "a running agent tells the present only", "nodewright record keeps what nodewright replay tells"
-        raise Refused(404, "past.not-kept", message, hint)
+        hint = "an agent stores its moments, unless store.moments is off: ask again in a minute"
+        raise Refused(404, "past.not-kept", "nothing of the past is stored", hint)
     return timeline
 
 
-def _past_snapshot(request: web.Request, seconds: float) -> Snapshot:
-    timeline = need_timeline(request)
-    snapshot = request.app[DEPS].past.at(seconds)
+async def _past_snapshot(request: web.Request, seconds: float) -> AnySnapshot:
+    past = request.app[DEPS].past
+    try:
+        snapshot = await past.at(seconds, _wait_seconds(request))
+    except NotNow as refused:
+        again, problem = refused.again_seconds, refused.problem
+        headers = {} if again is None else {"Retry-After": f"{again:.0f}"}
+        status = 404 if again is None else 503
+        raise Refused(status, problem.key, problem.message, problem.hint, headers) from refused
     if snapshot is None:
+        timeline = await need_timeline(request)
         raise Refused(404, "past.before", f"nothing was recorded before {timeline.first}", "ask for a later moment")
     return snapshot
 
 
-def of_service(request: web.Request, snapshot: Snapshot) -> str | None:
+def _wait_seconds(request: web.Request) -> float:
+    found = _WAIT.search(",".join(request.headers.getall("Prefer", ())))
+    return WAIT_SECONDS if found is None else min(float(found[1]), MOST_WAIT_SECONDS)
+
+
+def of_service(request: web.Request, snapshot: AnySnapshot) -> str | None:
     """The value of `?service=`; Refused(400) naming the services if there is none of that name."""
     name = request.query.get("service")
     known = [service.name for service in snapshot.services]

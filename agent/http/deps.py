@@ -6,12 +6,13 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from advisor.documents import FindingEvent, OutcomesDocument, RulePage, Snapshot, Timeline
+from advisor.documents import FindingEvent, OutcomesDocument, Problem, RulePage, Snapshot, Timeline
 from advisor.finding import Finding
 from advisor.ledger.outcome import Outcome
 from advisor.measured import MeasuredCapacity
 from advisor.series import Point, Series
 from agent.capacities import CapacityRequest
+from agent.http.past_snapshot import AnySnapshot
 from agent.http.updates import Updates
 from agent.profiling.access import NoProfiles, ProfileAccess
 from collectors.sample import Sample
@@ -95,23 +96,33 @@ class NothingKept:
         return ()
 
 
+class NotNow(Exception):  # noqa: N818 - an answer, not a fault
+    """A moment of the past cannot be told now. `again_seconds`: when to ask again; None = never."""
+
+    def __init__(self, problem: Problem, again_seconds: float | None) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+        self.again_seconds = again_seconds
+
+
 class PastSnapshots(Protocol):
     """What was at earlier moments. Called from the event loop's thread."""
 
-    def timeline(self) -> Timeline | None:
-        """The moments that are kept; None: of none there is anything."""
+    async def timeline(self, since: float | None, until: float | None, /) -> Timeline | None:
+        """The moments that are kept, from `since` to before `until` (Unix seconds); None: of none there is anything."""
 
-    def at(self, seconds: float) -> Snapshot | None:
-        """The newest snapshot that is not after `seconds` (Unix); None: all are."""
+    async def at(self, seconds: float, wait_seconds: float, /) -> AnySnapshot | None:
+        """The newest snapshot that is not after `seconds` (Unix); None: all are. Raises NotNow, also where it is not there
+        within `wait_seconds`."""
 
 
 class PresentOnly:
     """Where no earlier snapshot is kept."""
 
-    def timeline(self) -> Timeline | None:
+    async def timeline(self, since: float | None, until: float | None, /) -> Timeline | None:
         return None
 
-    def at(self, seconds: float) -> Snapshot | None:
+    async def at(self, seconds: float, wait_seconds: float, /) -> AnySnapshot | None:
         return None
 
 

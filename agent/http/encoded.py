@@ -1,11 +1,10 @@
 """What are the bytes of a document, and how often are they made?"""
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from advisor.documents import Problem, Snapshot
+from advisor.documents import PastStatus, Problem, Snapshot
 
 
 def encode(document: object) -> bytes:
@@ -16,9 +15,10 @@ def encode(document: object) -> bytes:
         return msgspec.json.encode(_clean(msgspec.to_builtins(document)))
 
 
-def data_body(document: object) -> bytes:
-    """`{"data": document}`."""
-    return b'{"data":' + encode(document) + b"}"
+def data_body(document: object, past: PastStatus | None = None) -> bytes:
+    """`{"data": document}`, or `{"data": document, "past": past}`."""
+    beside = b"" if past is None else b',"past":' + encode(past)
+    return b'{"data":' + encode(document) + beside + b"}"
 
 
 def error_body(problem: Problem) -> bytes:
@@ -33,13 +33,13 @@ class EncodedSnapshot:
         self._snapshot: Snapshot | None = None
         self._bodies: dict[str, bytes] = {}
 
-    def body(self, snapshot: Snapshot, name: str, pick: Callable[[Snapshot], object]) -> bytes:
-        """The enveloped bytes of `pick(snapshot)`, kept under `name` until another snapshot comes."""
+    def body(self, snapshot: Snapshot, name: str) -> bytes:
+        """The enveloped bytes of a part, kept until another snapshot comes."""
         if snapshot is not self._snapshot:
             self._snapshot, self._bodies = snapshot, {}
         body = self._bodies.get(name)
         if body is None:
-            body = self._bodies[name] = data_body(pick(snapshot))
+            body = self._bodies[name] = data_body(getattr(snapshot, name))
         return body
 
 

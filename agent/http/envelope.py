@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from advisor.documents import Problem
+from advisor.documents import PastStatus, Problem
 from agent.http.encoded import data_body, error_body
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -31,8 +31,9 @@ class Refused(Exception):  # noqa: N818 - an answer, not a fault
         self.headers = dict(headers or {})
 
 
-def data(document: object, status: int = 200) -> web.Response:
-    return web.Response(body=data_body(document), status=status, content_type=JSON)
+def data(document: object, status: int = 200, past: PastStatus | None = None) -> web.Response:
+    """`past`: how a moment of the past comes to be known, told beside the document."""
+    return web.Response(body=data_body(document, past), status=status, content_type=JSON)
 
 
 @web.middleware

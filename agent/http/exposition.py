@@ -100,7 +100,7 @@ def _of_self(snapshot: Snapshot) -> Iterator[Family]:
     readable: dict[Labels, float] = {(("collector", one.name),): float(one.status == "ok") for one in own.collectors}
     if readable:
         yield Family(f"{PREFIX}_collector_success_ratio", "1 if the last run could read, else 0.", False, readable)
-    yield Family(f"{PREFIX}_self_cpu_seconds", "CPU time used by the agent.", True, {(): own.cpu_seconds})
+    yield from _counted(f"{PREFIX}_self_cpu_seconds", "CPU time used by the agent.", own.cpu_seconds)
     if own.resident_bytes is not None:
         text = "Resident memory of the agent."
         yield Family(f"{PREFIX}_self_resident_memory_bytes", text, False, {(): float(own.resident_bytes)})
@@ -112,8 +112,13 @@ def _of_self(snapshot: Snapshot) -> Iterator[Family]:
     }
     if told:
         yield Family(f"{PREFIX}_notifications", "Findings that were to be told, by what became of them.", True, told)
-    yield Family(f"{PREFIX}_self_ticks", "Rounds of sampling.", True, {(): float(own.ticks)})
-    yield Family(f"{PREFIX}_self_late_ticks", "Rounds that began late.", True, {(): float(own.late_ticks)})
+    yield from _counted(f"{PREFIX}_self_ticks", "Rounds of sampling.", own.ticks)
+    yield from _counted(f"{PREFIX}_self_late_ticks", "Rounds that began late.", own.late_ticks)
+
+
+def _counted(name: str, text: str, value: float | None) -> Iterator[Family]:
+    if value is not None:
+        yield Family(name, text, True, {(): float(value)})
 
 
 def _of_profiling(status: ProfilingStatus | None) -> Iterator[Family]:

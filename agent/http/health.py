@@ -3,7 +3,7 @@
 import msgspec
 from aiohttp import web
 
-from agent.http.context import need_snapshot
+from agent.http.context import present_snapshot
 from agent.http.envelope import data
 from agent.http.route import Route
 
@@ -19,7 +19,7 @@ async def get_health(request: web.Request) -> web.Response:
 
 
 async def get_ready(request: web.Request) -> web.Response:
-    need_snapshot(request)
+    present_snapshot(request)
     return data(Health("ok"))
 
 

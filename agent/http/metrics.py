@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 
 from advisor.documents import Snapshot
-from agent.http.context import DEPS, PAGES, need_snapshot
+from agent.http.context import DEPS, PAGES, present_snapshot
 from agent.http.deps import HttpDeps
 from agent.http.exposition import Exposition
 from agent.http.page import Pages
@@ -14,8 +14,8 @@ from agent.http.route import Route
 
 async def get_metrics(request: web.Request) -> web.Response:
     deps, pages = request.app[DEPS], request.app[PAGES]
-    accept = request.headers.get("Accept", "")
-    body, content_type = await asyncio.to_thread(_page, need_snapshot(request), deps, pages, accept)
+    accept, snapshot = request.headers.get("Accept", ""), present_snapshot(request)
+    body, content_type = await asyncio.to_thread(_page, snapshot, deps, pages, accept)
     return web.Response(body=body, headers={"Content-Type": content_type})
 
 

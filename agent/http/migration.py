@@ -3,16 +3,16 @@
 from aiohttp import web
 
 from advisor.migration.result import MigrationEstimate
-from agent.http.context import AT, from_snapshot, need_snapshot, of_service
-from agent.http.envelope import data
+from agent.http.context import AT, from_snapshot, need_snapshot, of_service, of_snapshot
 from agent.http.route import Query, Route
 
 
 async def get_migration(request: web.Request) -> web.Response:
-    service = of_service(request, need_snapshot(request)) if request.query else None
-    if service is None:
-        return from_snapshot(request, "migration", lambda snapshot: snapshot.migrations)
-    return data([one for one in need_snapshot(request).migrations if one.service == service])
+    if "service" not in request.query:
+        return await from_snapshot(request, "migrations")
+    snapshot = await need_snapshot(request)
+    service = of_service(request, snapshot)
+    return of_snapshot(snapshot, [one for one in snapshot.migrations if one.service == service])
 
 
 ROUTES = (

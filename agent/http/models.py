@@ -3,16 +3,16 @@
 from aiohttp import web
 
 from advisor.documents import ModelStatus
-from agent.http.context import AT, from_snapshot, need_snapshot, of_service
-from agent.http.envelope import data
+from agent.http.context import AT, from_snapshot, need_snapshot, of_service, of_snapshot
 from agent.http.route import Query, Route
 
 
 async def get_models(request: web.Request) -> web.Response:
-    service = of_service(request, need_snapshot(request)) if request.query else None
-    if service is None:
-        return from_snapshot(request, "models", lambda snapshot: snapshot.models)
-    return data([model for model in need_snapshot(request).models if model.service == service])
+    if "service" not in request.query:
+        return await from_snapshot(request, "models")
+    snapshot = await need_snapshot(request)
+    service = of_service(request, snapshot)
+    return of_snapshot(snapshot, [model for model in snapshot.models if model.service == service])
 
 
 ROUTES = (

@@ -8,7 +8,7 @@ from agent.http.route import Route
 
 
 async def get_node(request: web.Request) -> web.Response:
-    return from_snapshot(request, "node", lambda snapshot: snapshot.node)
+    return await from_snapshot(request, "node")
 
 
 ROUTES = (

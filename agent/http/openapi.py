@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from advisor.documents import Problem
+from advisor.documents import PastStatus, Problem
 from agent.http.encoded import encode
 from agent.http.envelope import JSON
 from agent.http.route import Query, Route
@@ -20,7 +20,7 @@ def openapi_document(routes: Sequence[Route], version: str) -> dict[str, Any]:
     """Every route with its parameters, body and answers."""
     answers = [route.answer for route in routes if route.answer is not None]
     bodies = [route.body for route in routes if route.body is not None]
-    kinds = [*answers, *bodies, Problem, StreamEvent]
+    kinds = [*answers, *bodies, Problem, PastStatus, StreamEvent]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     schema_of = dict(zip(map(repr, kinds), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -68,7 +68,8 @@ def _answer(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "string"}
     if route.media == JSON:
         inner = {} if route.answer is None else schema_of[repr(route.answer)]
-        schema = {"type": "object", "required": ["data"], "properties": {"data": inner}}
+        beside = {"past": schema_of[repr(PastStatus)]} if any(query.name == "at" for query in route.query) else {}
+        schema = {"type": "object", "required": ["data"], "properties": {"data": inner, **beside}}
     content = {media: {"schema": {"type": "string"}} for media in route.other_media}
     return {"description": route.doc, "content": {route.media: {"schema": schema}, **content}}
 

@@ -8,7 +8,7 @@ from agent.http.route import Route
 
 
 async def get_self(request: web.Request) -> web.Response:
-    return from_snapshot(request, "self", lambda snapshot: snapshot.self_status)
+    return await from_snapshot(request, "self_status")
 
 
 ROUTES = (

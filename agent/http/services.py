@@ -13,7 +13,7 @@ from agent.http.route import Route
 
 
 async def get_services(request: web.Request) -> web.Response:
-    return from_snapshot(request, "services", lambda snapshot: snapshot.services)
+    return await from_snapshot(request, "services")
 
 
 async def post_capacity(request: web.Request) -> web.Response:

@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from advisor.documents import ThreadStatus, WorkerStatus
-from agent.http.context import AT, from_snapshot, need_snapshot, of_service
-from agent.http.envelope import Refused, data
+from agent.http.context import AT, from_snapshot, need_snapshot, of_service, of_snapshot
+from agent.http.envelope import Refused
 from agent.http.route import Query, Route
 from agent.status import thread_status
 
@@ -12,20 +12,22 @@ _PID_DIGITS = 10
 
 
 async def get_workers(request: web.Request) -> web.Response:
-    service = of_service(request, need_snapshot(request)) if request.query else None
-    if service is None:
-        return from_snapshot(request, "workers", lambda snapshot: snapshot.workers)
-    return data([worker for worker in need_snapshot(request).workers if worker.service == service])
+    if "service" not in request.query:
+        return await from_snapshot(request, "workers")
+    snapshot = await need_snapshot(request)
+    service = of_service(request, snapshot)
+    return of_snapshot(snapshot, [worker for worker in snapshot.workers if worker.service == service])
 
 
 async def get_threads(request: web.Request) -> web.Response:
     """They are made into documents here: a node has thousands of threads, and one process of it is looked at."""
     pid = request.match_info["id"]
-    threads = need_snapshot(request).threads
+    snapshot = await need_snapshot(request)
+    threads = snapshot.threads
     found = threads.get(int(pid)) if pid.isascii() and pid.isdecimal() and len(pid) <= _PID_DIGITS else None
     if found is None:
         raise Refused(404, "worker.unknown", f"no process {pid!r} is watched", "the pids are in /v1/workers")
-    return data(tuple(thread_status(thread) for thread in found))
+    return of_snapshot(snapshot, tuple(thread_status(thread) for thread in found))
 
 
 ROUTES = (

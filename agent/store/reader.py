@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from advisor.documents import FindingEvent
-from advisor.finding import Acknowledgement, Finding
+from advisor.finding import Acknowledgement, Finding, Severity
 from advisor.profiling.header import ProfileFilter, ProfileHeader
 from advisor.profiling.stored import Side, StackSample, StoredKind, StoredProfile
 from advisor.series import Point, Series
@@ -22,6 +22,19 @@ from agent.store.minutes import RATE_SECONDS
 from agent.store.series import Row, Sum, counter_sums, gauge_sums, points
 from agent.store.state import row_histogram
 from collectors.sample import FieldSpec
+
+
+class StoredTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn in the life of a finding, at its exact instant (Unix time)."""
+
+    at_ns: int
+    finding: str
+    event: str
+    severity: Severity
+    title: str
+    owner: str | None
+    note: str | None
+
 
 RAW_SPAN_SECONDS = 6 * 3600
 """Longer spans, and steps of a minute and more, are answered from minute rows where there are any."""
@@ -144,6 +157,13 @@ class StoreReader:
         first."""
         rows = _ask(self._path, _EVENTS, (finding, service, int(start * 1e9), int(end * 1e9), limit))
         return tuple(event for row in rows if (event := _event(row)) is not None)
+
+    def turns(self) -> tuple[StoredTurn, ...]:
+        """All turns of all findings that are kept, oldest first."""
+        rows = _ask(
+            self._path, "SELECT at_ns, finding, event, severity, title, owner, note FROM finding_event ORDER BY at_ns"
+        )
+        return tuple(turn for row in rows if (turn := _turn(row)) is not None)
 
     def service_facts(self) -> dict[str, bytes]:
         """The newest facts of each service, by its id, as they were saved."""
@@ -298,6 +318,13 @@ def _decoded(body: str) -> Finding | None:
     try:
         return msgspec.json.decode(body, type=Finding)
     except msgspec.DecodeError:
+        return None
+
+
+def _turn(row: Sequence[Any]) -> StoredTurn | None:
+    try:
+        return msgspec.convert(dict(zip(StoredTurn.__struct_fields__, row, strict=True)), type=StoredTurn)
+    except msgspec.ValidationError:  # of a kind that a later version wrote
         return None
 
 

@@ -298,7 +298,47 @@ RECORDING: tuple[Step, ...] = (
 )
 
 
-SETS: Mapping[str, tuple[Step, ...]] = {"raw": RAW, "state": STATE, "recording": RECORDING}
+TICKS: tuple[Step, ...] = (
+    (
+        "ticks",
+        (
+            """CREATE TABLE kept_run (
+  id INTEGER PRIMARY KEY,
+  started_ns INTEGER NOT NULL UNIQUE, -- Unix time at which the agent was started: the same in all shards
+  node TEXT NOT NULL, version TEXT NOT NULL, ticks_per_second INTEGER NOT NULL, interval_ns INTEGER NOT NULL,
+  topology INTEGER NOT NULL, rules INTEGER NOT NULL -- kept_document.id
+)""",
+            """CREATE TABLE kept_document (
+  id INTEGER PRIMARY KEY,
+  digest BLOB NOT NULL UNIQUE,
+  body BLOB NOT NULL -- JSON, packed by zlib
+)""",
+            "CREATE TABLE kept_collector (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+            """CREATE TABLE kept_tick (
+  run INTEGER NOT NULL, -- kept_run.id
+  mono_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL,
+  judged INTEGER NOT NULL, -- 1 where the rules judged after it
+  readings BLOB NOT NULL, -- what it took in, see agent/store/tick_form.py
+  PRIMARY KEY (run, mono_ns)
+) WITHOUT ROWID""",
+            """CREATE TABLE kept_change (
+  run INTEGER NOT NULL, mono_ns INTEGER NOT NULL, -- of the tick from which on these services and settings hold, and no others
+  body BLOB NOT NULL, -- numbers of their documents, see agent/store/tick_form.py
+  PRIMARY KEY (run, mono_ns)
+) WITHOUT ROWID""",
+            """CREATE TABLE kept_threads (
+  run INTEGER NOT NULL, mono_ns INTEGER NOT NULL, -- of the tick
+  whole INTEGER NOT NULL, -- 0 where it is of new processes only
+  body BLOB NOT NULL, -- its samples of which no row is stored by itself: those of threads that slept
+  PRIMARY KEY (run, mono_ns)
+) WITHOUT ROWID""",
+        ),
+    ),
+)
+"""When the agent sampled and judged, and what was there, so that it can be played again."""
+SHARD = (*RAW, *TICKS)
+
+SETS: Mapping[str, tuple[Step, ...]] = {"raw": RAW, "shard": SHARD, "state": STATE, "recording": RECORDING}
 
 
 def migrate(connection: Connection, name: str, steps: Sequence[Step]) -> None:

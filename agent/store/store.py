@@ -10,8 +10,9 @@ from agent.store.files import size_bytes
 from agent.store.lock import WriterLock
 from agent.store.profiles import PreparedProfile, prepare
 from agent.store.retention import Retention
+from agent.store.ticks import Run, Tick
 from agent.store.trends import TrendRow
-from agent.store.writer import MOST_PROFILES, MOST_TRENDS, Writer
+from agent.store.writer import MOST_PROFILES, MOST_TICKS, MOST_TRENDS, Writer
 from collectors.host import Clock
 from collectors.reading import Reading
 
@@ -37,6 +38,7 @@ class Store:
         self._documents: Documents = {}
         self._profiles: deque[PreparedProfile] = deque(maxlen=MOST_PROFILES)
         self._trends: deque[TrendRow] = deque(maxlen=MOST_TRENDS)
+        self._ticks: deque[Tick] = deque(maxlen=MOST_TICKS)
         self._dropped = 0
         self._dropped_profiles = 0
         self._asked = 1
@@ -114,6 +116,15 @@ class Store:
         with self._condition:
             self._trends.append(row)
 
+    def begin_run(self, run: Run) -> None:
+        """Keep ticks from now on, as those of this run of the agent. Call it once, before the first."""
+        self._writer.run = run
+
+    def put_tick(self, tick: Tick) -> None:
+        """Queue a tick whose readings were put. Never blocks: the oldest is dropped where the queue is full."""
+        with self._condition:
+            self._ticks.append(tick)
+
     def flush(self, timeout_seconds: float) -> bool:
         """Wait until all that was queued before is committed; False if it was not within the time, or cannot be."""
         with self._condition:
@@ -148,8 +159,9 @@ class Store:
                 documents, self._documents = self._documents, {}
                 profiles, self._profiles = self._profiles, deque(maxlen=MOST_PROFILES)
                 trends, self._trends = self._trends, deque(maxlen=MOST_TRENDS)
+                ticks, self._ticks = self._ticks, deque(maxlen=MOST_TICKS)
             self._writer.add_trends(trends)
-            written = self._writer.write(readings, documents, profiles)
+            written = self._writer.write(readings, documents, profiles, ticks)
             if closing:
                 self._writer.close()
             with self._condition:

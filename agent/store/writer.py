@@ -1,7 +1,7 @@
 """How do readings and documents reach the files, and when does old data leave them?"""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from agent.store.files import day_of
 from agent.store.minutes import MINUTE_NS, MinuteAggregator, MinuteRow
 from agent.store.open_files import OpenFiles
 from agent.store.profiles import PreparedProfile, insert_profile
-from agent.store.raw import RawFile
+from agent.store.raw import RawFile, RowsOf
 from agent.store.retention import (
     Retention,
     forget_old_minutes,
@@ -20,16 +20,20 @@ from agent.store.retention import (
     unlink_old,
 )
 from agent.store.state import StateFile
+from agent.store.ticks import Run, Tick
 from agent.store.trends import TrendRow, insert_trends
 from collectors.host import Clock
 from collectors.reading import Reading
 
 RETRY_NS = 30_000_000_000
 _MOST_MINUTE_ROWS = 20_000
+_MOST_ROWS_OF = 10_000
 MOST_PROFILES = 64
 """That wait; the oldest are dropped beyond that."""
 MOST_TRENDS = 5000
 """Likewise: the minutes of a service in three days."""
+MOST_TICKS = 150
+"""Likewise. Their readings wait as well, and are dropped sooner."""
 
 
 class Writer:
@@ -48,6 +52,10 @@ class Writer:
         self._documents: Documents = {}
         self._profiles: deque[PreparedProfile] = deque(maxlen=MOST_PROFILES)
         self._trends: deque[TrendRow] = deque(maxlen=MOST_TRENDS)
+        self.run: Run | None = None
+        """That the ticks are of; without it none is kept."""
+        self._ticks: deque[Tick] = deque(maxlen=MOST_TICKS)
+        self._rows_of: RowsOf = {}
         self._opened = False
         self._kept_minute: int | None = None
         self._retry_at_ns: int | None = None
@@ -70,6 +78,7 @@ class Writer:
         readings: Iterable[Reading],
         documents: Documents,
         profiles: Iterable[PreparedProfile] = (),
+        ticks: Iterable[Tick] = (),
     ) -> bool:
         """Store all that is given and all that waits; False while a file cannot be written (tried every 30 s)."""
         for reading in readings:
@@ -80,6 +89,7 @@ class Writer:
         for profile in profiles:
             self.dropped_profiles += len(self._profiles) == MOST_PROFILES
             self._profiles.append(profile)
+        self._ticks += ticks
         now = self._clock.now()
         if self._retry_at_ns is not None and now.mono_ns < self._retry_at_ns:
             return False
@@ -104,9 +114,31 @@ class Writer:
         for reading in self._readings:
             by_day.setdefault(day_of(reading.at.wall_ns), []).append(reading)
         for day, readings in by_day.items():
-            if self._files.on_shard(day, partial(RawFile.insert, readings=readings)) is None:
+            insert = partial(RawFile.insert, readings=readings, rows_of=None if self.run is None else self._rows_of)
+            if self._files.on_shard(day, insert) is None:
                 return False
         self._readings.clear()
+        return self._write_ticks()
+
+    def _write_ticks(self) -> bool:
+        """After the readings that they are of."""
+        by_day: dict[int, list[Tick]] = {}
+        for tick in self._ticks if self.run is not None else ():
+            by_day.setdefault(day_of(tick.at.wall_ns), []).append(tick)
+        for day, ticks in by_day.items():
+            if self._files.on_shard(day, partial(self._insert_ticks, ticks=ticks)) is None:
+                return False
+        for tick in self._ticks:
+            for reading in tick.readings:
+                self._rows_of.pop((reading.collector, reading.at.mono_ns), None)
+        self._ticks.clear()
+        if len(self._rows_of) > _MOST_ROWS_OF:
+            self._rows_of.clear()
+        return True
+
+    def _insert_ticks(self, shard: RawFile, ticks: Sequence[Tick]) -> bool:
+        if shard.ticks is not None and self.run is not None:
+            shard.ticks.insert(ticks, self.run, self._rows_of)
         return True
 
     def _write_state(self, wall_ns: int) -> bool:

@@ -37,7 +37,10 @@ class ThreadSample(Sample, frozen=True, kw_only=True, gc=False):
     timeslices: Annotated[int | None, metric("slices", "Times it was put on a core.", counter=True)]
     last_cpu: Annotated[int | None, metric("core", "Core on which it ran last.")]
     allowed_cpus: Annotated[str | None, metric("", "Cores on which it may run, as a list such as 0-3.")]
-    busy: Annotated[int | None, metric("flag", "1 if it ran at least 5 % of the time since the previous reading.")]
+    busy: Annotated[
+        int | None,
+        metric("flag", "1 if it ran, or waited for a core, at least 5 % of the time since the previous reading."),
+    ]
 
     @property
     def notable(self) -> bool:

@@ -21,7 +21,8 @@ PREFIX = "/usr/lib/nodewright"
 SYSTEM_PYTHON = "/usr/bin/python3"
 KEPT_COMMANDS = {"python", "nodewright", "py-spy"}
 """Of what lies in the environment's bin; the others' first lines name the folder in which it was built."""
-UNITS = ("nodewright.service", "nodewright-sidecar.service", "nodewright-sidecar.socket")
+UNITS = ("nodewright.service", "nodewright-sidecar.service", "nodewright-sidecar.socket", "nodewright-past@.service",
+         "nodewright-past.socket")  # fmt: skip
 
 
 def main() -> int:

@@ -19,7 +19,10 @@ DOCUMENT = ROOT / "docs" / "install.md"
 NAME = "gunicorn/mlp:8000"
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "/opt/wheels", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 HERE = "/root/nodewright"
-FOUND = {"nodewright.service", "nodewright-sidecar.service", "nodewright-sidecar.socket"}
+FOUND = {
+    "nodewright.service", "nodewright-sidecar.service", "nodewright-sidecar.socket", "nodewright-past@.service",
+    "nodewright-past.socket",
+}  # fmt: skip
 
 pytestmark = [
     pytest.mark.root,
@@ -172,7 +175,7 @@ def test_the_package_is_installed_upgraded_removed_and_purged(machine: Machine, 
     _, install = commands(DOCUMENT, "Debian package")
     machine.sh(install, cwd=HERE, seconds=200)
     before = check_running(machine)
-    for unit in ("nodewright.service", "nodewright-sidecar.socket"):
+    for unit in ("nodewright.service", "nodewright-sidecar.socket", "nodewright-past.socket"):
         assert machine.run("systemctl", "is-enabled", unit).strip() == "enabled"
     own = "\n[advice]\nwindow = '20s'\n"
     machine.sh(f'printf "{own}" >> /etc/nodewright/nodewright.toml')

@@ -53,7 +53,7 @@ def install(machine: Machine) -> None:
         """,
         environ={"LD_LIBRARY_PATH": "/opt/python/lib"},
     )
-    for unit in ("nodewright", "nodewright-sidecar"):
+    for unit in ("nodewright", "nodewright-sidecar", "nodewright-past@"):
         machine.write(f"/etc/systemd/system/{unit}.service.d/here.conf", HERE)
     machine.run("systemctl", "daemon-reload")
 
@@ -87,6 +87,16 @@ def test_the_sidecar_has_no_network_and_answers_the_agent_alone(machine: Machine
     machine.run("setpriv", "--reuid=nodewright", "--regid=nodewright", "--clear-groups", "python3", "-c", ask)
     other = ["setpriv", "--reuid=serving", "--regid=serving", "--clear-groups", "python3", "-c", ask]
     assert "PermissionError" in machine.run(*other, check=False)
+
+
+def test_the_past_is_worked_out_in_a_unit_of_its_own(machine: Machine) -> None:
+    timeline = machine.wait_for(lambda: machine.get("/v1/timeline"))
+    at = machine.wait_for(lambda: machine.get("/v1/timeline")["moments"][5:])[0]
+    then = machine.get(f"/v1/node?at={at}")
+    assert then["past"]["version"]
+    assert then["at"] >= timeline["first"]
+    assert "nodewright-past@" in machine.run("journalctl", "--no-pager", "-o", "short-unix", "_PID=1")
+    assert "failed" not in machine.run("systemctl", "list-units", "--all", "--no-legend", "nodewright-past@*")
 
 
 def test_reload_takes_a_good_configuration_and_keeps_the_old_one_before_a_bad_one(machine: Machine) -> None:

@@ -18,6 +18,7 @@ from tui.screens import profile as profile_screen
 from tui.screens import profile_listing
 from tui.screens.search import SearchScreen
 from tui.state import State
+from tui.travel import Travel
 from tui.widgets.frame_detail import FrameDetail
 from tui.widgets.icicle import Icicle
 from tui.widgets.notice import Notice
@@ -192,7 +193,7 @@ async def test_nothing_of_one_node_is_shown_for_another() -> None:
     app = app_over(first)
     async with app.run_test(size=(120, 40)) as pilot:
         await opened(pilot, app)
-        app.source = second
+        app.source, app.travel = second, Travel(second)
         app.state = State(origin=second.origin)
         await pilot.pause()
         app.state = app.state.arrived(await second.picture())

@@ -13,7 +13,7 @@ from textual.widgets import ContentSwitcher
 from advisor.documents import NodeStatus
 from collectors import frameworks
 from tui import format as fmt
-from tui.source import Answer, Picture, Source
+from tui.source import Answer, Picture
 from tui.state import State
 from tui.travel import Travel
 from tui.widgets.key_line import KeyLine
@@ -63,9 +63,8 @@ class StateScreen(Screen[None]):
 
     async def ask(self, name: str, kind: type[Answer]) -> Answer:
         """What the source answers to `GET /v1/NAME`, of the moment that is shown. Raises Unreachable."""
-        source: Source = self.app.source  # type: ignore[attr-defined]
         travel: Travel = self.app.travel  # type: ignore[attr-defined]
-        return await source.get(travel.then(name), kind)
+        return await travel.get(name, kind)
 
     def compose(self) -> ComposeResult:
         yield StatusLine()

@@ -56,11 +56,13 @@ def cost(cpu_seconds: float | None, uptime_seconds: float, resident_bytes: int |
 
 def sidecar(status: SelfStatus) -> str:
     if status.sidecar != "running":
-        return status.sidecar
+        return status.sidecar or fmt.UNKNOWN
     return cost(status.sidecar_cpu_seconds, status.uptime_seconds, status.sidecar_resident_bytes)
 
 
 def lateness(status: SelfStatus) -> str:
+    if status.ticks is None:
+        return fmt.UNKNOWN
     if not status.late_ticks:
         return f"{status.ticks}, none late"
     return f"{status.ticks}, {status.late_ticks} late by at most {fmt.duration(status.worst_late_seconds)}"

@@ -1,5 +1,7 @@
 """Which node is shown, of what moment, and how is the connection?"""
 
+from collections.abc import Sequence
+
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
@@ -7,7 +9,7 @@ from textual.widget import Widget
 from tui import format as fmt
 from tui.lines import DOT, clipped, dotted, filled
 from tui.palette import BAD, GOOD, QUIET
-from tui.state import Notice, State
+from tui.state import Going, Notice, State
 from tui.travel import Moment
 
 _LEAST_NAME = 8
@@ -24,13 +26,16 @@ class StatusLine(Widget):
     state: reactive[State | None] = reactive(None)
 
     def watch_state(self) -> None:
-        self.set_class(self.state is not None and self.state.moment is not None, "-past")
+        state = self.state
+        self.set_class(state is not None and (state.moment is not None or state.going is not None), "-past")
 
     def render(self) -> Content:
         if self.state is None:
             return Content("nodewright")
         if self.state.notice is not None:
             return clipped(notice_part(self.state.notice), self.size.width)
+        if self.state.going is not None:
+            return going_part(self.state, self.state.going, self.size.width)
         if self.state.moment is not None:
             return past_part(self.state, self.state.moment, self.size.width)
         right = connection_part(self.state)
@@ -56,11 +61,35 @@ def past_part(state: State, moment: Moment, width: int) -> Content:
         "► PAST, playing" if moment.playing else "‖ PAST, paused" if moment.age_seconds else "‖ PAUSED",
         fmt.clock(at),
         age_text(moment),
-        f"{moment.number}/{moment.count}",
+        "" if moment.number is None else f"{moment.number}/{moment.count}",
+        short_part(state),
         f"after a gap of {fmt.age(moment.gap_seconds)}" if moment.gap_seconds is not None else "",
         f"✗ {fmt.plain(state.problem.message)}" if state.problem is not None else "",
     ]
-    left, right = Content(DOT.join(part for part in parts if part)), Content("[ ] step  . now")
+    return _with_way_back(state, parts, "[ ] step  . now", width)
+
+
+def going_part(state: State, going: Going, width: int) -> Content:
+    """Which moment is waited for, and how far it is; what is shown meanwhile."""
+    at = "" if state.picture is None else state.picture.node.at
+    parts = [
+        f"… going to {fmt.instant(going.at)}",
+        fmt.plain(going.said),
+        f"shown: {fmt.clock(at)}" if at else "",
+        f"✗ {fmt.plain(state.problem.message)}" if state.problem is not None else "",
+    ]
+    return _with_way_back(state, parts, ". now", width)
+
+
+def short_part(state: State) -> str:
+    """Where less of the time before it was played than rules may ask for."""
+    past = None if state.picture is None else state.picture.node.past
+    return f"judged on {fmt.age(past.seen_seconds)} only" if past is not None and past.shorter is not None else ""
+
+
+def _with_way_back(state: State, parts: Sequence[str], way: str, width: int) -> Content:
+    """The name of the node gives way."""
+    left, right = Content(DOT.join(part for part in parts if part)), Content(way)
     room = max(8, width - right.cell_length - 2)
     if state.picture is not None and (left_over := room - left.cell_length - len(DOT)) >= _LEAST_NAME:
         left = Content.assemble(left, DOT, clipped(Content(fmt.plain(state.picture.node.node)), left_over))

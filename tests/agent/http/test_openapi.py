@@ -6,6 +6,7 @@ import re
 import pytest
 
 from agent.http.app import all_routes
+from agent.http.openapi import openapi_document
 from tests.agent.http.example import BEARER
 
 CONTRACT = (
@@ -61,3 +62,13 @@ async def test_every_route_answers_in_the_envelope_or_its_own_format(client, rou
     body = await answer.text()
     if route.path not in ("/metrics", "/openapi.json"):
         assert set(json.loads(body)) in ({"data"}, {"error"})
+
+
+def test_what_is_not_known_of_the_past_is_described_beside_the_data() -> None:
+    paths = openapi_document(all_routes(""), "0.0.0")["paths"]
+    schemas = {
+        path: paths[path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+        for path in ("/v1/services", "/v1/rules")
+    }
+    assert schemas["/v1/services"]["past"] == {"$ref": "#/components/schemas/PastStatus"}
+    assert "past" not in schemas["/v1/rules"]

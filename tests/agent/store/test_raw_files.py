@@ -9,7 +9,8 @@ from typing import Annotated, Any, ClassVar
 import pytest
 
 from agent.store.columns import known_kinds, table_name
-from agent.store.raw import open_shard
+from agent.store.files import open_writable
+from agent.store.raw import RawFile, open_shard
 from agent.store.reader import StoreReader
 from agent.store.recording import RecordingMeta, record
 from agent.store.replay import Replay
@@ -220,7 +221,7 @@ def test_the_files_are_migrated_by_sqlite_utils_in_wal_mode_with_incremental_vac
     writer: Writer, tmp_path: Path
 ) -> None:
     store(writer, [core(1)])
-    for path, name in ((tmp_path / SHARD, "raw"), (tmp_path / "state.db", "state")):
+    for path, name in ((tmp_path / SHARD, "shard"), (tmp_path / "state.db", "state")):
         assert ask(path, "SELECT DISTINCT migration_set FROM _sqlite_migrations") == [(name,)]
         assert ask(path, "PRAGMA journal_mode") == [("wal",)]
         assert ask(path, "PRAGMA auto_vacuum") == [(2,)]
@@ -232,3 +233,26 @@ def test_a_label_names_an_entity_for_people(tmp_path: Path) -> None:
     shard.insert([reading(NOON, [core(1), core(1, cpu=1)])])
     shard.connection.close()
     assert ask(tmp_path / SHARD, "SELECT entity, label FROM core_rates") == [("core:0", "first core"), ("core:1", None)]
+
+
+def test_a_thread_that_begins_to_run_is_stored_as_it_was_before(writer: Writer, tmp_path: Path) -> None:
+    """Its counters grew from there."""
+    runs = [(1, False), (2, False), (900, True), (1900, True), (1901, False), (1902, False), (2900, True)]
+    readings = [
+        reading(NOON + second, [thread(run, busy=busy), thread(7, busy=False, tid=901)], "threads")
+        for second, (run, busy) in enumerate(runs)
+    ]
+    for one in readings:
+        assert writer.write([one], {})
+    rows = ask(tmp_path / SHARD, "SELECT time / 1000 - 43200, run_ns, busy FROM thread ORDER BY time")
+    assert rows == [(1, 2, 0), (2, 900, 1), (3, 1900, 1), (5, 1902, 0), (6, 2900, 1)]
+
+
+def test_a_shard_of_a_version_that_kept_no_ticks_is_gone_on_with(tmp_path: Path) -> None:
+    with closing(open_writable(tmp_path / SHARD, 2048)) as connection:
+        RawFile(connection, NOON - NOON % DAY_SECONDS, {}, everything=True).insert([reading(NOON, [core(4)])])
+    shard = open_shard(tmp_path / SHARD, NOON - NOON % DAY_SECONDS, {})
+    shard.insert([reading(NOON + 1, [core(5)])])
+    shard.connection.close()
+    assert ask(tmp_path / SHARD, "SELECT user_ticks FROM core ORDER BY time") == [(4,), (5,)]
+    assert ask(tmp_path / SHARD, "SELECT count(*) FROM kept_tick") == [(0,)]

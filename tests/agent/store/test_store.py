@@ -17,6 +17,7 @@ from agent.store.errors import AlreadyRunning
 from agent.store.profiles import PreparedProfile
 from agent.store.retention import Retention
 from agent.store.store import MOST_QUEUED, Store
+from agent.store.ticks import Tick
 from collectors.reading import Reading
 from tests.agent.store.builders import NOON, FakeClock, core, reading
 from tests.agent.store.conftest import OpenStore
@@ -43,9 +44,14 @@ def test_what_was_put_is_stored_without_asking(tmp_path: Path, open_store: OpenS
     done = threading.Event()
     write = store._writer.write
 
-    def noticed(readings: Iterable[Reading], documents: Documents, profiles: Iterable[PreparedProfile] = ()) -> bool:
+    def noticed(
+        readings: Iterable[Reading],
+        documents: Documents,
+        profiles: Iterable[PreparedProfile] = (),
+        ticks: Iterable[Tick] = (),
+    ) -> bool:
         batch = list(readings)
-        answer = write(batch, documents, profiles)
+        answer = write(batch, documents, profiles, ticks)
         if batch:
             done.set()
         return answer
