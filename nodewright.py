@@ -7,6 +7,7 @@ command loads `agent.cli`.
 """
 
 import os
+import signal
 import sys
 
 __version__ = "0.1.0"
@@ -36,8 +37,15 @@ def isolate() -> None:
     sys.path.insert(0, home)
 
 
+def end_on_sigterm() -> None:
+    """The kernel drops signals that the first process of a container has no handler for; commands that run on set their own."""
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
 def main() -> None:
     isolate()
+    end_on_sigterm()
     if sys.argv[1:2] == ["top"]:
         from tui.cli import main as run
     else:

@@ -35,6 +35,7 @@ from agent.ledger_log import LedgerLog, kept
 from agent.limits import raise_descriptor_limit
 from agent.listen import parse_listen
 from agent.managed import Managed
+from agent.orphans import reap_orphans
 from agent.past.stored_past import StoredPast
 from agent.past.worker import ProcessWorker
 from agent.paths import Paths, find_paths, make_state_folders
@@ -162,7 +163,9 @@ class _Daemon:
             self._watch.start()
             log.info("listening on %s, state in %s", runner.url, self._paths.db)
             managed.start(self._loop, self._stop, runner.url)
+            orphans = self._loop.create_task(reap_orphans())
             await self._stop.wait()
+            orphans.cancel()
         finally:
             managed.stop()
             self._updates.close()

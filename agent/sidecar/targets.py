@@ -25,7 +25,8 @@ Recognise = Callable[[Sequence[Process]], bool]
 
 
 class TargetPolicy:
-    """The allow-list: never pid 1, kernel threads or the sidecar itself; else what `recognised` says."""
+    """The allow-list: never kernel threads or the sidecar itself; else what `recognised` says. Pid 1 is the model server where
+    the sidecar has joined its container's pid namespace."""
 
     def __init__(self, host: Host, recognised: Recognise) -> None:
         self._host = host
@@ -34,7 +35,7 @@ class TargetPolicy:
 
     def refusal(self, key: WorkerKey) -> Refusal | None:
         """Why the sidecar does not look into the process, or None if it may."""
-        if key.pid <= 1 or key.pid == os.getpid():
+        if key.pid < 1 or key.pid == os.getpid():
             return _refused(f"pid {key.pid} is never looked into")
         if self._is_known(key):
             return None
@@ -139,7 +140,9 @@ def _is_left_alone(chain: Sequence[Process]) -> bool:
 
 
 def _serves_python(host: Host, chain: Sequence[Process]) -> bool:
-    return _is_python(host, chain[0]) and any(_listens(host, process) for process in chain if process.key.pid > 1)
+    """An init that listens for what it starts serves nobody."""
+    serving = (process for process in chain if process.key.pid > 1 or _is_python(host, process))
+    return _is_python(host, chain[0]) and any(_listens(host, process) for process in serving)
 
 
 def _is_python(host: Host, process: Process) -> bool:

@@ -79,7 +79,7 @@ def test_model_servers_and_what_descends_from_them_are_allowed(host: Path, pid: 
     ("pid", "why"),
     [
         (0, "never looked into"),
-        (1, "never looked into"),
+        (1, "pid 1 (init) is not known as a model server"),
         (-1, "never looked into"),
         (os.getpid(), "never looked into"),
         (20, "pid 20 (postgres) is not known as a model server"),
@@ -129,6 +129,25 @@ def test_a_spawned_worker_below_python_as_pid_1_is_refused(host: Path) -> None:
     (host / "proc/1/cmdline").write_bytes(b"/usr/bin/python3\0train.py\0")
     make_process(host, 72, argv=SPAWNED, ppid=1)
     assert "not known" in (refusal(host, 72) or "")
+
+
+def test_a_server_that_is_pid_1_of_its_container_is_allowed_with_what_descends_from_it(host: Path) -> None:
+    """Where the sidecar has joined that container's pid namespace (`docker run --pid container:NAME`)."""
+    (host / "proc/1/cmdline").write_bytes(b"serve\0")
+    assert [refusal(host, pid) for pid in (1, 20)] == [None, None]
+
+
+def test_python_that_listens_as_pid_1_is_allowed_and_an_init_that_listens_makes_no_child_of_its_a_server(
+    host: Path,
+) -> None:
+    (host / "proc/1/fd/3").symlink_to("socket:[901]")
+    (host / "proc/1/net/tcp").write_text(LISTENING)
+    (host / "proc/1/exe").unlink()
+    (host / "proc/1/exe").symlink_to("/lib/systemd/systemd")
+    assert "not known" in (refusal(host, 1) or "")
+    assert "not known" in (refusal(host, 40) or "")
+    (host / "proc/1/cmdline").write_bytes(b"/usr/bin/python3\0serve.py\0")
+    assert [refusal(host, pid) for pid in (1, 40)] == [None, None]
 
 
 def test_a_reused_pid_is_refused(host: Path) -> None:
