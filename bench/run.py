@@ -31,6 +31,7 @@ from bench import (
     replay_day,
     scale,
     screens,
+    start,
     throughput,
 )
 from bench.crowd import NotHereError
@@ -110,6 +111,10 @@ def _screens(programs: Programs, folder: Path, wanted: argparse.Namespace) -> No
     screens.measure(programs, folder, wanted.rounds, wanted.seconds, wanted.pictures)
 
 
+def _start(programs: Programs, folder: Path, wanted: argparse.Namespace) -> None:
+    start.measure(programs, folder, wanted.rounds)
+
+
 def _store(_programs: Programs, _folder: Path, wanted: argparse.Namespace) -> None:
     subprocess.run([sys.executable, str(ROOT / "bench" / "store_bytes.py"), str(int(wanted.seconds))], check=True)
 
@@ -143,6 +148,7 @@ FIGURES: dict[str, tuple[Figure, str, dict[str, float]]] = {
         "start, keys, CPU and memory of `nodewright top` before 128 workers, 2,000 threads",
         {"rounds": 4, "seconds": 30, "pictures": 3600},
     ),
+    "start": (_start, "time from the start to the first sample and to the first advice under load", {"rounds": 10}),
     "scale": (_scale, "cost at 1 and 10 times the processes", {"seconds": 60, "rounds": 3, "warm_up": 30}),
 }
 

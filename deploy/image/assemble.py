@@ -19,7 +19,8 @@ from py_compile import PycInvalidationMode
 from packages import tell_packages
 
 UNUSED = ("test", "idlelib", "tkinter", "turtledemo", "turtle.py", "lib2to3", "pydoc_data", "ensurepip", "distutils",
-          "site-packages", "dist-packages", "__pycache__", "*.exe", "config-*", "_test*.so", "_ctypes_test*.so", "xxlimited*.so")  # fmt: skip
+          "site-packages", "dist-packages", "__pycache__", "*.exe", "config-*",
+          "_test*.so", "_ctypes_test*.so", "xxlimited*.so")  # fmt: skip
 KEPT_COMMANDS = {"python", "python3", "nodewright", "py-spy", "healthy"}
 """Of what lies in the environment's bin, beside the interpreter's own name."""
 HELPERS = ("/usr/bin/setpriv",)
@@ -149,7 +150,8 @@ def system_files(base: Path, out: Path) -> None:
             placed(out, Path("/etc", name)).write_text(text)
     if CERTIFICATES.exists() and not inside(base, CERTIFICATES).exists():
         shutil.copy(CERTIFICATES.resolve(), placed(out, CERTIFICATES))
-    for name, mode in ((STATE, 0o750), (SOCKETS, 0o2770)):
+    # Root without CAP_DAC_OVERRIDE, which the sidecar is, writes here as a member of the group.
+    for name, mode in ((STATE, 0o770), (SOCKETS, 0o2770)):
         folder = placed(out, Path(name))
         folder.mkdir()
         os.chown(folder, USER, USER)

@@ -3,8 +3,8 @@
 
     healthy [HOST:PORT | unix:PATH | sidecar:PATH]
 
-By default where NODEWRIGHT_AGENT_LISTEN lets the agent listen. Of a sidecar it is asked whether it listens at PATH. Only the
-socket module is loaded: this runs every half minute.
+By default what HEALTHY_ADDRESS says, else where NODEWRIGHT_AGENT_LISTEN lets the agent listen. Of a sidecar it is asked whether
+it listens at PATH. Only the socket module is loaded: this runs every half minute.
 """
 
 import os
@@ -43,6 +43,11 @@ def problem(address: str) -> str:
 
 
 if __name__ == "__main__":
-    said = problem((sys.argv[1:] or [os.environ.get("NODEWRIGHT_AGENT_LISTEN") or DEFAULT])[0])
+    told = [
+        *sys.argv[1:2],
+        *(os.environ.get(key, "") for key in ("HEALTHY_ADDRESS", "NODEWRIGHT_AGENT_LISTEN")),
+        DEFAULT,
+    ]
+    said = problem(next(filter(None, told)))
     if said:
         sys.exit(f"nodewright: unhealthy: {said}")
