@@ -82,18 +82,10 @@ def test_both_in_one_container_that_ends_when_it_is_asked_to(engine: Podman, ser
 def test_one_container_of_the_servers_own_user_needs_no_capability_and_a_state_in_memory_is_enough(
     engine: Podman, server: None
 ) -> None:
-    own = [
-        "--pid",
-        "container:server",
-        "--network",
-        "container:server",
-        "--user",
-        "1000",
-        "--cap-drop",
-        "ALL",
-        "--read-only",
-    ]
-    engine.start("nodewright", *own, "--tmpfs", "/tmp", "--tmpfs", "/var/lib/nodewright:mode=1777", "nodewright")
+    own = ["--pid", "container:server", "--network", "container:server", "--user", "1000:1000", "--cap-drop", "ALL"]
+    engine.start(
+        "nodewright", *own, "--read-only", "--tmpfs", "/tmp", "--tmpfs", "/var/lib/nodewright:mode=1777", "nodewright"
+    )
     named(engine)
     assert missing(engine) == {""}
 
