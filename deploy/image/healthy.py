@@ -22,7 +22,11 @@ def connect(address: str) -> socket.socket:
     if scheme in ("unix", "sidecar"):
         stream = socket.socket(socket.AF_UNIX)
         stream.settimeout(SECONDS)
-        stream.connect(path)
+        try:
+            stream.connect(path)
+        except OSError:
+            stream.close()
+            raise
         return stream
     host, _, port = address.rpartition(":")
     host = host.strip("[]")

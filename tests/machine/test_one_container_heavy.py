@@ -83,9 +83,8 @@ def test_one_container_of_the_servers_own_user_needs_no_capability_and_a_state_i
     engine: Podman, server: None
 ) -> None:
     own = ["--pid", "container:server", "--network", "container:server", "--user", "1000:1000", "--cap-drop", "ALL"]
-    engine.start(
-        "nodewright", *own, "--read-only", "--tmpfs", "/tmp", "--tmpfs", "/var/lib/nodewright:mode=1777", "nodewright"
-    )
+    state = ["--read-only", "--tmpfs", "/tmp", "--env", "STATE_DIRECTORY=/tmp/state", "--env", "HOME=/tmp"]
+    engine.start("nodewright", *own, *state, "nodewright")
     named(engine)
     assert missing(engine) == {""}
 
