@@ -1,6 +1,8 @@
 """Does the line of keys tell what the focus can do, and do what is clicked?"""
 
-from tests.fakes_tui import app_with, press
+from msgspec.structs import replace
+
+from tests.fakes_tui import app_with, press, until
 from tests.flames import busy, source
 from tests.snapshots import example_snapshot
 from tests.tui.test_profile_screen import app_over, opened
@@ -33,3 +35,20 @@ async def test_the_keys_are_those_of_what_has_the_focus() -> None:
         assert " t Take " not in line.render().plain
         await press(pilot, "escape")
         assert " t Take " in line.render().plain
+
+
+async def test_where_the_servers_are_gone_nothing_is_offered_to_be_done_with_them() -> None:
+    there = example_snapshot()
+    gone = replace(there, services=(), workers=(), advice=replace(there.advice, findings=()))
+    app = app_with(there, gone)
+    async with app.run_test(size=(80, 24)) as pilot:
+        line = app.screen.query_one(KeyLine)
+        await until(pilot, lambda: app.state.picture is not None and bool(app.state.picture.services))
+        await press(pilot, "j")
+        assert line.render().plain.startswith(" enter Advice  w Processes ")
+        await press(pilot, "r")
+        await until(pilot, lambda: app.state.picture is not None and not app.state.picture.services)
+        await pilot.pause()
+        assert line.render().plain == " r Refresh  ? Help  q Quit "
+        await press(pilot, "2", "1")
+        assert line.render().plain == " r Refresh  ? Help  q Quit "

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from textual import events
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import Screen
 from textual.widget import Widget
@@ -59,9 +60,14 @@ class KeyLine(Widget):
                 active.binding.key, self.app.get_key_display(active.binding), active.binding.description, active.enabled
             )
             for active in reversed(screen.active_bindings.values())
-            if active.binding.show
+            if active.binding.show and _is_seen(active.node)
         }
         self.keys = tuple(found.values())[::-1]
+
+
+def _is_seen(node: DOMNode) -> bool:
+    """The focus may stay where another page stands in front."""
+    return all(one.display for one in node.ancestors_with_self if isinstance(one, Widget))
 
 
 def written(key: Key) -> Content:
