@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.machine.commands import commands
-from tests.machine.podman import Podman, podman, wait_for
+from tests.machine.podman import Podman, podman
+from tests.machine.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 BUILD, ONE, TWO, ASK = commands(ROOT / "docs/install.md", "Container")

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.machine.waiting import wait_for
+
 BOOT = Path(__file__).with_name("boot.sh")
 CGROUPS = Path("/sys/fs/cgroup")
 HIERARCHIES = ("systemd", "unified", "cpu", "cpuacct", "memory", "pids", "devices", "blkio")
@@ -78,15 +80,7 @@ class Machine:
 
     def wait_for(self, what: Callable[[], Any], seconds: float = 30) -> Any:
         """The first true value of `what`."""
-        end, problem = time.monotonic() + seconds, None
-        while time.monotonic() < end:
-            try:
-                if found := what():
-                    return found
-            except AssertionError as error:
-                problem = error
-            time.sleep(0.2)
-        raise AssertionError(f"it never became as expected: {problem}\n{self.journal('nodewright*')[-3000:]}")
+        return wait_for(what, lambda: self.journal("nodewright*")[-3000:], seconds)
 
 
 @contextmanager

@@ -7,11 +7,9 @@ import os
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.machine import debian
 
@@ -124,19 +122,6 @@ class Podman:
         self.run("rmi", "--all", "--force", check=False)
         subprocess.run(["umount", str(self._folder / "root/overlay")], capture_output=True, check=False)
         shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def wait_for(what: Callable[[], Any], told: Callable[[], str], seconds: float = 60) -> Any:
-    """The first true value of `what`; AssertionError with what is `told` where there is none."""
-    end, problem = time.monotonic() + seconds, None
-    while time.monotonic() < end:
-        try:
-            if found := what():
-                return found
-        except AssertionError as error:
-            problem = error
-        time.sleep(0.2)
-    raise AssertionError(f"it never became as expected: {problem}\n{told()}")
 
 
 @contextmanager

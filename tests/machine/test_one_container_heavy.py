@@ -18,7 +18,8 @@ from tests.machine.container_serving import (
     status,
     two_cpus,
 )  # fmt: skip
-from tests.machine.podman import Podman, lacking, wait_for
+from tests.machine.podman import Podman, lacking
+from tests.machine.waiting import wait_for
 
 pytestmark = [
     pytest.mark.root,

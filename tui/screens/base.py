@@ -44,6 +44,14 @@ class StateScreen(Screen[None]):
     state: State | None = None
     """As last shown."""
 
+    _own_actions: ClassVar[frozenset[str]] = frozenset()
+    """Of its BINDINGS: asked for each key of each line of keys."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        bindings = [one for one in cls.BINDINGS if isinstance(one, Binding)]
+        cls._own_actions = frozenset(one.action.partition("(")[0] for one in bindings)
+
     def __init__(self) -> None:
         super().__init__()
         self._focused_on: dict[str, Widget] = {}
@@ -76,14 +84,9 @@ class StateScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What is done with what is shown is not offered where nothing is."""
-        if action in self.WITHOUT_BODY or action not in self._own_actions() or not self.is_mounted:
+        if action in self.WITHOUT_BODY or action not in self._own_actions or not self.is_mounted:
             return True
         return self.query_one(ContentSwitcher).current == "body"
-
-    @classmethod
-    def _own_actions(cls) -> frozenset[str]:
-        bindings = [one for one in cls.BINDINGS if isinstance(one, Binding)]
-        return frozenset(one.action.partition("(")[0] for one in bindings)
 
     def on_mount(self) -> None:
         self.watch(self.app, "state", self._show_state)
